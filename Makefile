@@ -1,0 +1,115 @@
+# The one entry point: what is built, run and tested is built, run and tested from here.
+# `make` alone lists the targets. Everything that is made goes to target/ (cargo),
+# build/ (the rest) and .venv/.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The Go and C++ parts link the library from the default target directory.
+unexport CARGO_TARGET_DIR
+
+PYTHON := .venv/bin/python
+LIB := target/release/libraft.a
+CXX := g++
+CXXFLAGS := -std=c++17 -O2 -g -Wall -Wextra -pedantic
+SYSTEM_LIBS := -lpthread -ldl -lm
+
+# For example: make demo DEMO="--nodes go,go,cpp --keys 20000"
+DEMO :=
+
+.PHONY: help
+help: ## list the targets
+	@echo 'usage: make TARGET'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo 'make demo DEMO="--help" shows what demo and cluster can be told.'
+
+## Running
+
+.PHONY: demo
+demo: servers ## build everything and run the demo: three nodes, three languages
+	@python3 examples/kv/demo/demo.py $(DEMO)
+
+.PHONY: cluster
+cluster: servers ## start the same cluster and leave it up until Ctrl-C
+	@python3 examples/kv/demo/demo.py --stay $(DEMO)
+
+.PHONY: bootstrap
+bootstrap: ## install what is missing to build and run
+	@scripts/bootstrap run
+
+## Building
+
+.PHONY: all
+all: lib cpp go python ## build all parts
+
+.PHONY: lib
+lib: ## the C library: target/release/libraft.so and libraft.a
+	cargo build --release -p libraft-ffi
+
+.PHONY: cpp
+cpp: build/kv-cpp ## the C++ server
+
+.PHONY: go
+go: build/kv-go ## the Go server
+
+.PHONY: python
+python: bootstrap ## the Python package, into .venv
+	VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/maturin develop --release --quiet -m python/Cargo.toml
+
+# Cargo decides whether the library is up to date; it leaves the file alone if it is.
+$(LIB): lib ;
+
+build:
+	@mkdir -p build
+
+build/kv-cpp: $(wildcard examples/kv/cpp/*) $(wildcard include/*) $(LIB) | build
+	$(CXX) $(CXXFLAGS) -Iinclude $$(pkg-config --cflags cpp-httplib nlohmann_json libcrypto) \
+	    $(filter %.cpp,$^) $(LIB) $$(pkg-config --libs cpp-httplib nlohmann_json libcrypto) $(SYSTEM_LIBS) -o $@
+
+# The go command does not see that a library it links has changed. A digest of the
+# library among the flags makes it part of what go takes for the inputs.
+GO_ENV = CGO_CFLAGS="-O2 -g -DLIBRAFT_DIGEST=0x$$(sha256sum $(LIB) | cut -c 1-15)"
+
+.PHONY: build/kv-go
+build/kv-go: $(LIB) | build
+	cd examples/kv/go && $(subst $(LIB),../../../$(LIB),$(GO_ENV)) go build -o ../../../$@ .
+
+# The servers of all languages whose tool chain this machine has. The demo takes the
+# ones that are there, and says which it had to replace.
+.PHONY: servers
+servers: bootstrap lib
+	@for language in cpp go python; do \
+	    if reason=$$(scripts/toolchain $$language); then \
+	        $(MAKE) $$language || exit 1; \
+	    else \
+	        echo "without the $$language server: $$reason"; rm -f build/kv-$$language; \
+	    fi; \
+	done
+
+## Checking
+
+.PHONY: test
+test: ## run every test, lint and drift check
+	@scripts/bootstrap test
+	@python3 scripts/test
+
+.PHONY: lint
+lint: ## only the formats, lints and documentation checks
+	@scripts/bootstrap test
+	@python3 scripts/test --only shellcheck,ruff,mypy
+
+.PHONY: fmt
+fmt: ## format all sources
+	@scripts/bootstrap test
+	cargo fmt --all
+	@for module in bindings/go examples/kv/go; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
+	.venv/bin/ruff check --fix-only --quiet . scripts/test
+	.venv/bin/ruff format . scripts/test
+
+.PHONY: clean
+clean: ## remove everything that was made
+	rm -rf build target .venv
+	find . -name __pycache__ -prune -exec rm -rf {} +
