@@ -1,0 +1,156 @@
+//! A node's settings, and what makes them valid.
+
+use crate::error::{Error, Result};
+use crate::types::{LOCAL_APPLY, NONE, NodeId};
+
+/// No limit.
+pub const NO_LIMIT: u64 = u64::MAX;
+
+/// How linearizable reads are confirmed (thesis §6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(i32)]
+pub enum ReadOnlyOption {
+    /// By a round of heartbeats: safe whatever the clocks do.
+    #[default]
+    Safe = 0,
+    /// By the leader's lease: safe only while clocks drift little; needs `check_quorum`.
+    LeaseBased = 1,
+}
+
+/// The settings of a [`crate::Node`]. [`Config::new`] gives sound defaults.
+///
+/// Time is counted in ticks, of whatever length the host gives them ([`crate::Node::tick`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// This node's id; not 0, and below the two largest numbers, which are reserved.
+    pub id: NodeId,
+    /// Ticks without word from a leader before an election; each wait is drawn anew from
+    /// `[election_ticks, 2 * election_ticks)`. Greater than `heartbeat_ticks`; ten times that is
+    /// usual. Default 10.
+    pub election_ticks: u32,
+    /// Ticks between two heartbeats of the leader; at least 1. Default 1.
+    pub heartbeat_ticks: u32,
+    /// Seeds the randomized election timeouts. Nodes of one cluster should differ; the id is
+    /// mixed in, so that equal seeds do no harm. Default 0.
+    pub seed: u64,
+    /// Ask the others before disturbing them with an election (thesis §9.6). Default true.
+    pub pre_vote: bool,
+    /// A leader that has not heard from a quorum for `election_ticks` steps down, and a node
+    /// that has heard from a leader for less than that refuses to vote (thesis §6.2, §4.2.3).
+    /// Default true.
+    pub check_quorum: bool,
+    /// How reads are confirmed. Default [`ReadOnlyOption::Safe`].
+    pub read_only: ReadOnlyOption,
+    /// At most this many encoded bytes of entries in one append, though at least one entry.
+    /// Default 1 MiB.
+    pub max_size_per_msg: u64,
+    /// At most this many encoded bytes of committed entries in one Ready, though at least one
+    /// entry; 0 stands for `max_size_per_msg`. Default 0.
+    pub max_committed_size_per_ready: u64,
+    /// Proposals are dropped while more than this many payload bytes are uncommitted; 0 stands
+    /// for no limit. Default 0.
+    pub max_uncommitted_bytes: u64,
+    /// At most this many appends in flight to one peer; at least 1. Default 256.
+    pub max_inflight_msgs: u32,
+    /// At most this many payload bytes in flight to one peer; 0 stands for no limit, otherwise at
+    /// least `max_size_per_msg`. Default 0.
+    pub max_inflight_bytes: u64,
+    /// Entries that are persisted and applied stay in memory up to this many encoded bytes, so
+    /// that a follower that lags a little is served without a read. Default 64 MiB.
+    pub max_cached_bytes: u64,
+    /// At most this many reads wait for confirmation; more are dropped. At least 1.
+    /// Default 65,536.
+    pub max_pending_reads: u32,
+    /// Build appends when the Ready is taken, one for each peer and batch of proposals, instead
+    /// of one for each proposal. Default true.
+    pub coalesce_appends: bool,
+    /// Hand out storage work as messages with their responses attached, instead of in the Ready.
+    /// Default false.
+    pub async_storage_writes: bool,
+    /// Drop proposals on followers instead of passing them on. Default false.
+    pub disable_proposal_forwarding: bool,
+    /// Take configuration changes without checking them against the current configuration when
+    /// they are proposed. For hosts that check by themselves. Default false.
+    pub disable_conf_change_validation: bool,
+    /// A leader that is removed or made a learner steps down when that is applied. Default false.
+    pub step_down_on_removal: bool,
+}
+
+impl Config {
+    /// The defaults, for the node `id`.
+    pub fn new(id: NodeId) -> Config {
+        Config {
+            id,
+            election_ticks: 10,
+            heartbeat_ticks: 1,
+            seed: 0,
+            pre_vote: true,
+            check_quorum: true,
+            read_only: ReadOnlyOption::Safe,
+            max_size_per_msg: 1 << 20,
+            max_committed_size_per_ready: 0,
+            max_uncommitted_bytes: 0,
+            max_inflight_msgs: 256,
+            max_inflight_bytes: 0,
+            max_cached_bytes: 64 << 20,
+            max_pending_reads: 1 << 16,
+            coalesce_appends: true,
+            async_storage_writes: false,
+            disable_proposal_forwarding: false,
+            disable_conf_change_validation: false,
+            step_down_on_removal: false,
+        }
+    }
+
+    /// Whether a node can run with these settings.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] names the first setting that is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |why: &str| Err(Error::InvalidConfig(why.to_owned()));
+        if self.id == NONE {
+            return invalid("id must not be 0");
+        }
+        if self.id >= LOCAL_APPLY {
+            return invalid("id must not be one of the two largest numbers, which are reserved");
+        }
+        if self.heartbeat_ticks == 0 {
+            return invalid("heartbeat_ticks must be at least 1");
+        }
+        if self.election_ticks <= self.heartbeat_ticks {
+            return invalid("election_ticks must be greater than heartbeat_ticks");
+        }
+        if self.election_ticks > u32::MAX / 2 {
+            return invalid("election_ticks must be at most 2^31 - 1");
+        }
+        if self.max_inflight_msgs == 0 {
+            return invalid("max_inflight_msgs must be at least 1");
+        }
+        if self.max_inflight_bytes != 0 && self.max_inflight_bytes < self.max_size_per_msg {
+            return invalid("max_inflight_bytes must be 0 or at least max_size_per_msg");
+        }
+        if self.max_pending_reads == 0 {
+            return invalid("max_pending_reads must be at least 1");
+        }
+        if self.read_only == ReadOnlyOption::LeaseBased && !self.check_quorum {
+            return invalid("read_only = LeaseBased needs check_quorum");
+        }
+        Ok(())
+    }
+
+    /// The limit on committed entries in one Ready, with its default filled in.
+    pub(crate) fn committed_bytes_per_ready(&self) -> u64 {
+        match self.max_committed_size_per_ready {
+            0 => self.max_size_per_msg,
+            limit => limit,
+        }
+    }
+
+    /// The limit on uncommitted payload bytes, with its default filled in.
+    pub(crate) fn uncommitted_bytes_limit(&self) -> u64 {
+        match self.max_uncommitted_bytes {
+            0 => NO_LIMIT,
+            limit => limit,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What nodes say to each other: an envelope, and one body for each kind of message.
+//!
+//! Inputs that never travel (a tick, a call for an election, a report of the host's transport)
+//! are methods of [`crate::Node`] and have no message here.
+
+use bytes::Bytes;
+
+use crate::types::{Entry, EntryId, HardState, Index, NodeId, Snapshot, Term};
+
+/// A message between nodes, or between a node and its own storage workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The recipient.
+    pub to: NodeId,
+    /// The sender; [`crate::NONE`] for a call by the host.
+    pub from: NodeId,
+    /// The sender's term; 0 for a message that is valid in any.
+    pub term: Term,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a [`Message`] says. The names on the wire are those of etcd-io/raft's `MessageType`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// MsgProp: a follower passes proposals on to the leader.
+    Propose {
+        /// Entries without term and index.
+        entries: Vec<Entry>,
+    },
+    /// MsgApp: the leader's entries `(prev, prev + entries]` (paper §5.3).
+    Append {
+        /// The entry before the first one sent.
+        prev: EntryId,
+        /// What follows it.
+        entries: Vec<Entry>,
+        /// The leader's commit index.
+        commit: Index,
+    },
+    /// MsgAppResp: the log agrees with the leader's up to `index`.
+    Accept {
+        /// The last index known to agree.
+        index: Index,
+    },
+    /// MsgAppResp with `reject`: there is no such entry as the `prev` of the append.
+    Reject {
+        /// The index of the refused append's `prev`.
+        index: Index,
+        /// The best guess of where the logs agree.
+        hint: EntryId,
+    },
+    /// MsgVote, MsgPreVote: a candidate asks for a vote (paper §5.2).
+    RequestVote {
+        /// A question only, which changes nothing (thesis §9.6).
+        pre: bool,
+        /// The last entry of the candidate's log.
+        last: EntryId,
+        /// The leader itself has asked for this election, so that no lease stands against it
+        /// (thesis §3.10).
+        transfer: bool,
+    },
+    /// MsgVoteResp, MsgPreVoteResp.
+    Vote {
+        /// An answer to a pre-vote.
+        pre: bool,
+        /// Whether the vote is granted.
+        granted: bool,
+    },
+    /// MsgSnap: the follower is too far behind for the log (paper §7).
+    InstallSnapshot {
+        /// The state to start from.
+        snapshot: Box<Snapshot>,
+    },
+    /// MsgHeartbeat: the leader lives.
+    Heartbeat {
+        /// What is committed and known to be in the follower's log.
+        commit: Index,
+        /// The position of the newest read to confirm, to be echoed.
+        context: Bytes,
+    },
+    /// MsgHeartbeatResp.
+    HeartbeatResp {
+        /// The heartbeat's context.
+        context: Bytes,
+    },
+    /// MsgReadIndex: a follower asks the leader for a read index (thesis §6.4).
+    ReadIndex {
+        /// The caller's name for the read.
+        context: Bytes,
+    },
+    /// MsgReadIndexResp.
+    ReadIndexResp {
+        /// What the reader has to apply first.
+        index: Index,
+        /// The caller's name for the read.
+        context: Bytes,
+    },
+    /// MsgTransferLeader: `from` shall become the leader (thesis §3.10).
+    TransferLeader,
+    /// MsgTimeoutNow: the recipient shall campaign at once.
+    TimeoutNow,
+    /// MsgForgetLeader: the recipient shall no longer count on its leader.
+    ForgetLeader,
+    /// MsgStorageAppend: work for the host's append worker, with asynchronous storage writes.
+    StorageAppend {
+        /// To be persisted if present.
+        hard_state: Option<HardState>,
+        /// To be appended, replacing what the log has from the first one's index on.
+        entries: Vec<Entry>,
+        /// To be persisted first, replacing the log.
+        snapshot: Option<Box<Snapshot>>,
+        /// To be delivered when all is on stable storage.
+        responses: Vec<Message>,
+    },
+    /// MsgStorageAppendResp: the append worker is done.
+    StorageAppendResp {
+        /// The last entry of the log at the time, if any was unstable.
+        last: Option<EntryId>,
+        /// The snapshot that was persisted.
+        snapshot: Option<Box<Snapshot>>,
+    },
+    /// MsgStorageApply: work for the host's apply worker.
+    StorageApply {
+        /// The committed entries.
+        entries: Vec<Entry>,
+        /// To be delivered when all are applied.
+        responses: Vec<Message>,
+    },
+    /// MsgStorageApplyResp: the apply worker is done.
+    StorageApplyResp {
+        /// The entries that it applied.
+        entries: Vec<Entry>,
+    },
+}
+
+impl Body {
+    /// Whether this answers something, and so is only taken from a member.
+    pub fn is_response(&self) -> bool {
+        matches!(
+            self,
+            Body::Accept { .. }
+                | Body::Reject { .. }
+                | Body::Vote { .. }
+                | Body::HeartbeatResp { .. }
+                | Body::ReadIndexResp { .. }
+                | Body::StorageAppendResp { .. }
+                | Body::StorageApplyResp { .. }
+        )
+    }
+
+    /// Whether this passes between a node and its own storage workers, and never a network.
+    pub fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Body::StorageAppend { .. }
+                | Body::StorageAppendResp { .. }
+                | Body::StorageApply { .. }
+                | Body::StorageApplyResp { .. }
+        )
+    }
+
+    /// Whether only the leader of a term sends this.
+    pub fn is_from_leader(&self) -> bool {
+        matches!(
+            self,
+            Body::Append { .. } | Body::Heartbeat { .. } | Body::InstallSnapshot { .. }
+        )
+    }
+
+    /// Whether it promises something that must be on stable storage before it is sent: a vote, or
+    /// that entries are in the log.
+    pub fn waits_for_storage(&self) -> bool {
+        matches!(
+            self,
+            Body::Accept { .. } | Body::Reject { .. } | Body::Vote { .. }
+        )
+    }
+}

@@ -1,0 +1,55 @@
+//! What a node asks of its host: one batch, taken with [`crate::Node::ready`].
+
+use crate::message::Message;
+use crate::types::{
+    Entry, HardState, ReadRequest, ReadState, Snapshot, SnapshotRequest, SoftState,
+};
+
+/// One batch of work for the host.
+///
+/// In this order: persist `hard_state`, `entries` and `snapshot` (synced, if `must_sync`); send
+/// `messages`; apply `snapshot`, then `committed_entries`; answer `reads` and
+/// `snapshot_requests`; call [`crate::Node::advance`]. Requests may be answered at any later time
+/// as well. With asynchronous storage writes, the messages to [`crate::LOCAL_APPEND`] and
+/// [`crate::LOCAL_APPLY`] say what to persist and to apply, and there is no call to advance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Present when the leader or the role has changed. Need not be persisted.
+    pub soft_state: Option<SoftState>,
+    /// Present when it has changed; to be persisted before messages are sent.
+    pub hard_state: Option<HardState>,
+    /// Reads that may be served once their index is applied.
+    pub read_states: Vec<ReadState>,
+    /// To be appended to the stored log, replacing what it has from the first one's index on;
+    /// before messages are sent.
+    pub entries: Vec<Entry>,
+    /// To be persisted, replacing the stored log up to its index; before messages are sent.
+    pub snapshot: Option<Snapshot>,
+    /// To be applied to the state machine.
+    pub committed_entries: Vec<Entry>,
+    /// To be sent, after what is above is persisted. For an
+    /// [`crate::Body::InstallSnapshot`], report what became of it with
+    /// [`crate::Node::report_snapshot`].
+    pub messages: Vec<Message>,
+    /// Whether `hard_state` and `entries` need a sync; false when only the commit index moved.
+    pub must_sync: bool,
+    /// Stored entries that the core needs.
+    pub reads: Vec<ReadRequest>,
+    /// Snapshots that the core needs.
+    pub snapshot_requests: Vec<SnapshotRequest>,
+}
+
+impl Ready {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.soft_state.is_none()
+            && self.hard_state.is_none()
+            && self.read_states.is_empty()
+            && self.entries.is_empty()
+            && self.snapshot.is_none()
+            && self.committed_entries.is_empty()
+            && self.messages.is_empty()
+            && self.reads.is_empty()
+            && self.snapshot_requests.is_empty()
+    }
+}
