@@ -52,10 +52,10 @@ class Screen:
         print(text, flush=True)
 
     def bar(self, done: int, of: int, text: str) -> None:
-        """Shows progress: redrawn in place on a terminal, a line for each tenth otherwise."""
+        """Shows progress: redrawn in place on a terminal, a line for each quarter otherwise."""
         if not self.terminal:
-            if done * 10 // max(of, 1) > self._plain:
-                self._plain = min(done * 10 // max(of, 1), 10)
+            if min(done * 4 // max(of, 1), 4) > self._plain:
+                self._plain = min(done * 4 // max(of, 1), 4)
                 self.line(f"{done} of {of} {text}")
             return
         now = time.monotonic()

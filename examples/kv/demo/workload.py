@@ -17,6 +17,7 @@ another node, which must see them.
 from __future__ import annotations
 
 import bisect
+import collections
 import dataclasses
 import hashlib
 import itertools
@@ -53,6 +54,7 @@ class Writer(threading.Thread):
     def __init__(self, number: int, load: Load, seed: int) -> None:
         super().__init__(name=f"writer {number}", daemon=True)
         self.number = number
+        self.prefix = b""
         self.keys: dict[bytes, Key] = {}
         self.acknowledged = 0
         self.retries = 0
@@ -106,7 +108,7 @@ class Writer(threading.Thread):
                 return name, key, None
         else:
             # Some keys have bytes that must be escaped in a URL.
-            name = b"w%d/%06d" % (self.number, self._begun) + (b"%\x00\xff" if dice == 99 else b"")
+            name = self.prefix + b"w%d/%06d" % (self.number, self._begun) + (b"%\x00\xff" if dice == 99 else b"")
             self._begun += 1
             key = Key(value=None)
             self.keys[name] = key
@@ -178,7 +180,9 @@ class Load:
         self.unsettled: list[bytes] = []
         self.by_address: dict[str, int] = {address: 0 for address in addresses}
         self._lock = threading.Lock()
-        self._times: list[float] = []
+        self._count = 0
+        # The last ones are enough to measure gaps; a load may run for days.
+        self._times: collections.deque[float] = collections.deque(maxlen=200_000)
         self.writers = [Writer(number, self, seed) for number in range(writers)]
 
     def start(self) -> None:
@@ -201,6 +205,7 @@ class Load:
 
     def acknowledge(self, address: str) -> None:
         with self._lock:
+            self._count += 1
             self._times.append(time.monotonic())
             self.by_address[address] = self.by_address.get(address, 0) + 1
 
@@ -211,13 +216,13 @@ class Load:
     @property
     def acknowledged(self) -> int:
         with self._lock:
-            return len(self._times)
+            return self._count
 
     def longest_gap(self, begin: float, end: float) -> float:
         """The longest time without an acknowledgement that ends after `begin` and begins before `end`."""
         with self._lock:
-            first = max(0, bisect.bisect_left(self._times, begin) - 1)
-            times = self._times[first : bisect.bisect_left(self._times, end) + 1]
+            times = list(self._times)
+        times = times[max(0, bisect.bisect_left(times, begin) - 1) : bisect.bisect_left(times, end) + 1]
         return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
 
     # -- after the end

@@ -70,6 +70,50 @@ def state_hash(pairs: Mapping[bytes, bytes]) -> str:
     return f"{sum(pair_hash(k, v) for k, v in pairs.items()) % 2**64:016x}"
 
 
+# ---------------------------------------------------------------- raftpb, by hand
+
+# The kinds of messages and entries that the tests forge, by their numbers on the wire.
+MSG_HUP, MSG_BEAT, MSG_PROP, MSG_APP = 0, 1, 2, 3
+MSG_SNAP, MSG_HEARTBEAT_RESP, MSG_UNREACHABLE = 7, 9, 10
+MSG_SNAP_STATUS, MSG_CHECK_QUORUM = 11, 12
+MSG_STORAGE_APPEND, MSG_STORAGE_APPLY_RESP = 19, 22
+ENTRY_NORMAL, ENTRY_CONF_CHANGE, ENTRY_CONF_CHANGE_V2 = 0, 1, 2
+ADD_NODE, REMOVE_NODE, ADD_LEARNER = 0, 1, 3
+
+
+def number_field(number: int, value: int) -> bytes:
+    """A varint field; zero is written too, as raftpb does for required fields."""
+    return uvarint(number << 3) + uvarint(value)
+
+
+def bytes_field(number: int, value: bytes) -> bytes:
+    return uvarint(number << 3 | 2) + uvarint(len(value)) + value
+
+
+def entry(kind: int, data: bytes) -> bytes:
+    """A raftpb.Entry as it stands in a proposal: without term and index."""
+    return number_field(1, kind) + number_field(2, 0) + number_field(3, 0) + bytes_field(4, data)
+
+
+def message(kind: int, to: int, sender: int, term: int = 0, extra: bytes = b"") -> bytes:
+    """A raftpb.Message; `extra` holds further fields, encoded."""
+    return number_field(1, kind) + number_field(2, to) + number_field(3, sender) + number_field(4, term) + extra
+
+
+def proposal(to: int, sender: int, *entries: bytes) -> bytes:
+    return message(MSG_PROP, to, sender, 0, b"".join(bytes_field(7, one) for one in entries))
+
+
+def conf_change(kind: int, node: int, context: bytes) -> bytes:
+    """A raftpb.ConfChange with id 0."""
+    return number_field(1, 0) + number_field(2, kind) + number_field(3, node) + bytes_field(4, context)
+
+
+def frames(*messages: bytes) -> bytes:
+    """The body of POST /raft."""
+    return b"".join(uvarint(len(one)) + one for one in messages)
+
+
 def vectors() -> dict[str, str]:
     """Every test vector of the README by its name there."""
     members = {1: "127.0.0.1:7001", 2: "127.0.0.1:7002", 3: "127.0.0.1:7003"}
