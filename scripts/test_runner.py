@@ -1,0 +1,100 @@
+"""scripts/test counts right, and does not report a success that it did not see."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parent / "test"
+
+
+def load() -> ModuleType:
+    """The runner as a module; it has no .py at its end."""
+    loader = importlib.machinery.SourceFileLoader("runner", str(SCRIPT))
+    spec = importlib.util.spec_from_loader("runner", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["runner"] = module
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = load()
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "LOGS", tmp_path)
+    return module
+
+
+CARGO_OK = "test a ... ok\ntest b ... ignored\ntest result: ok. 1 passed; 0 failed; 1 ignored; 0 measured"
+GO_OK = '{"Action":"pass","Package":"p","Test":"A"}\n{"Action":"skip","Package":"p","Test":"B"}\n{"Action":"pass"}'
+JUNIT = '<testsuites><testsuite><testcase name="a"/><testcase name="b"><failure/></testcase></testsuite></testsuites>'
+
+
+@pytest.mark.parametrize(
+    ("kind", "command", "passed", "failed", "skipped"),
+    [
+        ("check", "true", 1, 0, 0),
+        ("check", "false", 0, 1, 0),
+        ("cargo", f"printf '%s\\n' '{CARGO_OK}' 'test result: ok. 4 passed; 0 failed; 0 ignored'", 5, 0, 1),
+        ("cargo", "echo 'test result: FAILED. 4 passed; 2 failed; 0 ignored'; exit 101", 4, 2, 0),
+        ("cargo", "echo 'test result: ok. 4 passed; 0 failed; 0 ignored'; exit 101", 4, 1, 0),
+        ("cargo", "echo 'error: could not compile'; exit 101", 0, 1, 0),
+        ("cargo", "echo 'test result: ok. 0 passed; 0 failed; 0 ignored'", 0, 1, 0),
+        ("go", f"echo '{GO_OK}'", 2 - 1, 0, 1),
+        ("go", 'echo \'{"Action":"fail","Package":"p","Test":"A"}\'; exit 1', 0, 1, 0),
+        ("go", "echo 'build failed'; exit 1", 0, 1, 0),
+        ("pytest", f"echo '{JUNIT}' > {{junit}}; exit 1", 1, 1, 0),
+        ("pytest", "true", 0, 1, 0),
+        ("summary", "echo '3 passed, 0 failed'; echo 'second: 2 passed, 0 failed'", 5, 0, 0),
+        ("summary", "echo '3 passed, 1 failed'; exit 1", 3, 1, 0),
+        ("summary", "echo nothing", 0, 1, 0),
+        ("summary", "echo '3 passed, 0 failed'; kill -SEGV $$", 3, 1, 0),
+    ],
+)
+def test_a_suite_is_counted(
+    runner: ModuleType, kind: str, command: str, passed: int, failed: int, skipped: int
+) -> None:
+    count = runner.run(runner.Suite("one", kind, command))
+    assert (count.passed, count.failed, len(count.skipped)) == (passed, failed, skipped)
+
+
+def test_a_suite_that_takes_too_long_fails_and_is_ended(runner: ModuleType, tmp_path: Path) -> None:
+    suite = runner.Suite("slow", "summary", "echo '3 passed, 0 failed'; sleep 1000", time_limit_s=0)
+    assert runner.run(suite).failed == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "last"), [("true", 0, "1 passed, 0 failed"), ("false", 1, "0 passed, 1 failed")]
+)
+def test_the_last_line_and_the_exit_code_agree(
+    runner: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    code: int,
+    last: str,
+) -> None:
+    monkeypatch.setattr(runner, "SUITES", [runner.Suite("one", "check", command)])
+    monkeypatch.setattr(sys, "argv", ["test"])
+    assert runner.main() == code
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_an_unknown_suite_is_an_error() -> None:
+    done = subprocess.run([sys.executable, SCRIPT, "--only", "nothing"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "no such suite: nothing" in done.stderr
+
+
+def test_names_are_unique_and_kinds_are_known() -> None:
+    module = load()
+    names = [suite.name for suite in module.SUITES]
+    assert len(set(names)) == len(names)
+    assert all(suite.kind == "check" or suite.kind in module.COUNTERS for suite in module.SUITES)
