@@ -113,9 +113,15 @@ pub enum Impossible {
     /// A snapshot whose configuration no cluster can have.
     #[error("a snapshot with an impossible configuration")]
     IllFormedSnapshot,
-    /// A message that needs a sender and names none.
+    /// A heartbeat's answer that echoes no heartbeat of this leader.
+    #[error("an echo of no heartbeat")]
+    IllFormedReadPosition,
+    /// A message that needs a sender and names none, or this node itself.
     #[error("no sender")]
     NoSender,
+    /// A request for a vote that names no term.
+    #[error("no term")]
+    NoTerm,
 }
 
 /// Why a configuration change does not fit the current configuration.

@@ -6,10 +6,17 @@ pub mod codec;
 mod config;
 mod error;
 mod message;
+mod types;
+
+mod log;
+mod membership;
+mod quorum;
+mod raft;
+mod tracker;
+
 mod node;
 mod ready;
 mod status;
-mod types;
 
 /// The protobuf types, for hosts that work with them directly.
 #[allow(missing_docs, clippy::all)]

@@ -1,13 +1,22 @@
 //! The public handle: calls go in, a [`Ready`] comes out.
+//!
+//! The node keeps account of what it has handed out and what has been done with it. What any of
+//! it means is decided in `raft`.
 
 use bytes::Bytes;
 
+use crate::codec;
 use crate::config::Config;
-use crate::error::Result;
-use crate::message::Message;
+use crate::error::{Error, Result};
+use crate::log::{Fetch, encoded_len, payload_len};
+use crate::message::{Body, Message};
+use crate::raft::{Raft, invariants};
 use crate::ready::Ready;
 use crate::status::{BasicStatus, Status};
 use crate::types::*;
+
+#[cfg(test)]
+mod tests;
 
 /// One member of one Raft group.
 ///
@@ -15,107 +24,571 @@ use crate::types::*;
 /// whenever [`Node::has_ready`] says so, does what that asks for, and calls [`Node::advance`].
 /// A call that returns an error has changed nothing.
 #[derive(Debug)]
-pub struct Node {}
+pub struct Node {
+    raft: Raft,
+    async_storage_writes: bool,
+    /// What the last Ready that had them said.
+    shown_soft_state: SoftState,
+    shown_hard_state: HardState,
+    /// What follows when the host is done with the last Ready.
+    handed_out: Option<HandedOut>,
+    poisoned: Option<String>,
+}
 
-#[allow(unused_variables, missing_docs)]
+/// A Ready that the host works on.
+#[derive(Debug)]
+struct HandedOut {
+    /// Promises of this node to itself: its own votes and acknowledgements.
+    own_messages: Vec<Message>,
+    /// The term at the time, and the end of the log if any of it was unstable.
+    term: Term,
+    last: Option<EntryId>,
+    snapshot: Option<Index>,
+    applied: Option<Batch>,
+}
+
+/// A batch of committed entries.
+#[derive(Debug)]
+struct Batch {
+    last_index: Index,
+    encoded_bytes: u64,
+    payload_bytes: u64,
+}
+
 impl Node {
+    /// A follower that goes on from what is in storage, without reading any of it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] or [`Error::InvalidRestartState`], with the reason.
     pub fn new(config: Config, state: RestartState) -> Result<Node> {
-        todo!()
+        let async_storage_writes = config.async_storage_writes;
+        let raft = Raft::new(config, &state)?;
+        Ok(Node {
+            shown_soft_state: raft.soft_state(),
+            shown_hard_state: raft.core().hard_state(),
+            raft,
+            async_storage_writes,
+            handed_out: None,
+            poisoned: None,
+        })
     }
-    /// Starts a fresh log with one applied AddNode entry per peer, as etcd's Bootstrap does.
+
+    /// Begins a cluster: writes an entry for each first member, with its context, as if a
+    /// leader of term 1 had committed them. All first members must be given the same list.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the log is not empty or the list is.
     pub fn bootstrap(&mut self, peers: &[(NodeId, Bytes)]) -> Result<()> {
-        todo!()
+        self.call(|node| {
+            if peers.is_empty() {
+                return Err(Error::Misuse("a cluster needs at least one member"));
+            }
+            if node.raft.core().log.last_index() != 0 {
+                return Err(Error::Misuse("the log is not empty"));
+            }
+            node.raft.bootstrap(peers)?;
+            // Nothing of this is in storage yet.
+            node.shown_hard_state = HardState::default();
+            Ok(())
+        })
     }
+
+    /// The node's id.
     pub fn id(&self) -> NodeId {
-        todo!()
+        self.raft.core().id()
     }
+
+    // What comes in.
+
+    /// One tick of time has passed: a node that hears from no leader campaigns after
+    /// [`Config::election_ticks`] to twice that, and a leader sends heartbeats every
+    /// [`Config::heartbeat_ticks`].
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
     pub fn tick(&mut self) -> Result<()> {
-        todo!()
+        self.call(|node| {
+            node.raft.tick();
+            Ok(())
+        })
     }
+
+    /// One tick of time has passed for a group that the host keeps quiet: the node notes it and
+    /// does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
     pub fn tick_quiesced(&mut self) -> Result<()> {
-        todo!()
+        self.call(|node| {
+            node.raft.core_mut().timer.election_elapsed += 1;
+            Ok(())
+        })
     }
+
+    /// Starts an election now, if this node may lead (paper §5.2).
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
     pub fn campaign(&mut self) -> Result<()> {
-        todo!()
+        self.call(|node| {
+            node.raft.campaign();
+            Ok(())
+        })
     }
+
+    /// Proposes a command. It is committed, if at all, when it comes back among
+    /// [`Ready::committed_entries`]; a follower passes it on to the leader.
+    ///
+    /// # Errors
+    /// [`Error::ProposalDropped`], with the reason.
     pub fn propose(&mut self, data: Bytes) -> Result<()> {
-        todo!()
+        self.propose_many([data])
     }
-    /// All or none.
+
+    /// Proposes several commands at once: all are taken, in this order, or none is.
+    ///
+    /// # Errors
+    /// As [`Node::propose`]. An empty list is no error, and nothing.
     pub fn propose_many(&mut self, data: impl IntoIterator<Item = Bytes>) -> Result<()> {
-        todo!()
+        let entries: Vec<Entry> = data.into_iter().map(Entry::command).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.propose_entries(entries)
     }
+
+    /// Proposes a change of one member. The host calls [`Node::apply_conf_change`] when it comes
+    /// back committed. A change that the leader finds it can't apply now comes back as an empty
+    /// entry.
+    ///
+    /// # Errors
+    /// As [`Node::propose`].
     pub fn propose_conf_change(&mut self, change: &ConfChange) -> Result<()> {
-        todo!()
+        self.propose_entries(vec![Entry {
+            kind: EntryKind::ConfChange,
+            data: codec::encode_conf_change(change).into(),
+            ..Entry::default()
+        }])
     }
+
+    /// Proposes a change of any number of members; see [`Node::propose_conf_change`].
+    ///
+    /// # Errors
+    /// As [`Node::propose`].
     pub fn propose_conf_change_v2(&mut self, change: &ConfChangeV2) -> Result<()> {
-        todo!()
+        self.propose_entries(vec![Entry {
+            kind: EntryKind::ConfChangeV2,
+            data: codec::encode_conf_change_v2(change).into(),
+            ..Entry::default()
+        }])
     }
+
+    fn propose_entries(&mut self, entries: Vec<Entry>) -> Result<()> {
+        self.call(|node| {
+            node.raft
+                .call(node.raft.core().id(), Body::Propose { entries })
+        })
+    }
+
+    /// Applies a configuration change that has been committed, when the host comes to it in
+    /// [`Ready::committed_entries`]; [`codec::conf_change_of`] decodes the entry. Returns the new
+    /// configuration, which belongs into snapshots.
+    ///
+    /// # Errors
+    /// [`Error::ConfChange`] if it doesn't fit. On every node alike, so that the host may pass
+    /// over it; the leader lets no such change into the log unless told so.
     pub fn apply_conf_change(&mut self, change: &ConfChangeV2) -> Result<ConfState> {
-        todo!()
+        self.call(|node| node.raft.apply_conf_change(change))
     }
+
+    /// Takes a message of another node.
+    ///
+    /// # Errors
+    /// [`Error::LocalMessage`], [`Error::UnknownPeer`], [`Error::Impossible`] for a message that
+    /// no correct peer can have sent; [`Error::ProposalDropped`] for a proposal that this node
+    /// can't take. In each case nothing has changed, and the host may go on.
     pub fn step(&mut self, message: Message) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.step(message))
     }
-    /// Decodes one raftpb.Message and steps it.
+
+    /// Takes the bytes of a message of another node: one raftpb.Message.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else, and as [`Node::step`].
     pub fn step_bytes(&mut self, bytes: Bytes) -> Result<()> {
-        todo!()
+        let message = codec::decode_message(bytes)?;
+        self.step(message)
     }
+
+    /// Asks for an index at which the host may serve a linearizable read (thesis §6.4). The
+    /// answer is a [`ReadState`] with this context. It can get lost with a message or a leader, so
+    /// that the host asks again, with another context, when it has waited too long.
+    ///
+    /// # Errors
+    /// [`Error::ReadDropped`] if no answer will come.
     pub fn read_index(&mut self, context: Bytes) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.call(NONE, Body::ReadIndex { context }))
     }
-    pub fn has_ready(&self) -> bool {
-        todo!()
-    }
-    /// Error::Misuse if the last non-empty Ready was not advanced (synchronous writes).
-    pub fn ready(&mut self) -> Result<Ready> {
-        todo!()
-    }
-    /// Error::Misuse without a Ready before, or with asynchronous storage writes.
-    pub fn advance(&mut self) -> Result<()> {
-        todo!()
-    }
-    pub fn report_unreachable(&mut self, id: NodeId) -> Result<()> {
-        todo!()
-    }
-    pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) -> Result<()> {
-        todo!()
-    }
+
+    /// Asks for leadership to pass to `transferee` (thesis §3.10). No proposal is taken until it
+    /// has, or until an election timeout has passed.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only; a transfer that can't be is ignored.
     pub fn transfer_leader(&mut self, transferee: NodeId) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.call(transferee, Body::TransferLeader))
     }
+
+    /// The host knows that the leader is gone: this node votes, and campaigns, without waiting
+    /// for a timeout to tell. Ignored with [`crate::ReadOnlyOption::LeaseBased`].
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
     pub fn forget_leader(&mut self) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.call(NONE, Body::ForgetLeader))
     }
+
+    /// A message to this peer could not be delivered.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn report_unreachable(&mut self, id: NodeId) -> Result<()> {
+        self.call(|node| {
+            node.raft.report_unreachable(id);
+            Ok(())
+        })
+    }
+
+    /// What became of the last snapshot sent to this peer. Without a report of failure the leader
+    /// waits for its acknowledgement.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) -> Result<()> {
+        self.call(|node| {
+            node.raft.report_snapshot(id, status);
+            Ok(())
+        })
+    }
+
+    // Answers of the host's storage.
+
+    /// Answers a [`ReadRequest`] with entries from its `low` on, at least one.
+    ///
+    /// # Errors
+    /// [`Error::WrongAnswer`] if they are others; the core will ask again. An answer that nobody
+    /// waits for is no error.
     pub fn provide_entries(&mut self, id: RequestId, entries: Vec<Entry>) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.provide_entries(id, entries))
     }
+
+    /// Answers a [`ReadRequest`] that can't be met.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
     pub fn read_failed(&mut self, id: RequestId, failure: ReadFailure) -> Result<()> {
-        todo!()
+        self.call(|node| {
+            node.raft.read_failed(id, failure);
+            Ok(())
+        })
     }
+
+    /// Answers a [`SnapshotRequest`].
+    ///
+    /// # Errors
+    /// [`Error::WrongAnswer`] if it can't be sent; the core will ask again. An answer that nobody
+    /// waits for is no error.
     pub fn provide_snapshot(&mut self, id: RequestId, snapshot: Snapshot) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.provide_snapshot(id, snapshot))
     }
+
+    /// Answers a [`SnapshotRequest`] that can't be met now.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
     pub fn snapshot_failed(&mut self, id: RequestId) -> Result<()> {
-        todo!()
+        self.call(|node| {
+            node.raft.snapshot_failed(id);
+            Ok(())
+        })
     }
-    /// Requests that have not been put into a Ready yet, for a host that answers at once: they
-    /// are taken out and must be answered. This is how a node opened on a storage reads.
+
+    /// Takes out the requests that are not in a Ready yet, for a host that answers at once. They
+    /// must be answered like any others, and an answer may lead to more.
     pub fn take_requests(&mut self) -> (Vec<ReadRequest>, Vec<SnapshotRequest>) {
-        todo!()
+        if self.poisoned.is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        self.make_requests();
+        let outbox = &mut self.raft.core_mut().outbox;
+        (
+            std::mem::take(&mut outbox.reads),
+            std::mem::take(&mut outbox.snapshot_requests),
+        )
     }
-    /// The host has dropped the log below `first_index`.
+
+    /// The host has dropped the log's entries below `first_index`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the node still needs some of them: only what is applied may go.
     pub fn compacted(&mut self, first_index: Index) -> Result<()> {
-        todo!()
+        self.call(|node| node.raft.core_mut().log.compact(first_index))
     }
+
+    // What goes out.
+
+    /// Whether [`Node::ready`] has anything to say.
+    pub fn has_ready(&self) -> bool {
+        if self.poisoned.is_some() {
+            return false;
+        }
+        let (core, log) = (self.raft.core(), &self.raft.core().log);
+        let outbox = &core.outbox;
+        let hard_state = core.hard_state();
+        let has_next_to_apply = log.has_next_to_apply(self.allow_unstable())
+            && (log.is_next_to_apply_at_hand() || log.apply_read().is_none());
+        !outbox.messages.is_empty()
+            || !outbox.after_append.is_empty()
+            || !outbox.read_states.is_empty()
+            || !outbox.reads.is_empty()
+            || !outbox.snapshot_requests.is_empty()
+            || self.raft.soft_state() != self.shown_soft_state
+            || (hard_state != self.shown_hard_state && !hard_state.is_empty())
+            || log.has_next_to_persist()
+            || log.next_snapshot().is_some()
+            || has_next_to_apply
+            || self.raft.has_needs()
+    }
+
+    /// Takes the next batch of work. See [`Ready`] for what the host has to do with it.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the last one has not been advanced.
+    pub fn ready(&mut self) -> Result<Ready> {
+        self.call(|node| {
+            if node.handed_out.is_some() {
+                return Err(Error::Misuse("the last Ready has not been advanced"));
+            }
+            Ok(node.take_ready())
+        })
+    }
+
+    /// The host is done with the last Ready: its hard state, entries and snapshot are persisted,
+    /// its messages sent, its committed entries applied (or as good as: they will not be handed
+    /// out again).
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if there was none, as always with asynchronous storage writes.
+    pub fn advance(&mut self) -> Result<()> {
+        self.call(|node| {
+            let done = node.handed_out.take();
+            let done = done.ok_or(Error::Misuse("there is no Ready to advance"))?;
+            for message in done.own_messages {
+                node.raft.step_own(message)?;
+            }
+            // What was written in an older term may have been replaced since.
+            let current = done.term == node.raft.core().term();
+            let last = done.last.filter(|_| current);
+            node.raft.on_appended(last, done.snapshot)?;
+            if let Some(batch) = done.applied {
+                let Batch {
+                    last_index,
+                    encoded_bytes,
+                    payload_bytes,
+                } = batch;
+                node.raft
+                    .on_applied(last_index, encoded_bytes, payload_bytes)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn take_ready(&mut self) -> Ready {
+        self.make_requests();
+        let allow_unstable = self.allow_unstable();
+        let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
+        let core = self.raft.core_mut();
+        let outbox = std::mem::take(&mut core.outbox);
+        let shown = self.shown_hard_state;
+
+        let entries = core.log.next_to_persist();
+        let snapshot = core.log.next_snapshot().cloned();
+        let committed_entries = match core.log.next_to_apply(allow_unstable) {
+            Fetch::Entries(entries) => entries,
+            Fetch::Read { .. } => Vec::new(),
+        };
+        let mut ready = Ready {
+            soft_state: (soft_state != self.shown_soft_state).then_some(soft_state),
+            hard_state: (hard_state != shown).then_some(hard_state),
+            read_states: outbox.read_states,
+            must_sync: !entries.is_empty()
+                || (hard_state.term, hard_state.vote) != (shown.term, shown.vote),
+            entries,
+            snapshot,
+            committed_entries,
+            messages: outbox.messages,
+            reads: outbox.reads,
+            snapshot_requests: outbox.snapshot_requests,
+        };
+
+        let last = core.log.has_unstable().then(|| core.log.last());
+        core.log.accept_unstable();
+        let applied = ready.committed_entries.last().map(|last| Batch {
+            last_index: last.index,
+            encoded_bytes: encoded_len(&ready.committed_entries),
+            payload_bytes: payload_len(&ready.committed_entries),
+        });
+        if let Some(batch) = &applied {
+            let (index, bytes) = (batch.last_index, batch.encoded_bytes);
+            core.log.accept_applying(index, bytes, allow_unstable);
+        }
+        self.shown_soft_state = soft_state;
+        self.shown_hard_state = hard_state;
+
+        if self.async_storage_writes {
+            self.add_storage_messages(&mut ready, outbox.after_append, last);
+        } else {
+            let id = self.id();
+            let (own_messages, others): (Vec<_>, Vec<_>) = outbox
+                .after_append
+                .into_iter()
+                .partition(|message| message.to == id);
+            ready.messages.extend(others);
+            if !ready.is_empty() || !own_messages.is_empty() {
+                self.handed_out = Some(HandedOut {
+                    own_messages,
+                    term: hard_state.term,
+                    last,
+                    snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
+                    applied,
+                });
+            }
+        }
+        ready
+    }
+
+    /// Says in messages what there is to persist and to apply, and what follows when it is done.
+    fn add_storage_messages(
+        &self,
+        ready: &mut Ready,
+        after_append: Vec<Message>,
+        last: Option<EntryId>,
+    ) {
+        let (id, term) = (self.id(), self.raft.core().term());
+        let persists =
+            !ready.entries.is_empty() || ready.hard_state.is_some() || ready.snapshot.is_some();
+        if persists || !after_append.is_empty() {
+            let snapshot = ready.snapshot.clone().map(Box::new);
+            let mut responses = after_append;
+            if last.is_some() || snapshot.is_some() {
+                let snapshot = snapshot.clone();
+                responses.push(Message {
+                    to: id,
+                    from: LOCAL_APPEND,
+                    term,
+                    body: Body::StorageAppendResp { last, snapshot },
+                });
+            }
+            ready.messages.push(Message {
+                to: LOCAL_APPEND,
+                from: id,
+                term: ready.hard_state.map_or(0, |state| state.term),
+                body: Body::StorageAppend {
+                    hard_state: ready.hard_state,
+                    entries: ready.entries.clone(),
+                    snapshot,
+                    responses,
+                },
+            });
+        }
+        if !ready.committed_entries.is_empty() {
+            let entries = ready.committed_entries.clone();
+            let response = Message {
+                to: id,
+                from: LOCAL_APPLY,
+                term: 0,
+                body: Body::StorageApplyResp {
+                    entries: entries.clone(),
+                },
+            };
+            ready.messages.push(Message {
+                to: LOCAL_APPLY,
+                from: id,
+                term: 0,
+                body: Body::StorageApply {
+                    entries,
+                    responses: vec![response],
+                },
+            });
+        }
+    }
+
+    /// Sends what has been put off until now, and asks for what it needs from storage.
+    fn make_requests(&mut self) {
+        self.raft.flush();
+        self.raft.request_entries_to_apply(self.allow_unstable());
+    }
+
+    /// Whether committed entries are handed out before they are persisted here. With synchronous
+    /// writes the host persists them first anyway, being given both in one Ready.
+    fn allow_unstable(&self) -> bool {
+        !self.async_storage_writes
+    }
+
+    // What it says when asked.
+
+    /// The node's state, without what needs an allocation.
     pub fn basic_status(&self) -> BasicStatus {
-        todo!()
+        self.raft.basic_status()
     }
+
+    /// The node's state: with the members and, on the leader, their progress.
     pub fn status(&self) -> Status {
-        todo!()
+        self.raft.status()
     }
-    /// Stops the node for good: every later call returns Error::Poisoned with this reason.
+
+    /// Fixes the randomized election timeout, in ticks, until the next change of role or term.
+    /// For tests that need to know which node campaigns first.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for 0 ticks.
+    pub fn set_randomized_election_timeout(&mut self, ticks: u32) -> Result<()> {
+        self.call(|node| {
+            if ticks == 0 {
+                return Err(Error::Misuse("an election timeout is at least one tick"));
+            }
+            node.raft.core_mut().timer.set_randomized_timeout(ticks);
+            Ok(())
+        })
+    }
+
+    /// Stops the node for good: every later call returns [`Error::Poisoned`] with this reason. For
+    /// a host that can no longer stand by what the node has promised, as after a failed write.
     pub fn poison(&mut self, reason: String) {
-        todo!()
+        self.poisoned.get_or_insert(reason);
+    }
+
+    /// Checks what must hold in every state of a node.
+    ///
+    /// # Errors
+    /// A sentence that says what doesn't, which would be a fault of this library.
+    pub fn check_invariants(&self) -> std::result::Result<(), &'static str> {
+        invariants::check(&self.raft)
+    }
+
+    /// Every call that changes anything goes through here.
+    fn call<T>(&mut self, call: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        if let Some(reason) = &self.poisoned {
+            return Err(Error::Poisoned(reason.clone()));
+        }
+        if !cfg!(debug_assertions) {
+            return call(self);
+        }
+        let before = invariants::observe(&self.raft);
+        let result = call(self);
+        let holds = invariants::check(&self.raft)
+            .and_then(|()| invariants::check_step(&before, &self.raft));
+        assert_eq!(holds, Ok(()), "an invariant is broken: {:?}", self.raft);
+        result
     }
 }

@@ -1,0 +1,603 @@
+//! The replicated log, as far as the core knows it.
+//!
+//! Indexes in order: `compacted <= applied <= applying <= committed <= last` and
+//! `persisted <= in_progress <= last`. Entries that are not yet persisted or not yet applied are
+//! in the window, and older ones as long as there is room; what is below the window is the
+//! host's to read back. The log asks for nothing by itself: it says what is missing ([`Fetch`]).
+
+mod slice;
+mod terms;
+mod window;
+
+use std::collections::VecDeque;
+
+use crate::codec::entry_encoded_len;
+use crate::error::{Error, Result};
+use crate::types::{Entry, EntryId, Index, RequestId, RestartState, Snapshot, Term};
+
+pub use slice::LogSlice;
+pub use terms::{Terms, Unknown};
+pub use window::{Budget, Window};
+
+#[cfg(test)]
+mod tests;
+
+/// How much the log may hold and hand out, in encoded bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLimits {
+    /// Committed entries handed out and not yet applied.
+    pub applying_bytes: u64,
+    /// Entries in memory that are persisted and applied.
+    pub cached_bytes: u64,
+}
+
+/// Entries, or where to get them from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetch {
+    /// Here they are; none if the range is empty.
+    Entries(Vec<Entry>),
+    /// The host has to read `[low, high)`; what follows is in memory.
+    Read {
+        /// The first index.
+        low: Index,
+        /// The index after the last one.
+        high: Index,
+    },
+}
+
+/// Committed entries that were read back to be applied: `[low, low + entries)`.
+#[derive(Clone, Debug, Default)]
+struct ApplyChunk {
+    entries: VecDeque<Entry>,
+}
+
+/// Entries that the host was asked for, to be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApplyRead {
+    /// Names the request.
+    pub id: RequestId,
+    /// The first index.
+    pub low: Index,
+    /// The index after the last one.
+    pub high: Index,
+    /// The node's tick count at the time.
+    pub asked_at: u64,
+}
+
+/// The log of one node.
+#[derive(Clone, Debug)]
+pub struct Log {
+    terms: Terms,
+    window: Window,
+    /// A snapshot that has been accepted and isn't persisted yet.
+    snapshot: Option<Snapshot>,
+    snapshot_in_progress: bool,
+    /// The last index that is on stable storage.
+    persisted: Index,
+    /// The last index that has been handed out to be persisted.
+    in_progress: Index,
+    committed: Index,
+    /// The last index that has been handed out to be applied.
+    applying: Index,
+    applied: Index,
+    limits: LogLimits,
+    /// The size of what is handed out and not yet applied.
+    applying_bytes: u64,
+    /// Nothing more is handed out before something has been applied.
+    applying_paused: bool,
+    chunk: ApplyChunk,
+    apply_read: Option<ApplyRead>,
+    /// The indexes of configuration changes in `(applied, last]`.
+    conf_changes: VecDeque<Index>,
+}
+
+impl Log {
+    /// The log that is in storage. All of it counts as persisted, and none is in memory.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRestartState`] if the numbers contradict each other.
+    pub fn restore(state: &RestartState, limits: LogLimits) -> Result<Log> {
+        let invalid = |why: &str| Error::InvalidRestartState(why.to_owned());
+        let (compacted, last) = (state.compacted, state.last_index);
+        if last > crate::MAX_POSITION {
+            return Err(invalid("the last index is out of bounds"));
+        }
+        let terms = Terms::restore(compacted, last, &state.term_runs).map_err(invalid)?;
+        if state.hard_state.commit > last {
+            return Err(invalid("the commit index is beyond the last index"));
+        }
+        if state.applied > last {
+            return Err(invalid("the applied index is beyond the last index"));
+        }
+        // The commit index is persisted without a sync, so that it may lag behind what has been
+        // applied or compacted; both imply that it was committed.
+        let applied = state.applied.max(compacted.index);
+        let committed = state.hard_state.commit.max(applied);
+        let ascending = state.conf_changes.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || state.conf_changes.last().is_some_and(|&index| index > last) {
+            return Err(invalid("the configuration changes are not in the log"));
+        }
+        let conf_changes = state.conf_changes.iter().copied();
+        Ok(Log {
+            terms,
+            window: Window::at(last + 1),
+            snapshot: None,
+            snapshot_in_progress: false,
+            persisted: last,
+            in_progress: last,
+            committed,
+            applying: applied,
+            applied,
+            limits,
+            applying_bytes: 0,
+            applying_paused: false,
+            chunk: ApplyChunk::default(),
+            apply_read: None,
+            conf_changes: conf_changes.filter(|&index| index > applied).collect(),
+        })
+    }
+
+    // What there is.
+
+    /// The first index that has not been compacted.
+    pub fn first_index(&self) -> Index {
+        self.terms.compacted().index + 1
+    }
+
+    /// The last index.
+    pub fn last_index(&self) -> Index {
+        self.terms.last_index()
+    }
+
+    /// The last entry.
+    pub fn last(&self) -> EntryId {
+        self.terms.last()
+    }
+
+    /// The highest index known to be committed.
+    pub fn committed(&self) -> Index {
+        self.committed
+    }
+
+    /// The last index that the host has applied.
+    pub fn applied(&self) -> Index {
+        self.applied
+    }
+
+    /// The last index on stable storage.
+    pub fn persisted(&self) -> Index {
+        self.persisted
+    }
+
+    /// The bytes of entries in memory.
+    #[cfg(test)]
+    pub fn cached_bytes(&self) -> u64 {
+        self.window.bytes()
+    }
+
+    /// The term of an entry.
+    pub fn term(&self, index: Index) -> std::result::Result<Term, Unknown> {
+        self.terms.term(index)
+    }
+
+    /// Whether the log holds this entry.
+    pub fn matches(&self, id: EntryId) -> bool {
+        self.term(id.index) == Ok(id.term)
+    }
+
+    /// Whether a log that ends with `theirs` is at least as up-to-date as this one (paper §5.4.1).
+    pub fn is_up_to_date(&self, theirs: EntryId) -> bool {
+        let ours = self.last();
+        (theirs.term, theirs.index) >= (ours.term, ours.index)
+    }
+
+    /// See [`Terms::find_conflict_by_term`].
+    pub fn find_conflict_by_term(&self, index: Index, term: Term) -> EntryId {
+        self.terms.find_conflict_by_term(index, term)
+    }
+
+    /// Whether a committed configuration change has not been applied yet.
+    pub fn has_unapplied_conf_change(&self) -> bool {
+        self.conf_changes
+            .front()
+            .is_some_and(|&index| index <= self.committed)
+    }
+
+    // Growing.
+
+    /// Appends entries, replacing what is there from the first one's index on. They come after
+    /// all that is committed.
+    pub fn append(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        let mut entries = entries.into_iter().peekable();
+        if let Some(first) = entries.peek() {
+            self.truncate_from(first.index);
+        }
+        for entry in entries {
+            if entry.is_conf_change() {
+                self.conf_changes.push_back(entry.index);
+            }
+            self.terms.push(entry.id());
+            self.window.push(entry);
+        }
+    }
+
+    fn truncate_from(&mut self, index: Index) {
+        assert!(
+            index > self.committed,
+            "committed entries are never replaced"
+        );
+        if index > self.last_index() {
+            return;
+        }
+        self.terms.truncate_from(index);
+        self.window.truncate_from(index);
+        self.persisted = self.persisted.min(index - 1);
+        self.in_progress = self.in_progress.min(index - 1);
+        while self
+            .conf_changes
+            .back()
+            .is_some_and(|&change| change >= index)
+        {
+            self.conf_changes.pop_back();
+        }
+    }
+
+    /// A follower's part of the consistency check (paper §5.3): appends what is new in the slice
+    /// if the log holds what comes before it. Returns the last index that now agrees with the
+    /// leader's log.
+    pub fn maybe_append(&mut self, slice: LogSlice, commit: Index) -> Option<Index> {
+        if !self.matches(slice.prev()) {
+            return None;
+        }
+        let last = slice.last_index();
+        // Entries that agree stay untouched, were the slice stale and shorter than the log: a
+        // response to them may be on its way.
+        let conflict = slice
+            .entries()
+            .iter()
+            .find(|entry| !self.matches(entry.id()));
+        if let Some(first) = conflict.map(|entry| entry.index) {
+            self.append(slice.into_entries_from(first));
+        }
+        self.commit_to(commit.min(last));
+        Some(last)
+    }
+
+    /// Replaces the whole log by a snapshot of what is committed (paper §7).
+    pub fn install(&mut self, snapshot: Snapshot) {
+        let id = snapshot.id;
+        self.committed = id.index;
+        self.terms = Terms::after(id);
+        self.window = Window::at(id.index + 1);
+        self.persisted = id.index;
+        self.in_progress = id.index;
+        self.conf_changes.clear();
+        self.chunk.entries.clear();
+        self.apply_read = None;
+        self.snapshot = Some(snapshot);
+        self.snapshot_in_progress = false;
+    }
+
+    /// Begins a log in which `entries` are committed from the start.
+    pub fn bootstrap(&mut self, entries: Vec<Entry>) {
+        self.append(entries);
+        self.committed = self.last_index();
+    }
+
+    // Committing.
+
+    /// Moves the commit index up, never down.
+    pub fn commit_to(&mut self, index: Index) {
+        if index > self.committed {
+            assert!(
+                index <= self.last_index(),
+                "only what the log holds can be committed"
+            );
+            self.committed = index;
+        }
+    }
+
+    /// Moves the commit index up to an entry, if that is the one that the log holds there.
+    pub fn maybe_commit(&mut self, id: EntryId) -> bool {
+        let news = id.term != 0 && id.index > self.committed && self.matches(id);
+        if news {
+            self.commit_to(id.index);
+        }
+        news
+    }
+
+    // Persisting.
+
+    /// The entries that have not been handed out to be persisted.
+    pub fn next_to_persist(&self) -> Vec<Entry> {
+        let (low, high) = (self.in_progress + 1, self.last_index() + 1);
+        let mut entries = Vec::with_capacity((high - low) as usize);
+        self.window
+            .copy(low, high, &mut Budget::new(u64::MAX), &mut entries);
+        entries
+    }
+
+    /// Whether there are any.
+    pub fn has_next_to_persist(&self) -> bool {
+        self.in_progress < self.last_index()
+    }
+
+    /// Whether anything is not on stable storage yet.
+    pub fn has_unstable(&self) -> bool {
+        self.persisted < self.last_index()
+    }
+
+    /// A snapshot that has not been handed out to be persisted.
+    pub fn next_snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot
+            .as_ref()
+            .filter(|_| !self.snapshot_in_progress)
+    }
+
+    /// Whether a snapshot is not on stable storage yet.
+    pub fn has_unstable_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// All entries, and the snapshot, have been handed out to be persisted.
+    pub fn accept_unstable(&mut self) {
+        self.in_progress = self.last_index();
+        self.snapshot_in_progress = self.snapshot.is_some();
+    }
+
+    /// The log was on stable storage up to `id` at some time. That counts if it still holds that
+    /// entry: it may have been replaced since.
+    pub fn persisted_to(&mut self, id: EntryId) {
+        if id.index > self.persisted && self.matches(id) {
+            self.persisted = id.index;
+            self.in_progress = self.in_progress.max(id.index);
+            self.evict();
+        }
+    }
+
+    /// The snapshot of this index is on stable storage.
+    pub fn snapshot_persisted(&mut self, index: Index) {
+        if self
+            .snapshot
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.id.index == index)
+        {
+            self.snapshot = None;
+            self.snapshot_in_progress = false;
+        }
+    }
+
+    // Applying.
+
+    /// Whether committed entries wait to be handed out, in memory or in storage. Those that are
+    /// not persisted here count if `allow_unstable`.
+    pub fn has_next_to_apply(&self, allow_unstable: bool) -> bool {
+        !self.applying_paused
+            && self.snapshot.is_none()
+            && self.applying < self.max_appliable(allow_unstable)
+    }
+
+    /// Whether [`Log::next_to_apply`] would find the first of them in memory.
+    pub fn is_next_to_apply_at_hand(&self) -> bool {
+        let next = self.applying + 1;
+        let read = self
+            .chunk
+            .entries
+            .back()
+            .is_some_and(|last| last.index >= next);
+        read || next >= self.window.first_index()
+    }
+
+    fn max_appliable(&self, allow_unstable: bool) -> Index {
+        if allow_unstable {
+            self.committed
+        } else {
+            self.committed.min(self.persisted)
+        }
+    }
+
+    /// The next committed entries, as many as the limit allows.
+    pub fn next_to_apply(&self, allow_unstable: bool) -> Fetch {
+        if !self.has_next_to_apply(allow_unstable) {
+            return Fetch::Entries(Vec::new());
+        }
+        let (low, high) = (self.applying + 1, self.max_appliable(allow_unstable) + 1);
+        let mut budget = Budget::new(self.next_apply_bytes());
+        let mut entries = Vec::new();
+        let mut next = low;
+        if low < self.window.first_index() {
+            let read = self
+                .chunk
+                .entries
+                .iter()
+                .skip_while(|entry| entry.index < low);
+            for entry in read {
+                if entry.index != next || next >= high || !budget.take(entry) {
+                    break;
+                }
+                entries.push(entry.clone());
+                next += 1;
+            }
+            if entries.is_empty() {
+                return Fetch::Read {
+                    low,
+                    high: high.min(self.window.first_index()),
+                };
+            }
+        }
+        if self.window.first_index() <= next && next < high {
+            self.window.copy(next, high, &mut budget, &mut entries);
+        }
+        Fetch::Entries(entries)
+    }
+
+    /// How much may be handed out at once.
+    pub fn next_apply_bytes(&self) -> u64 {
+        self.limits.applying_bytes - self.applying_bytes.min(self.limits.applying_bytes)
+    }
+
+    /// The read for [`Log::next_to_apply`] that is under way.
+    pub fn apply_read(&self) -> Option<ApplyRead> {
+        self.apply_read
+    }
+
+    /// Notes such a read, or that there is none any more.
+    pub fn set_apply_read(&mut self, read: Option<ApplyRead>) {
+        self.apply_read = read;
+    }
+
+    /// Takes the answer to that read.
+    pub fn provide_to_apply(&mut self, entries: Vec<Entry>) {
+        self.apply_read = None;
+        self.chunk.entries = entries.into();
+    }
+
+    /// Entries up to `index`, of the given size, have been handed out to be applied.
+    pub fn accept_applying(&mut self, index: Index, bytes: u64, allow_unstable: bool) {
+        assert!(index <= self.committed, "only what is committed is applied");
+        self.applying = index;
+        self.applying_bytes += bytes;
+        // More that could be applied means that the limit cut it short.
+        self.applying_paused = self.applying_bytes >= self.limits.applying_bytes
+            || index < self.max_appliable(allow_unstable);
+        while self
+            .chunk
+            .entries
+            .front()
+            .is_some_and(|entry| entry.index <= index)
+        {
+            self.chunk.entries.pop_front();
+        }
+    }
+
+    /// The host has applied everything up to `index`, in a batch of the given size.
+    pub fn applied_to(&mut self, index: Index, bytes: u64) {
+        assert!(
+            self.applied <= index && index <= self.committed,
+            "applied moves forward, within what is committed"
+        );
+        self.applied = index;
+        self.applying = self.applying.max(index);
+        self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
+        self.applying_paused = self.applying_bytes >= self.limits.applying_bytes;
+        while self
+            .conf_changes
+            .front()
+            .is_some_and(|&change| change <= index)
+        {
+            self.conf_changes.pop_front();
+        }
+        self.evict();
+    }
+
+    // Sending.
+
+    /// Entries from `low` on, as many as fit into `max_bytes` but at least one. The log holds
+    /// what comes before `low`.
+    pub fn fetch(&self, low: Index, max_bytes: u64) -> Fetch {
+        let high = self.last_index() + 1;
+        if low >= high {
+            return Fetch::Entries(Vec::new());
+        }
+        if low < self.window.first_index() {
+            return Fetch::Read {
+                low,
+                high: self.window.first_index(),
+            };
+        }
+        let mut entries = Vec::new();
+        self.window
+            .copy(low, high, &mut Budget::new(max_bytes), &mut entries);
+        Fetch::Entries(entries)
+    }
+
+    /// Entries that were read back, cut to `max_bytes` and continued with what is in memory.
+    pub fn extend(&self, read: Vec<Entry>, max_bytes: u64) -> Vec<Entry> {
+        let mut budget = Budget::new(max_bytes);
+        let mut entries = read;
+        let fits = entries
+            .iter()
+            .take_while(|entry| budget.take(entry))
+            .count();
+        entries.truncate(fits);
+        if let Some(next) = entries.last().map(|entry| entry.index + 1)
+            && self.window.first_index() <= next
+            && next <= self.last_index()
+        {
+            self.window
+                .copy(next, self.last_index() + 1, &mut budget, &mut entries);
+        }
+        entries
+    }
+
+    /// Whether these are the entries that the log holds from `low` on, at most up to `high`.
+    pub fn is_answer(&self, low: Index, high: Index, entries: &[Entry]) -> bool {
+        !entries.is_empty()
+            && entries.len() as u64 <= high - low
+            && (low..)
+                .zip(entries)
+                .all(|(index, entry)| entry.index == index && self.matches(entry.id()))
+    }
+
+    // Forgetting.
+
+    /// The host has dropped the entries below `first_index`. Only what is applied can go.
+    pub fn compact(&mut self, first_index: Index) -> Result<()> {
+        if first_index <= self.first_index() {
+            return Ok(());
+        }
+        if first_index > self.applied + 1 {
+            return Err(Error::Misuse("only applied entries can be compacted"));
+        }
+        self.terms.compact(first_index);
+        self.window.drop_below(first_index);
+        Ok(())
+    }
+
+    fn evict(&mut self) {
+        let needed = self.persisted.min(self.applied) + 1;
+        self.window.evict(needed, self.limits.cached_bytes);
+    }
+
+    /// Checks the order of the indexes.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check(&self) -> std::result::Result<(), &'static str> {
+        let compacted = self.terms.compacted().index;
+        let ensure = |holds: bool, what| if holds { Ok(()) } else { Err(what) };
+        ensure(
+            self.snapshot.is_some() || compacted <= self.applied,
+            "compacted <= applied",
+        )?;
+        ensure(self.applied <= self.applying, "applied <= applying")?;
+        ensure(self.applying <= self.committed, "applying <= committed")?;
+        ensure(self.committed <= self.last_index(), "committed <= last")?;
+        ensure(
+            self.persisted <= self.in_progress,
+            "persisted <= in_progress",
+        )?;
+        ensure(self.in_progress <= self.last_index(), "in_progress <= last")?;
+        ensure(
+            self.window.next_index() == self.last_index() + 1,
+            "the window ends with the log",
+        )?;
+        ensure(
+            self.window.first_index() <= self.persisted + 1,
+            "what is not persisted is in the window",
+        )
+    }
+}
+
+/// The size of entries as limits count it.
+pub fn encoded_len(entries: &[Entry]) -> u64 {
+    entries
+        .iter()
+        .map(|entry| entry_encoded_len(entry) as u64)
+        .sum()
+}
+
+/// The size of entries' payloads alone.
+pub fn payload_len(entries: &[Entry]) -> u64 {
+    entries.iter().map(|entry| entry.data.len() as u64).sum()
+}

@@ -1,0 +1,591 @@
+//! Whole clusters of nodes in memory, driven step by step.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::types::{EntryId, NONE, TermRun};
+
+/// A node and its storage: what a host keeps across restarts.
+struct Member {
+    node: Node,
+    config: Config,
+    hard_state: HardState,
+    log: Vec<Entry>,
+    conf_state: ConfState,
+    compacted: EntryId,
+    snapshot: Option<Snapshot>,
+    applied: Vec<Entry>,
+    applied_index: Index,
+    reads: Vec<ReadState>,
+}
+
+impl Member {
+    fn new(config: Config, voters: &[NodeId]) -> Member {
+        let conf_state = ConfState::of_voters(voters.iter().copied());
+        let state = RestartState {
+            conf_state: conf_state.clone(),
+            ..RestartState::default()
+        };
+        Member {
+            node: Node::new(config.clone(), state).unwrap(),
+            config,
+            hard_state: HardState::default(),
+            log: Vec::new(),
+            conf_state,
+            compacted: EntryId::default(),
+            snapshot: None,
+            applied: Vec::new(),
+            applied_index: 0,
+            reads: Vec::new(),
+        }
+    }
+
+    fn last_index(&self) -> Index {
+        self.log
+            .last()
+            .map_or(self.compacted.index, |last| last.index)
+    }
+
+    /// Everything in memory is lost.
+    fn restart(&mut self) {
+        let mut term_runs: Vec<TermRun> = Vec::new();
+        for entry in &self.log {
+            if term_runs.last().is_none_or(|run| run.term != entry.term) {
+                term_runs.push(TermRun {
+                    first_index: entry.index,
+                    term: entry.term,
+                });
+            }
+        }
+        let pending = |entry: &&Entry| entry.is_conf_change() && entry.index > self.applied_index;
+        let state = RestartState {
+            hard_state: self.hard_state,
+            conf_state: self.conf_state.clone(),
+            compacted: self.compacted,
+            last_index: self.last_index(),
+            term_runs,
+            conf_changes: self
+                .log
+                .iter()
+                .filter(pending)
+                .map(|entry| entry.index)
+                .collect(),
+            applied: self.applied_index,
+        };
+        self.node = Node::new(self.config.clone(), state).unwrap();
+    }
+
+    fn compact(&mut self, up_to: Index) {
+        let last = self.log.iter().find(|entry| entry.index == up_to).unwrap();
+        self.compacted = last.id();
+        self.snapshot = Some(Snapshot {
+            id: last.id(),
+            conf_state: self.conf_state.clone(),
+            data: Bytes::from_static(b"state"),
+        });
+        self.log.retain(|entry| entry.index > up_to);
+        self.node.compacted(up_to + 1).unwrap();
+    }
+
+    /// Does one Ready's work and returns what there is to send.
+    fn process(&mut self) -> Vec<Message> {
+        let ready = self.node.ready().unwrap();
+        if let Some(hard_state) = ready.hard_state {
+            self.hard_state = hard_state;
+        }
+        if let Some(snapshot) = ready.snapshot {
+            self.log.clear();
+            self.compacted = snapshot.id;
+            self.conf_state = snapshot.conf_state.clone();
+            self.applied_index = snapshot.id.index;
+            self.snapshot = Some(snapshot);
+        }
+        if let Some(first) = ready.entries.first() {
+            self.log.retain(|entry| entry.index < first.index);
+        }
+        self.log.extend(ready.entries);
+        for entry in ready.committed_entries {
+            if entry.is_conf_change() {
+                let change = codec::conf_change_of(&entry).unwrap();
+                self.conf_state = self.node.apply_conf_change(&change).unwrap();
+            }
+            self.applied_index = entry.index;
+            self.applied.push(entry);
+        }
+        self.reads.extend(ready.read_states);
+        for read in ready.reads {
+            let wanted = |entry: &&Entry| (read.low..read.high).contains(&entry.index);
+            let entries: Vec<Entry> = self.log.iter().filter(wanted).cloned().collect();
+            if entries.is_empty() {
+                self.node
+                    .read_failed(read.id, ReadFailure::Compacted)
+                    .unwrap();
+            } else {
+                self.node.provide_entries(read.id, entries).unwrap();
+            }
+        }
+        for request in ready.snapshot_requests {
+            let snapshot = self.snapshot.clone().unwrap();
+            self.node.provide_snapshot(request.id, snapshot).unwrap();
+        }
+        self.node.advance().unwrap();
+        ready.messages
+    }
+
+    fn commands(&self) -> Vec<&[u8]> {
+        let normal = |entry: &&Entry| !entry.is_conf_change() && !entry.data.is_empty();
+        self.applied
+            .iter()
+            .filter(normal)
+            .map(|entry| &entry.data[..])
+            .collect()
+    }
+}
+
+/// Members whose messages cross as bytes. `cut` are the nodes that nobody reaches.
+struct Cluster {
+    members: Vec<Member>,
+    cut: Vec<NodeId>,
+}
+
+impl Cluster {
+    fn with(voters: u64, set: impl Fn(&mut Config)) -> Cluster {
+        let ids: Vec<NodeId> = (1..=voters).collect();
+        let members = ids
+            .iter()
+            .map(|&id| {
+                let mut config = Config::new(id);
+                set(&mut config);
+                Member::new(config, &ids)
+            })
+            .collect();
+        Cluster {
+            members,
+            cut: Vec::new(),
+        }
+    }
+
+    fn of(voters: u64) -> Cluster {
+        Cluster::with(voters, |_| {})
+    }
+
+    /// A cluster whose first members are in its log, so that others can join.
+    fn bootstrapped(voters: u64) -> Cluster {
+        let peers: Vec<(NodeId, Bytes)> = (1..=voters).map(|id| (id, Bytes::new())).collect();
+        let mut members = Vec::new();
+        for &(id, _) in &peers {
+            let mut member = Member::new(Config::new(id), &[]);
+            member.node.bootstrap(&peers).unwrap();
+            members.push(member);
+        }
+        let mut cluster = Cluster {
+            members,
+            cut: Vec::new(),
+        };
+        cluster.settle();
+        cluster
+    }
+
+    fn add(&mut self, id: NodeId) {
+        self.members.push(Member::new(Config::new(id), &[]));
+    }
+
+    fn at(&mut self, id: NodeId) -> &mut Member {
+        self.members
+            .iter_mut()
+            .find(|member| member.node.id() == id)
+            .unwrap()
+    }
+
+    fn settle(&mut self) {
+        for round in 0.. {
+            assert!(round < 10_000, "the cluster comes to rest");
+            let mut messages = Vec::new();
+            for member in &mut self.members {
+                if member.node.has_ready() {
+                    messages.extend(member.process());
+                }
+            }
+            if messages.is_empty() && self.members.iter().all(|member| !member.node.has_ready()) {
+                return;
+            }
+            for message in messages {
+                let (from, to) = (message.from, message.to);
+                if self.cut.contains(&from) || self.cut.contains(&to) {
+                    continue;
+                }
+                let bytes = codec::encode_message(&message);
+                if let Some(member) = self.members.iter_mut().find(|m| m.node.id() == to) {
+                    // A node that has just been told of the sender may not know it yet.
+                    match member.node.step_bytes(bytes.into()) {
+                        Ok(()) | Err(Error::UnknownPeer(_) | Error::ProposalDropped(_)) => {}
+                        Err(other) => panic!("{other}: {message:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    fn elect(&mut self, id: NodeId) {
+        self.at(id).node.campaign().unwrap();
+        self.settle();
+        assert_eq!(
+            self.at(id).node.basic_status().soft_state.role,
+            Role::Leader
+        );
+    }
+
+    fn tick_all(&mut self, ticks: usize) {
+        for _ in 0..ticks {
+            for member in &mut self.members {
+                member.node.tick().unwrap();
+            }
+            self.settle();
+        }
+    }
+
+    fn leaders(&self) -> Vec<NodeId> {
+        let leads = |m: &&Member| m.node.basic_status().soft_state.role == Role::Leader;
+        self.members
+            .iter()
+            .filter(leads)
+            .map(|m| m.node.id())
+            .collect()
+    }
+
+    fn propose(&mut self, at: NodeId, command: &'static str) {
+        self.at(at).node.propose(Bytes::from(command)).unwrap();
+        self.settle();
+    }
+}
+
+fn change(kind: ConfChangeKind, node_id: NodeId) -> ConfChange {
+    ConfChange {
+        change: ConfChangeSingle { kind, node_id },
+        ..ConfChange::default()
+    }
+}
+
+#[test]
+fn a_single_node_elects_itself_and_commits() {
+    let mut cluster = Cluster::of(1);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    assert_eq!(cluster.at(1).commands(), [b"a"]);
+}
+
+#[test]
+fn time_alone_elects_exactly_one_leader() {
+    for voters in [1, 2, 3, 5, 7] {
+        let mut cluster = Cluster::of(voters);
+        cluster.tick_all(40);
+        assert_eq!(cluster.leaders().len(), 1, "of {voters} voters");
+    }
+}
+
+#[test]
+fn all_apply_what_any_of_them_proposes() {
+    for coalesce in [true, false] {
+        let mut cluster = Cluster::with(3, |config| config.coalesce_appends = coalesce);
+        cluster.elect(1);
+        cluster.propose(1, "a");
+        cluster.propose(2, "b");
+        cluster.propose(3, "c");
+        cluster.tick_all(1);
+        for id in 1..=3 {
+            assert_eq!(
+                cluster.at(id).commands(),
+                [b"a", b"b", b"c"],
+                "on node {id}"
+            );
+        }
+    }
+}
+
+#[test]
+fn proposals_of_one_batch_are_one_append_for_each_follower() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    let commands = (0..64).map(|_| Bytes::from_static(b"x"));
+    for command in commands {
+        cluster.at(1).node.propose(command).unwrap();
+    }
+    let ready = cluster.at(1).node.ready().unwrap();
+    let appends = ready.messages.iter().map(|message| match &message.body {
+        Body::Append { entries, .. } => (message.to, entries.len()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(appends.collect::<Vec<_>>(), [(2, 64), (3, 64)]);
+}
+
+#[test]
+fn a_new_leader_takes_over_from_a_lost_one() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    cluster.cut = vec![1];
+    cluster.tick_all(60);
+    let leaders = cluster.leaders();
+    assert_eq!(leaders.len(), 1, "the lost one has stepped down by itself");
+    assert_ne!(leaders[0], 1);
+    cluster.propose(leaders[0], "b");
+    cluster.cut.clear();
+    cluster.tick_all(5);
+    assert_eq!(cluster.at(1).commands(), [b"a", b"b"]);
+}
+
+#[test]
+fn uncommitted_entries_of_a_lost_leader_are_replaced() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.cut = vec![1];
+    cluster.propose(1, "lost");
+    cluster.tick_all(60);
+    let leader = cluster.leaders()[0];
+    assert_ne!(leader, 1);
+    cluster.propose(leader, "kept");
+    cluster.cut.clear();
+    cluster.tick_all(3);
+    for id in 1..=3 {
+        assert_eq!(cluster.at(id).commands(), [b"kept"], "on node {id}");
+    }
+}
+
+#[test]
+fn a_restarted_cluster_goes_on_where_it_was() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    for _ in 0..10 {
+        cluster.propose(2, "a");
+    }
+    let term = cluster.at(1).node.basic_status().hard_state.term;
+    for member in &mut cluster.members {
+        member.restart();
+    }
+    cluster.elect(3);
+    cluster.propose(1, "b");
+    cluster.tick_all(1);
+    for id in 1..=3 {
+        assert_eq!(cluster.at(id).commands().len(), 11, "on node {id}");
+        assert!(cluster.at(id).node.basic_status().hard_state.term > term);
+    }
+}
+
+#[test]
+fn what_was_committed_before_a_restart_and_not_applied_is_read_back() {
+    let mut cluster = Cluster::with(1, |config| config.max_size_per_msg = 10);
+    cluster.elect(1);
+    for _ in 0..20 {
+        cluster.propose(1, "abc");
+    }
+    let member = cluster.at(1);
+    let before = member.applied.clone();
+    member.applied.clear();
+    member.applied_index = 0;
+    member.restart();
+    cluster.settle();
+    assert_eq!(cluster.at(1).applied, before);
+}
+
+#[test]
+fn a_follower_that_lags_is_served_from_storage() {
+    let mut cluster = Cluster::with(3, |config| {
+        config.max_cached_bytes = 0;
+        config.max_size_per_msg = 64;
+    });
+    cluster.elect(1);
+    cluster.cut = vec![3];
+    for _ in 0..100 {
+        cluster.propose(1, "abcdefgh");
+    }
+    assert_eq!(cluster.at(1).node.raft.core().log.cached_bytes(), 0);
+    cluster.cut.clear();
+    cluster.tick_all(2);
+    assert_eq!(cluster.at(3).commands().len(), 100);
+}
+
+#[test]
+fn a_follower_that_lags_behind_the_log_gets_a_snapshot() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.cut = vec![3];
+    for _ in 0..10 {
+        cluster.propose(1, "a");
+    }
+    cluster.at(1).compact(8);
+    cluster.cut.clear();
+    cluster.tick_all(3);
+    let applied = cluster.at(1).applied_index;
+    let third = cluster.at(3);
+    assert_eq!((third.compacted.index, third.applied_index), (8, applied));
+    cluster.propose(3, "b");
+    cluster.tick_all(1);
+    assert_eq!(cluster.at(3).commands().last(), Some(&&b"b"[..]));
+}
+
+#[test]
+fn members_are_added_and_removed_one_at_a_time() {
+    let mut cluster = Cluster::bootstrapped(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    cluster.add(4);
+    let add = change(ConfChangeKind::AddNode, 4);
+    cluster.at(1).node.propose_conf_change(&add).unwrap();
+    cluster.settle();
+    cluster.tick_all(2);
+    assert_eq!(cluster.at(4).conf_state.voters, [1, 2, 3, 4]);
+    assert_eq!(cluster.at(4).commands(), [b"a"]);
+
+    let remove = change(ConfChangeKind::RemoveNode, 1);
+    cluster.at(2).node.propose_conf_change(&remove).unwrap();
+    cluster.settle();
+    cluster.cut = vec![1];
+    cluster.tick_all(60);
+    let leaders: Vec<NodeId> = cluster
+        .leaders()
+        .into_iter()
+        .filter(|&id| id != 1)
+        .collect();
+    assert_eq!(leaders.len(), 1);
+    cluster.propose(leaders[0], "b");
+    assert_eq!(cluster.at(4).conf_state.voters, [2, 3, 4]);
+}
+
+#[test]
+fn a_second_change_at_the_same_time_becomes_an_empty_entry() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    let node = &mut cluster.at(1).node;
+    node.propose_conf_change(&change(ConfChangeKind::AddNode, 4))
+        .unwrap();
+    node.propose_conf_change(&change(ConfChangeKind::AddNode, 5))
+        .unwrap();
+    cluster.settle();
+    assert_eq!(cluster.at(1).conf_state.voters, [1, 2, 3, 4]);
+    let last = cluster.at(1).applied.last().unwrap();
+    assert!(!last.is_conf_change() && last.data.is_empty());
+}
+
+#[test]
+fn a_joint_change_replaces_all_voters_and_leaves_by_itself() {
+    let mut cluster = Cluster::bootstrapped(3);
+    cluster.elect(1);
+    for id in 4..=6 {
+        cluster.add(id);
+    }
+    let step = |kind, node_id| ConfChangeSingle { kind, node_id };
+    let replace = ConfChangeV2 {
+        changes: (4..=6)
+            .map(|id| step(ConfChangeKind::AddNode, id))
+            .chain((1..=3).map(|id| step(ConfChangeKind::RemoveNode, id)))
+            .collect(),
+        ..ConfChangeV2::default()
+    };
+    cluster.at(1).node.propose_conf_change_v2(&replace).unwrap();
+    cluster.settle();
+    cluster.tick_all(3);
+    let expected = ConfState::of_voters(4..=6);
+    assert_eq!(cluster.at(5).conf_state, expected);
+    cluster.cut = vec![1, 2, 3];
+    cluster.tick_all(60);
+    let leader = cluster.leaders().into_iter().find(|&id| id > 3).unwrap();
+    cluster.propose(leader, "new");
+    assert_eq!(cluster.at(6).commands(), [b"new"]);
+}
+
+#[test]
+fn reads_are_confirmed_from_leader_and_follower() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    let commit = cluster.at(1).node.basic_status().hard_state.commit;
+    for id in 1..=3 {
+        cluster
+            .at(id)
+            .node
+            .read_index(Bytes::from_static(b"read"))
+            .unwrap();
+        cluster.settle();
+        let expected = ReadState {
+            index: commit,
+            context: Bytes::from_static(b"read"),
+        };
+        assert_eq!(cluster.at(id).reads, [expected], "on node {id}");
+    }
+}
+
+#[test]
+fn a_leader_that_is_cut_off_confirms_no_read() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.cut = vec![1];
+    cluster
+        .at(1)
+        .node
+        .read_index(Bytes::from_static(b"read"))
+        .unwrap();
+    cluster.tick_all(5);
+    assert_eq!(cluster.at(1).reads, []);
+}
+
+#[test]
+fn reads_without_a_leader_are_refused() {
+    let mut cluster = Cluster::of(3);
+    let refused = cluster.at(1).node.read_index(Bytes::from_static(b"read"));
+    assert!(matches!(refused, Err(Error::ReadDropped(_))));
+}
+
+#[test]
+fn leadership_is_transferred() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.at(2).node.transfer_leader(3).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.leaders(), [3]);
+}
+
+#[test]
+fn bootstrap_writes_the_first_members_as_entries() {
+    let mut node = Node::new(Config::new(1), RestartState::default()).unwrap();
+    node.bootstrap(&[(1, Bytes::from_static(b"one")), (2, Bytes::new())])
+        .unwrap();
+    let ready = node.ready().unwrap();
+    assert_eq!(ready.entries, ready.committed_entries);
+    assert_eq!(
+        ready.hard_state.unwrap(),
+        HardState {
+            term: 1,
+            vote: NONE,
+            commit: 2
+        }
+    );
+    let first = codec::decode_conf_change(ready.entries[0].data.clone()).unwrap();
+    assert_eq!((first.change.node_id, &first.context[..]), (1, &b"one"[..]));
+    node.advance().unwrap();
+    assert_eq!(node.status().conf_state.voters, [1, 2]);
+    let again = node.bootstrap(&[(1, Bytes::new())]);
+    assert!(matches!(again, Err(Error::Misuse(_))));
+}
+
+#[test]
+fn a_ready_must_be_advanced_before_the_next() {
+    let mut cluster = Cluster::of(1);
+    let node = &mut cluster.at(1).node;
+    assert!(matches!(node.advance(), Err(Error::Misuse(_))));
+    node.campaign().unwrap();
+    node.ready().unwrap();
+    assert!(matches!(node.ready(), Err(Error::Misuse(_))));
+    node.advance().unwrap();
+}
+
+#[test]
+fn a_poisoned_node_refuses_everything() {
+    let mut cluster = Cluster::of(1);
+    let node = &mut cluster.at(1).node;
+    node.poison("the disk is gone".to_owned());
+    assert_eq!(
+        node.tick(),
+        Err(Error::Poisoned("the disk is gone".to_owned()))
+    );
+    assert!(!node.has_ready());
+}

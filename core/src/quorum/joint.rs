@@ -1,0 +1,20 @@
+//! Two majorities at once, as a joint configuration needs them (paper §6). A configuration that
+//! is not joint has an empty second half, which agrees to everything.
+
+use super::{VoteResult, majority};
+use crate::types::{Index, NodeId};
+
+/// The highest index that a majority of each half has acknowledged.
+pub fn committed_index(halves: [&[NodeId]; 2], acked: impl Fn(NodeId) -> Option<Index>) -> Index {
+    let [incoming, outgoing] = halves.map(|half| majority::committed_index(half, &acked));
+    incoming.min(outgoing)
+}
+
+/// What the votes so far come to: both halves must elect, either can refuse.
+pub fn vote_result(halves: [&[NodeId]; 2], vote: impl Fn(NodeId) -> Option<bool>) -> VoteResult {
+    match halves.map(|half| majority::vote_result(half, &vote)) {
+        [VoteResult::Won, VoteResult::Won] => VoteResult::Won,
+        [VoteResult::Lost, _] | [_, VoteResult::Lost] => VoteResult::Lost,
+        _ => VoteResult::Pending,
+    }
+}

@@ -1,0 +1,54 @@
+//! One majority of one set of voters.
+
+use super::VoteResult;
+use crate::types::{Index, NodeId};
+
+/// Groups of up to this many voters are counted without an allocation.
+const ON_STACK: usize = 16;
+
+/// The highest index that more than half of the voters have acknowledged. The empty set agrees to
+/// everything, so that it never holds back the other half of a joint configuration.
+pub fn committed_index(voters: &[NodeId], acked: &impl Fn(NodeId) -> Option<Index>) -> Index {
+    let count = voters.len();
+    if count == 0 {
+        return Index::MAX;
+    }
+    let mut stack = [0; ON_STACK];
+    let mut heap = Vec::new();
+    let indexes = if count <= ON_STACK {
+        &mut stack[..count]
+    } else {
+        heap.resize(count, 0);
+        &mut heap[..]
+    };
+    for (slot, &voter) in indexes.iter_mut().zip(voters) {
+        *slot = acked(voter).unwrap_or(0);
+    }
+    // In ascending order, as many voters are at this place or above it as make a majority.
+    let (_, committed, _) = indexes.select_nth_unstable(count - majority(count));
+    *committed
+}
+
+/// What the votes so far come to. The empty set elects anybody, as above.
+pub fn vote_result(voters: &[NodeId], vote: &impl Fn(NodeId) -> Option<bool>) -> VoteResult {
+    let mut granted = 0;
+    let mut missing = 0;
+    for &voter in voters {
+        match vote(voter) {
+            Some(true) => granted += 1,
+            Some(false) => {}
+            None => missing += 1,
+        }
+    }
+    if voters.is_empty() || granted >= majority(voters.len()) {
+        VoteResult::Won
+    } else if granted + missing >= majority(voters.len()) {
+        VoteResult::Pending
+    } else {
+        VoteResult::Lost
+    }
+}
+
+fn majority(count: usize) -> usize {
+    count / 2 + 1
+}

@@ -1,0 +1,242 @@
+//! What a node has in every role: its log, its members, its term and vote, and what it is about
+//! to say. Only this file sends, and only this file sets term and vote.
+
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::log::{Log, LogLimits};
+use crate::membership::Membership;
+use crate::message::{Body, Message};
+use crate::tracker::InflightLimits;
+use crate::types::*;
+
+use super::timer::Timer;
+
+/// What is on its way out, collected until the host takes its Ready.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    /// May be sent at once.
+    pub messages: Vec<Message>,
+    /// Must not be sent before what it promises is on stable storage. Messages to the node itself
+    /// are among these: it may count on its own log and vote no earlier than others may.
+    pub after_append: Vec<Message>,
+    /// Reads that may be served.
+    pub read_states: Vec<ReadState>,
+    /// Requests for stored entries.
+    pub reads: Vec<ReadRequest>,
+    /// Requests for snapshots.
+    pub snapshot_requests: Vec<SnapshotRequest>,
+}
+
+/// The state that all roles share.
+#[derive(Clone, Debug)]
+pub struct Core {
+    /// The node's settings.
+    pub config: Config,
+    /// The log.
+    pub log: Log,
+    /// The members, as of the last applied change.
+    pub membership: Membership,
+    /// The clocks.
+    pub timer: Timer,
+    /// What is on its way out.
+    pub outbox: Outbox,
+    term: Term,
+    vote: NodeId,
+    leader: NodeId,
+    next_request: RequestId,
+}
+
+impl Core {
+    /// Starts from what is in storage.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`], [`Error::InvalidRestartState`].
+    pub fn new(config: Config, state: &RestartState) -> Result<Core> {
+        config.validate()?;
+        let limits = LogLimits {
+            applying_bytes: config.committed_bytes_per_ready(),
+            cached_bytes: config.max_cached_bytes,
+        };
+        let log = Log::restore(state, limits)?;
+        let membership = Membership::restore(&state.conf_state)
+            .map_err(|error| Error::InvalidRestartState(error.to_string()))?;
+        let hard_state = state.hard_state;
+        if hard_state.term > MAX_POSITION || hard_state.term < log.last().term {
+            return Err(Error::InvalidRestartState(
+                "the term is out of bounds or below the log's".to_owned(),
+            ));
+        }
+        Ok(Core {
+            timer: Timer::new(config.election_ticks, config.seed, config.id),
+            config,
+            log,
+            membership,
+            outbox: Outbox::default(),
+            term: hard_state.term,
+            vote: hard_state.vote,
+            leader: NONE,
+            next_request: 1,
+        })
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> NodeId {
+        self.config.id
+    }
+
+    /// The current term.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Who got this node's vote in the current term.
+    pub fn vote(&self) -> NodeId {
+        self.vote
+    }
+
+    /// The leader of the current term, if known.
+    pub fn leader(&self) -> NodeId {
+        self.leader
+    }
+
+    /// What must be on stable storage.
+    pub fn hard_state(&self) -> HardState {
+        HardState {
+            term: self.term,
+            vote: self.vote,
+            commit: self.log.committed(),
+        }
+    }
+
+    /// Begins a new period in `term`: no leader is known, the clocks start anew, and a vote lasts
+    /// only as long as its term.
+    pub fn reset(&mut self, term: Term) {
+        debug_assert!(term >= self.term, "the term never decreases");
+        if term != self.term {
+            self.term = term;
+            self.vote = NONE;
+        }
+        self.leader = NONE;
+        self.timer.reset();
+    }
+
+    /// Grants this term's vote.
+    pub fn grant_vote(&mut self, candidate: NodeId) {
+        debug_assert!(
+            self.vote == NONE || self.vote == candidate,
+            "one vote in one term"
+        );
+        self.vote = candidate;
+    }
+
+    /// Learns, or forgets, who leads the current term.
+    pub fn set_leader(&mut self, leader: NodeId) {
+        self.leader = leader;
+    }
+
+    /// How much may be in flight to one peer.
+    pub fn inflight_limits(&self) -> InflightLimits {
+        InflightLimits {
+            messages: self.config.max_inflight_msgs as usize,
+            bytes: match self.config.max_inflight_bytes {
+                0 => u64::MAX,
+                limit => limit,
+            },
+        }
+    }
+
+    /// Whether this node may campaign: it votes, and knows its log.
+    pub fn is_promotable(&self) -> bool {
+        let id = self.id();
+        self.membership.is_voter(id) && !self.log.has_unstable_snapshot()
+    }
+
+    /// Whether the log has committed an entry of this term. Until then, a new leader can't know
+    /// how far its predecessors had committed (thesis §6.4).
+    pub fn has_committed_in_term(&self) -> bool {
+        self.log.term(self.log.committed()) == Ok(self.term)
+    }
+
+    /// Sends in the current term.
+    pub fn send(&mut self, to: NodeId, body: Body) {
+        self.send_in_term(self.term, to, body);
+    }
+
+    /// Sends in another term than the current one: a pre-vote, or its answer.
+    pub fn send_in_term(&mut self, term: Term, to: NodeId, body: Body) {
+        self.post(Message {
+            to,
+            from: self.id(),
+            term,
+            body,
+        });
+    }
+
+    /// Passes on what is valid in any term. `from` stays the one who first asked.
+    pub fn forward(&mut self, from: NodeId, to: NodeId, body: Body) {
+        let term = match body {
+            Body::Propose { .. } | Body::ReadIndex { .. } => 0,
+            _ => self.term,
+        };
+        let from = if from == NONE { self.id() } else { from };
+        self.post(Message {
+            to,
+            from,
+            term,
+            body,
+        });
+    }
+
+    fn post(&mut self, message: Message) {
+        if message.body.waits_for_storage() {
+            self.outbox.after_append.push(message);
+        } else {
+            debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");
+            self.outbox.messages.push(message);
+        }
+    }
+
+    /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).
+    pub fn answer_read(&mut self, from: NodeId, index: Index, context: Bytes) {
+        if from == NONE || from == self.id() {
+            self.outbox.read_states.push(ReadState { index, context });
+        } else {
+            self.send(from, Body::ReadIndexResp { index, context });
+        }
+    }
+
+    /// Asks the host for entries.
+    pub fn request_entries(&mut self, low: Index, high: Index, max_bytes: u64) -> RequestId {
+        let id = self.take_request_id();
+        self.outbox.reads.push(ReadRequest {
+            id,
+            low,
+            high,
+            max_bytes,
+        });
+        id
+    }
+
+    /// Asks the host for a snapshot.
+    pub fn request_snapshot(&mut self, to: NodeId) -> RequestId {
+        let id = self.take_request_id();
+        self.outbox
+            .snapshot_requests
+            .push(SnapshotRequest { id, to });
+        id
+    }
+
+    fn take_request_id(&mut self) -> RequestId {
+        let id = self.next_request;
+        self.next_request += 1;
+        id
+    }
+
+    /// Whether a request has waited so long that its answer must be lost. Asking again is
+    /// harmless, and being asked twice too.
+    pub fn is_overdue(&self, asked_at: u64) -> bool {
+        self.timer.now - asked_at >= u64::from(self.config.election_ticks)
+    }
+}

@@ -1,0 +1,168 @@
+//! The protocol: one state machine per node, driven by messages and ticks.
+//!
+//! Reading order: [`core`](Core) is what every role has; [`step`] decides who handles what;
+//! [`transition`] changes the role; then one file for each role, and one for each feature of the
+//! leader. A handler returns what comes [`Next`]; it never changes the role by itself.
+
+mod candidate;
+mod core;
+mod election;
+mod follower;
+pub(crate) mod invariants;
+mod leader;
+mod read_index;
+mod reconfig;
+mod replication;
+mod snapshot;
+mod step;
+mod storage;
+mod timer;
+mod transition;
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::status::{BasicStatus, FlowState, ProgressStatus, Status};
+use crate::tracker::{Flow, Progress};
+use crate::types::{NONE, NodeId, RestartState, Role, SoftState, Term};
+
+use candidate::Candidate;
+use follower::Follower;
+use leader::Leader;
+
+pub use self::core::Core;
+pub use election::Campaign;
+
+#[cfg(test)]
+mod tests;
+
+/// One node of the protocol.
+#[derive(Clone, Debug)]
+pub struct Raft {
+    core: Core,
+    role: RoleState,
+}
+
+/// The part that the node plays, with the data that only this role has.
+#[derive(Clone, Debug)]
+enum RoleState {
+    Follower(Follower),
+    PreCandidate(Candidate),
+    Candidate(Candidate),
+    Leader(Box<Leader>),
+}
+
+/// What a handler wants to become of the node. Applied in [`transition`] alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The role stays as it is.
+    Stay,
+    /// Follow `leader`, or wait for one if it is [`NONE`].
+    Follow { term: Term, leader: NodeId },
+    /// Ask for votes.
+    Campaign(Campaign),
+    /// The election is won.
+    Lead,
+}
+
+impl Raft {
+    /// A follower that starts from what is in storage.
+    ///
+    /// # Errors
+    /// As [`Core::new`].
+    pub fn new(config: Config, state: &RestartState) -> Result<Raft> {
+        let core = Core::new(config, state)?;
+        Ok(Raft {
+            core,
+            role: RoleState::Follower(Follower),
+        })
+    }
+
+    /// The state that all roles share.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The same, for the node's bookkeeping of what has been handed out.
+    pub fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    /// The role.
+    pub fn role(&self) -> Role {
+        match self.role {
+            RoleState::Follower(_) => Role::Follower,
+            RoleState::PreCandidate(_) => Role::PreCandidate,
+            RoleState::Candidate(_) => Role::Candidate,
+            RoleState::Leader(_) => Role::Leader,
+        }
+    }
+
+    /// Leader and role.
+    pub fn soft_state(&self) -> SoftState {
+        SoftState {
+            leader: self.core.leader(),
+            role: self.role(),
+        }
+    }
+
+    /// The cheap part of the status.
+    pub fn basic_status(&self) -> BasicStatus {
+        let log = &self.core.log;
+        BasicStatus {
+            id: self.core.id(),
+            hard_state: self.core.hard_state(),
+            soft_state: self.soft_state(),
+            applied: log.applied(),
+            lead_transferee: match &self.role {
+                RoleState::Leader(leader) => leader.transferee().unwrap_or(NONE),
+                _ => NONE,
+            },
+            first_index: log.first_index(),
+            last_index: log.last_index(),
+            persisted: log.persisted(),
+        }
+    }
+
+    /// All of the status.
+    pub fn status(&self) -> Status {
+        let progress = match &self.role {
+            RoleState::Leader(leader) => {
+                let limits = leader.tracker().limits();
+                let peers = leader.tracker().iter();
+                peers.map(|peer| progress_status(peer, limits)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Status {
+            basic: self.basic_status(),
+            conf_state: self.core.membership.conf_state().clone(),
+            progress,
+        }
+    }
+}
+
+fn progress_status(peer: &Progress, limits: crate::tracker::InflightLimits) -> ProgressStatus {
+    let mut status = ProgressStatus {
+        id: peer.id,
+        match_index: peer.match_index,
+        next_index: peer.next_index,
+        paused: peer.is_paused(),
+        recent_active: peer.recent_active,
+        learner: peer.is_learner,
+        inflight_full: peer.is_window_full(limits),
+        ..ProgressStatus::default()
+    };
+    match &peer.flow {
+        Flow::Probe { .. } => status.state = FlowState::Probe,
+        Flow::Replicate { inflights, .. } => {
+            status.state = FlowState::Replicate;
+            status.inflight_messages = inflights.len();
+            status.inflight_bytes = inflights.bytes();
+        }
+        Flow::Snapshot { index } => {
+            status.state = FlowState::Snapshot;
+            status.pending_snapshot = *index;
+        }
+    }
+    status
+}

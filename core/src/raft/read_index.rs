@@ -1,0 +1,139 @@
+//! Linearizable reads without a log entry (thesis §6.4).
+//!
+//! A read may be answered with the commit index of its arrival, once the leader knows that it
+//! still led then: a quorum has answered a heartbeat that was sent later. Reads queue up in the
+//! order of arrival and each heartbeat carries the position of the newest, so that one answer
+//! confirms all up to there, and an old answer none that came after it.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::leader::Leader;
+use super::{Core, Next};
+use crate::config::ReadOnlyOption;
+use crate::error::{DropReason, Error, Result};
+use crate::types::{Index, NONE, NodeId};
+
+/// A read that waits.
+#[derive(Clone, Debug)]
+struct Read {
+    from: NodeId,
+    context: Bytes,
+}
+
+/// The reads that a leader has not answered yet.
+#[derive(Clone, Debug, Default)]
+pub struct ReadIndexQueue {
+    /// Those that came before anything was committed in this term.
+    postponed: Vec<Read>,
+    /// Those that wait for heartbeats, with the commit index of their arrival.
+    unconfirmed: VecDeque<(Read, Index)>,
+    /// How many have been confirmed. The position of a read is its number, counted from 1.
+    confirmed: u64,
+    /// The highest position that each member has acknowledged.
+    acks: Vec<(NodeId, u64)>,
+}
+
+impl ReadIndexQueue {
+    fn len(&self) -> usize {
+        self.postponed.len() + self.unconfirmed.len()
+    }
+
+    /// The position of the newest read.
+    fn newest(&self) -> u64 {
+        self.confirmed + self.unconfirmed.len() as u64
+    }
+
+    /// What a heartbeat carries for those who wait; empty when nobody does.
+    pub fn heartbeat_context(&self) -> Bytes {
+        match self.unconfirmed.is_empty() {
+            true => Bytes::new(),
+            false => Bytes::copy_from_slice(&self.newest().to_le_bytes()),
+        }
+    }
+
+    fn acknowledge(&mut self, from: NodeId, position: u64) {
+        match self.acks.iter_mut().find(|(id, _)| *id == from) {
+            Some((_, acked)) => *acked = position.max(*acked),
+            None => self.acks.push((from, position)),
+        }
+    }
+
+    fn acked(&self, id: NodeId) -> Option<u64> {
+        let ack = self.acks.iter().find(|(member, _)| *member == id);
+        ack.map(|&(_, position)| position)
+    }
+
+    fn confirm_up_to(&mut self, position: u64) -> impl Iterator<Item = (Read, Index)> {
+        let count = position.min(self.newest()).saturating_sub(self.confirmed);
+        self.confirmed += count;
+        self.unconfirmed.drain(..count as usize)
+    }
+}
+
+impl Leader {
+    /// Whether a heartbeat's answer can have this context: it echoes what was sent.
+    pub fn is_read_position(&self, context: &[u8]) -> bool {
+        match <[u8; 8]>::try_from(context) {
+            Ok(bytes) => u64::from_le_bytes(bytes) <= self.reads.newest(),
+            Err(_) => context.is_empty(),
+        }
+    }
+
+    /// Somebody wants to read.
+    pub fn on_read_index(&mut self, core: &mut Core, from: NodeId, context: Bytes) -> Result<Next> {
+        if self.reads.len() >= core.config.max_pending_reads as usize {
+            return match from {
+                NONE => Err(Error::ReadDropped(DropReason::TooManyReads)),
+                // Another node's question, which it will ask again.
+                _ => Ok(Next::Stay),
+            };
+        }
+        let read = Read { from, context };
+        if core.has_committed_in_term() {
+            self.start_read(core, read);
+        } else {
+            self.reads.postponed.push(read);
+        }
+        Ok(Next::Stay)
+    }
+
+    /// Something has been committed in this term: the commit index is now good to read at.
+    pub(super) fn release_postponed_reads(&mut self, core: &mut Core) {
+        for read in std::mem::take(&mut self.reads.postponed) {
+            self.start_read(core, read);
+        }
+    }
+
+    fn start_read(&mut self, core: &mut Core, read: Read) {
+        let index = core.log.committed();
+        let alone = core.membership.is_singleton() && core.membership.is_voter(core.id());
+        if alone || core.config.read_only == ReadOnlyOption::LeaseBased {
+            core.answer_read(read.from, index, read.context);
+            return;
+        }
+        self.reads.unconfirmed.push_back((read, index));
+        let newest = self.reads.newest();
+        self.reads.acknowledge(core.id(), newest);
+        self.broadcast_heartbeat(core);
+    }
+
+    /// A member has answered a heartbeat with this context.
+    pub(super) fn acknowledge_reads(&mut self, core: &mut Core, from: NodeId, context: &[u8]) {
+        let Ok(position) = <[u8; 8]>::try_from(context) else {
+            return;
+        };
+        self.reads.acknowledge(from, u64::from_le_bytes(position));
+        self.answer_confirmed_reads(core);
+    }
+
+    /// Answers all reads that a quorum has confirmed.
+    pub(super) fn answer_confirmed_reads(&mut self, core: &mut Core) {
+        let reads = &self.reads;
+        let position = core.membership.committed_index(|id| reads.acked(id));
+        for (read, index) in self.reads.confirm_up_to(position) {
+            core.answer_read(read.from, index, read.context);
+        }
+    }
+}

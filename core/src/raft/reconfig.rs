@@ -1,0 +1,165 @@
+//! Changes of the configuration: which proposals a leader lets pass, and what follows when one is
+//! applied (paper §6, thesis §4).
+//!
+//! A change takes effect when it is applied, not when it is appended. At most one is in the log
+//! and not applied, so that successive configurations differ by one change.
+
+use bytes::Bytes;
+
+use super::leader::Leader;
+use super::{Core, Next, Raft, RoleState};
+use crate::codec::{conf_change_of, encode_conf_change};
+use crate::error::{Error, Impossible, Result};
+use crate::types::{
+    ConfChange, ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, Entry, EntryKind, Index,
+    NONE, NodeId,
+};
+
+impl Leader {
+    /// Lets through at most one change at a time, and none that can't apply. What is refused
+    /// becomes an empty entry: its proposer counts on an entry of its own.
+    pub(super) fn screen_conf_changes(&mut self, core: &Core, entries: &mut [Entry]) -> Result<()> {
+        let changes: Vec<Option<ConfChangeV2>> = entries
+            .iter()
+            .map(|entry| match entry.is_conf_change() {
+                true => conf_change_of(entry).map(Some),
+                false => Ok(None),
+            })
+            .collect::<Result<_>>()
+            .map_err(|_| Error::Impossible(Impossible::IllFormedConfChange))?;
+
+        let next_index = core.log.last_index() + 1;
+        for ((entry, change), index) in entries.iter_mut().zip(changes).zip(next_index..) {
+            let Some(change) = change else { continue };
+            let pending = self.pending_conf_index > core.log.applied();
+            let joint = core.membership.is_joint();
+            let leaves = change.changes.is_empty();
+            let refused = pending || joint != leaves;
+            if refused && !core.config.disable_conf_change_validation {
+                *entry = Entry::default();
+            } else {
+                self.pending_conf_index = index;
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration has changed.
+    fn on_reconfigured(&mut self, core: &mut Core, added: &[NodeId]) -> Next {
+        let last = core.log.last_index();
+        self.tracker.reconfigure(&core.membership, added, last);
+        if !core.membership.is_voter(core.id()) {
+            // It goes on leading until another one does, unless told otherwise: nobody else may
+            // know yet that the change is committed (thesis §4.2.2).
+            return match core.config.step_down_on_removal {
+                true => Next::Follow {
+                    term: core.term(),
+                    leader: NONE,
+                },
+                false => Next::Stay,
+            };
+        }
+        if self.maybe_commit(core) {
+            // Fewer acknowledgements are needed than before.
+            self.release_postponed_reads(core);
+            self.broadcast_append(core);
+        } else {
+            for place in 0..self.tracker.len() {
+                let to = self.tracker.id_at(place);
+                if to != core.id() {
+                    self.send_one_if_new(core, to);
+                }
+            }
+        }
+        if core.membership.is_singleton() {
+            // Nobody is left to answer heartbeats.
+            self.answer_confirmed_reads(core);
+        }
+        if self
+            .transferee
+            .is_some_and(|id| !core.membership.is_voter(id))
+        {
+            self.transferee = None;
+        }
+        Next::Stay
+    }
+
+    /// Whether it is time to leave a joint configuration: the change that entered it is applied.
+    fn should_leave_joint(&self, core: &Core, applied: Index) -> bool {
+        core.membership.auto_leave() && applied >= self.pending_conf_index
+    }
+}
+
+impl Raft {
+    /// Applies a committed change.
+    ///
+    /// # Errors
+    /// [`Error::ConfChange`] if it doesn't fit the present configuration; nothing has changed.
+    pub fn apply_conf_change(&mut self, change: &ConfChangeV2) -> Result<ConfState> {
+        let changed = self.core.membership.change(change)?;
+        self.core.membership = changed.membership;
+        let next = match &mut self.role {
+            RoleState::Leader(leader) => leader.on_reconfigured(&mut self.core, &changed.added),
+            _ => Next::Stay,
+        };
+        self.transition(next);
+        Ok(self.core.membership.conf_state().clone())
+    }
+
+    /// Writes the first members' entries, committed, into an empty log.
+    ///
+    /// # Errors
+    /// [`Error::ConfChange`] if a member is named that can't be one.
+    pub fn bootstrap(&mut self, peers: &[(NodeId, Bytes)]) -> Result<()> {
+        let change_of = |id: NodeId, context: Bytes| ConfChange {
+            change: ConfChangeSingle {
+                kind: ConfChangeKind::AddNode,
+                node_id: id,
+            },
+            context,
+            ..ConfChange::default()
+        };
+        let mut membership = self.core.membership.clone();
+        for (id, _) in peers {
+            let change = ConfChangeV2::from(change_of(*id, Bytes::new()));
+            membership = membership.change(&change)?.membership;
+        }
+        self.transition(Next::Follow {
+            term: 1,
+            leader: NONE,
+        });
+        self.core.membership = membership;
+        let entry = |(index, (id, context)): (Index, &(NodeId, Bytes))| Entry {
+            term: 1,
+            index,
+            kind: EntryKind::ConfChange,
+            data: encode_conf_change(&change_of(*id, context.clone())).into(),
+        };
+        self.core
+            .log
+            .bootstrap((1..).zip(peers).map(entry).collect());
+        Ok(())
+    }
+
+    /// Proposes to leave a joint configuration if that is the leader's to do. The proposal is
+    /// empty, so that no limit on size can refuse it; if a transfer does, the next applied entry
+    /// brings another try.
+    pub(super) fn maybe_leave_joint(&mut self, applied: Index) -> Result<()> {
+        let RoleState::Leader(leader) = &mut self.role else {
+            return Ok(());
+        };
+        if !leader.should_leave_joint(&self.core, applied) {
+            return Ok(());
+        }
+        let leave = Entry {
+            kind: EntryKind::ConfChangeV2,
+            ..Entry::default()
+        };
+        match leader.on_propose(&mut self.core, vec![leave]) {
+            Ok(next) => self.transition(next),
+            Err(Error::ProposalDropped(_)) => {}
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! How a leader's entries get to its followers: appends, heartbeats, and what has to be read
+//! back first (paper §5.3, thesis §10.2.1 on pipelining).
+//!
+//! With coalesced appends, sending only notes a need, and [`Leader::flush`] builds one append for
+//! each follower when the Ready is taken. Otherwise every call sends at once, as etcd-io/raft
+//! does.
+
+use super::Core;
+use super::leader::Leader;
+use crate::log::{Fetch, payload_len};
+use crate::message::Body;
+use crate::tracker::{Flow, Need, PendingRequest, RequestedRange};
+use crate::types::{Entry, EntryId, NodeId, RequestId};
+
+impl Leader {
+    /// Sends an append to everybody, be it empty.
+    pub(super) fn broadcast_append(&mut self, core: &mut Core) {
+        for place in 0..self.tracker.len() {
+            let to = self.tracker.id_at(place);
+            if to != core.id() {
+                self.send_append(core, to);
+            }
+        }
+    }
+
+    /// Sends an append, be it empty.
+    pub(super) fn send_append(&mut self, core: &mut Core, to: NodeId) {
+        if core.config.coalesce_appends {
+            self.note_need(to, Need::Append);
+        } else {
+            self.maybe_send_append(core, to, true);
+        }
+    }
+
+    /// Sends as many appends as there are new entries for and flow control allows.
+    pub(super) fn send_new_entries(&mut self, core: &mut Core, to: NodeId) {
+        if core.config.coalesce_appends {
+            self.note_need(to, Need::Entries);
+        } else {
+            while self.maybe_send_append(core, to, false) {}
+        }
+    }
+
+    /// Sends one append if there are new entries and flow control allows it.
+    pub(super) fn send_one_if_new(&mut self, core: &mut Core, to: NodeId) {
+        if core.config.coalesce_appends {
+            self.note_need(to, Need::Entries);
+        } else {
+            self.maybe_send_append(core, to, false);
+        }
+    }
+
+    fn note_need(&mut self, to: NodeId, need: Need) {
+        if let Some(peer) = self.tracker.get_mut(to) {
+            peer.need = peer.need.max(need);
+        }
+    }
+
+    /// Whether [`Leader::flush`] would send anything.
+    pub fn has_needs(&self, core: &Core) -> bool {
+        self.tracker.iter().any(|peer| match peer.need {
+            Need::Nothing => false,
+            // Nothing can be sent; and there may be nothing to send.
+            _ if peer.is_paused() || peer.pending_request.is_some() => false,
+            Need::Entries => {
+                peer.next_index <= core.log.last_index()
+                    && !peer.is_window_full(self.tracker.limits())
+            }
+            Need::Append => true,
+        })
+    }
+
+    /// Builds the appends that have been noted.
+    pub fn flush(&mut self, core: &mut Core) {
+        for place in 0..self.tracker.len() {
+            let to = self.tracker.id_at(place);
+            let need = match self.tracker.get_mut(to) {
+                Some(peer) => std::mem::take(&mut peer.need),
+                None => Need::Nothing,
+            };
+            let mut sent = match need {
+                Need::Nothing => false,
+                Need::Entries => self.maybe_send_append(core, to, false),
+                Need::Append => self.maybe_send_append(core, to, true),
+            };
+            while sent {
+                sent = self.maybe_send_append(core, to, false);
+            }
+        }
+    }
+
+    /// Sends one append, with as many entries as fit. Without any only `if_empty`. Returns whether
+    /// it did.
+    fn maybe_send_append(&mut self, core: &mut Core, to: NodeId, if_empty: bool) -> bool {
+        let limits = self.tracker.limits();
+        let Some(peer) = self.tracker.get_mut(to) else {
+            return false;
+        };
+        if peer.is_paused() {
+            return false;
+        }
+        if let Some(request) = peer.pending_request {
+            if !core.is_overdue(request.asked_at) {
+                return false;
+            }
+            peer.pending_request = None;
+        }
+        if core.log.term(peer.next_index - 1).is_err() {
+            self.request_snapshot_for(core, to);
+            return false;
+        }
+        // With a full window an append brings nothing but the commit index.
+        let max_bytes = core.config.max_size_per_msg;
+        let fetch = match peer.is_window_full(limits) {
+            true => Fetch::Entries(Vec::new()),
+            false => core.log.fetch(peer.next_index, max_bytes),
+        };
+        match fetch {
+            Fetch::Entries(entries) => {
+                let send = if_empty || !entries.is_empty();
+                if send {
+                    self.post_append(core, to, entries);
+                }
+                send
+            }
+            Fetch::Read { low, high } => {
+                peer.pending_request = Some(PendingRequest {
+                    id: core.request_entries(low, high, max_bytes),
+                    range: RequestedRange::Entries { low, high },
+                    asked_at: core.timer.now,
+                });
+                false
+            }
+        }
+    }
+
+    /// Sends an append with these entries, the next ones for `to`, which is not paused.
+    fn post_append(&mut self, core: &mut Core, to: NodeId, entries: Vec<Entry>) {
+        let limits = self.tracker.limits();
+        let Some(peer) = self.tracker.get_mut(to) else {
+            return;
+        };
+        let index = peer.next_index - 1;
+        let Ok(term) = core.log.term(index) else {
+            return;
+        };
+        let commit = core.log.committed();
+        peer.sent_entries(entries.len(), payload_len(&entries), limits);
+        peer.sent_commit(commit);
+        core.send(
+            to,
+            Body::Append {
+                prev: EntryId { term, index },
+                entries,
+                commit,
+            },
+        );
+    }
+
+    /// Tells everybody that the leader lives, and asks them to confirm the reads that wait.
+    pub(super) fn broadcast_heartbeat(&mut self, core: &mut Core) {
+        let (own, context) = (core.id(), self.reads.heartbeat_context());
+        for peer in self.tracker.iter_mut().filter(|peer| peer.id != own) {
+            // Only what the follower is known to have: its log may differ further on.
+            let commit = peer.match_index.min(core.log.committed());
+            peer.sent_commit(commit);
+            let context = context.clone();
+            core.send(peer.id, Body::Heartbeat { commit, context });
+        }
+    }
+
+    /// Appends to `to` have been lost, or may be.
+    pub fn on_unreachable(&mut self, to: NodeId) {
+        if let Some(peer) = self.tracker.get_mut(to)
+            && matches!(peer.flow, Flow::Replicate { .. })
+        {
+            peer.become_probe();
+        }
+    }
+
+    /// The member for whom a request was made, if it still waits for it.
+    pub fn requester(&self, id: RequestId) -> Option<(NodeId, RequestedRange)> {
+        self.tracker.iter().find_map(|peer| {
+            let request = peer.pending_request.filter(|request| request.id == id)?;
+            Some((peer.id, request.range))
+        })
+    }
+
+    /// The member no longer waits for its request.
+    pub fn drop_request(&mut self, of: NodeId) {
+        if let Some(peer) = self.tracker.get_mut(of) {
+            peer.pending_request = None;
+        }
+    }
+
+    /// Entries for `to` have been read back; they are the ones that it was to get next.
+    pub fn on_entries_read(&mut self, core: &mut Core, to: NodeId, read: Vec<Entry>) {
+        self.drop_request(to);
+        let limits = self.tracker.limits();
+        let Some(peer) = self.tracker.get_mut(to) else {
+            return;
+        };
+        let expected = read
+            .first()
+            .is_some_and(|first| first.index == peer.next_index);
+        if !expected || peer.is_paused() || peer.is_window_full(limits) {
+            // What it needs has changed since it was asked for.
+            self.send_new_entries(core, to);
+            return;
+        }
+        let entries = core.log.extend(read, core.config.max_size_per_msg);
+        self.post_append(core, to, entries);
+        while self.maybe_send_append(core, to, false) {}
+    }
+}

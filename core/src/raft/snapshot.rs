@@ -1,0 +1,90 @@
+//! Snapshots in both directions: a leader asks its host for one when a follower needs what the
+//! log has no more; a follower takes one over in place of its log (paper §7).
+
+use super::Core;
+use super::leader::Leader;
+use crate::error::{Error, Result};
+use crate::membership::Membership;
+use crate::message::Body;
+use crate::tracker::{Flow, PendingRequest, RequestedRange};
+use crate::types::{NodeId, Snapshot, SnapshotStatus};
+
+impl Leader {
+    /// Asks the host for a snapshot for `to`, unless that is not there to take it.
+    pub(super) fn request_snapshot_for(&mut self, core: &mut Core, to: NodeId) {
+        if let Some(peer) = self.tracker.get_mut(to)
+            && peer.recent_active
+        {
+            peer.pending_request = Some(PendingRequest {
+                id: core.request_snapshot(to),
+                range: RequestedRange::Snapshot,
+                asked_at: core.timer.now,
+            });
+        }
+    }
+
+    /// The host has a snapshot for `to`.
+    ///
+    /// # Errors
+    /// [`Error::WrongAnswer`] if it is none that this leader can send.
+    pub fn on_snapshot_provided(
+        &mut self,
+        core: &mut Core,
+        to: NodeId,
+        snapshot: Snapshot,
+    ) -> Result<()> {
+        self.drop_request(to);
+        let wrong = |why: &str| Err(Error::WrongAnswer(why.to_owned()));
+        if snapshot.is_empty() {
+            return wrong("an empty snapshot");
+        }
+        if snapshot.id.index > core.log.committed() || snapshot.id.term > core.term() {
+            return wrong("a snapshot of what is not committed");
+        }
+        if let Err(error) = Membership::restore(&snapshot.conf_state) {
+            return Err(Error::WrongAnswer(error.to_string()));
+        }
+        let Some(peer) = self.tracker.get_mut(to) else {
+            return Ok(());
+        };
+        peer.become_snapshot(snapshot.id.index);
+        let snapshot = Box::new(snapshot);
+        core.send(to, Body::InstallSnapshot { snapshot });
+        Ok(())
+    }
+
+    /// The host's transport says what became of a snapshot.
+    pub fn on_snapshot_status(&mut self, of: NodeId, status: SnapshotStatus) {
+        let Some(peer) = self.tracker.get_mut(of) else {
+            return;
+        };
+        if !matches!(peer.flow, Flow::Snapshot { .. }) {
+            return;
+        }
+        match status {
+            SnapshotStatus::Finish => peer.become_probe(),
+            SnapshotStatus::Failure => peer.snapshot_failed(),
+        }
+        // Wait for its acknowledgement, or for the next heartbeat's answer, before trying again.
+        peer.pause_probe();
+    }
+}
+
+/// Takes over a snapshot in place of the log. Returns false if there is no need or no right to.
+pub(super) fn maybe_install(core: &mut Core, snapshot: Snapshot) -> bool {
+    if snapshot.id.index <= core.log.committed() || !snapshot.conf_state.contains(core.id()) {
+        return false;
+    }
+    // The log holds all of it already: keep the entries that follow, and know them committed.
+    if core.log.matches(snapshot.id) {
+        core.log.commit_to(snapshot.id.index);
+        return false;
+    }
+    // The configuration has been vetted at the door.
+    let Ok(membership) = Membership::restore(&snapshot.conf_state) else {
+        return false;
+    };
+    core.membership = membership;
+    core.log.install(snapshot);
+    true
+}

@@ -1,0 +1,341 @@
+//! The door: what comes in is vetted, its term is aligned with ours, and a table says who
+//! handles it.
+//!
+//! Vetting comes first, so that a message that no correct node can have sent changes nothing at
+//! all, not even the term.
+
+use crate::error::{Error, Impossible, Result};
+use crate::log::LogSlice;
+use crate::membership::Membership;
+use crate::message::{Body, Message};
+use crate::types::{LOCAL_APPLY, MAX_POSITION, NONE, NodeId, Term};
+
+use super::{Campaign, Next, Raft, RoleState, election};
+
+/// What the terms say about a message.
+enum Aligned {
+    /// It belongs to our term, which may be a new one now.
+    Current,
+    /// It is stale, or must not disturb us. It has been answered if that was needed.
+    Done,
+}
+
+impl Raft {
+    /// Takes a message of another node.
+    ///
+    /// # Errors
+    /// [`Error::LocalMessage`], [`Error::UnknownPeer`] or [`Error::Impossible`] if no correct
+    /// node can have sent it; [`Error::ProposalDropped`] for a proposal that can't be taken.
+    pub fn step(&mut self, message: Message) -> Result<()> {
+        let of_worker = message.from >= LOCAL_APPLY;
+        if message.body.is_local() || of_worker {
+            // Only asynchronous storage writes have workers to hear from.
+            if !(self.core.config.async_storage_writes && message.body.is_local() && of_worker) {
+                return Err(Error::LocalMessage);
+            }
+        } else if message.body.is_response() {
+            let of_own = message.from == self.core.id();
+            if of_own && !self.core.config.async_storage_writes {
+                return Err(Error::LocalMessage);
+            }
+            if !self.core.membership.contains(message.from) {
+                return Err(Error::UnknownPeer(message.from));
+            }
+        }
+        self.step_trusted(message)
+    }
+
+    /// Takes a call of the host, in the name of `from`.
+    pub fn call(&mut self, from: NodeId, body: Body) -> Result<()> {
+        let to = self.core.id();
+        self.step_trusted(Message {
+            to,
+            from,
+            term: 0,
+            body,
+        })
+    }
+
+    /// Takes a promise of this node to itself, now that it is on stable storage.
+    pub fn step_own(&mut self, message: Message) -> Result<()> {
+        debug_assert_eq!(message.from, self.core.id());
+        self.step_trusted(message)
+    }
+
+    fn step_trusted(&mut self, message: Message) -> Result<()> {
+        if message.term > MAX_POSITION {
+            return Err(Error::Impossible(Impossible::OutOfBounds));
+        }
+        if message.term == 0 || message.term >= self.core.term() {
+            self.vet(&message).map_err(Error::Impossible)?;
+        }
+        match self.align_term(&message)? {
+            Aligned::Current => self.dispatch(message),
+            Aligned::Done => Ok(()),
+        }
+    }
+
+    /// Whether some correct node can have sent this.
+    fn vet(&self, message: &Message) -> std::result::Result<(), Impossible> {
+        let core = &self.core;
+        // What is valid in any term is checked as if it were of the newest.
+        let term = if message.term == 0 {
+            MAX_POSITION
+        } else {
+            message.term
+        };
+        let leads = matches!(self.role, RoleState::Leader(_)) && message.term <= core.term();
+        let last = core.log.last_index();
+
+        let needs_sender =
+            message.body.is_from_leader() || matches!(message.body, Body::RequestVote { .. });
+        if needs_sender && (message.from == NONE || message.from == core.id()) {
+            return Err(Impossible::NoSender);
+        }
+        if matches!(message.body, Body::RequestVote { .. }) && message.term == 0 {
+            return Err(Impossible::NoTerm);
+        }
+        if leads && message.body.is_from_leader() {
+            return Err(Impossible::SecondLeader(core.term()));
+        }
+        match &message.body {
+            Body::Append { prev, entries, .. } => {
+                LogSlice::check(term, *prev, entries).map_err(|_| Impossible::IllFormedEntries)?;
+                let ours = core.log.term(prev.index);
+                if prev.index < core.log.committed() && ours.is_ok_and(|ours| ours != prev.term) {
+                    return Err(Impossible::CommittedConflict(prev.index));
+                }
+            }
+            Body::Heartbeat { commit, .. } if *commit > last => {
+                let commit = *commit;
+                return Err(Impossible::CommitBeyondLog { commit, last });
+            }
+            Body::Accept { index } if leads && *index > last => {
+                let index = *index;
+                return Err(Impossible::AckBeyondLog { index, last });
+            }
+            Body::Reject { index, hint } if (*index).max(hint.index) > MAX_POSITION => {
+                return Err(Impossible::OutOfBounds);
+            }
+            Body::HeartbeatResp { context } => {
+                if let RoleState::Leader(leader) = &self.role
+                    && leads
+                    && !leader.is_read_position(context)
+                {
+                    return Err(Impossible::IllFormedReadPosition);
+                }
+            }
+            Body::InstallSnapshot { snapshot } => vet_snapshot(term, snapshot)?,
+            Body::Propose { entries } if entries.is_empty() => {
+                return Err(Impossible::EmptyProposal);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Compares the message's term with ours (paper §5.1), and follows a newer one.
+    fn align_term(&mut self, message: &Message) -> Result<Aligned> {
+        let (term, ours) = (message.term, self.core.term());
+        if term == 0 || term == ours {
+            return Ok(Aligned::Current);
+        }
+        if term < ours {
+            self.answer_stale(message)?;
+            return Ok(Aligned::Done);
+        }
+        let raises_term = match message.body {
+            Body::RequestVote { pre, transfer, .. } => {
+                if !transfer && self.is_in_lease() {
+                    return Ok(Aligned::Done);
+                }
+                !pre
+            }
+            // It grants what we asked for in a term to come. A refusal, however, comes in the
+            // term of one that is ahead of us.
+            Body::Vote { pre, granted } => !(pre && granted),
+            _ => true,
+        };
+        if raises_term {
+            let leader = match message.body.is_from_leader() {
+                true => message.from,
+                false => NONE,
+            };
+            self.transition(Next::Follow { term, leader });
+        }
+        Ok(Aligned::Current)
+    }
+
+    /// Whether a leader has been heard from so recently that nobody else can be wanted
+    /// (thesis §4.2.3).
+    fn is_in_lease(&self) -> bool {
+        let core = &self.core;
+        core.config.check_quorum && core.leader() != NONE && !core.timer.is_past_election_timeout()
+    }
+
+    /// A message of an older term. Where silence could leave its sender stuck, it is told ours.
+    fn answer_stale(&mut self, message: &Message) -> Result<()> {
+        let core = &mut self.core;
+        let guarded = core.config.check_quorum || core.config.pre_vote;
+        match &message.body {
+            // We have come back with a newer term than the leader's. It can't learn that from a
+            // vote request, which others ignore while they hear from it, so it must from us.
+            Body::Heartbeat { .. } | Body::Append { .. } if guarded => {
+                core.send(message.from, Body::Accept { index: 0 });
+            }
+            // A candidate with a shorter log and a newer term than others waits for an answer:
+            // with silence, neither side could ever win.
+            Body::RequestVote { pre: true, .. } => {
+                let body = Body::Vote {
+                    pre: true,
+                    granted: false,
+                };
+                core.send(message.from, body);
+            }
+            // The entries may have been replaced since, so that they say nothing. A snapshot is
+            // of committed state, whatever the term.
+            Body::StorageAppendResp {
+                snapshot: Some(snapshot),
+                ..
+            } => self.on_snapshot_persisted(snapshot.id.index)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The table: who handles what.
+    fn dispatch(&mut self, message: Message) -> Result<()> {
+        let Message {
+            from, term, body, ..
+        } = message;
+
+        // What every role does alike.
+        match body {
+            Body::RequestVote { pre, last, .. } => {
+                election::on_request_vote(&mut self.core, from, term, pre, last);
+                return Ok(());
+            }
+            Body::StorageAppendResp { last, snapshot } => {
+                return self.on_appended(last, snapshot.map(|snapshot| snapshot.id.index));
+            }
+            Body::StorageApplyResp { entries } => return self.on_applied_entries(&entries),
+            Body::StorageAppend { .. } | Body::StorageApply { .. } => return Ok(()),
+            Body::TimeoutNow => {
+                if matches!(self.role, RoleState::Follower(_)) {
+                    self.maybe_campaign(Campaign::Transfer);
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+
+        // Somebody has won the election that we were in.
+        let campaigns = matches!(
+            self.role,
+            RoleState::PreCandidate(_) | RoleState::Candidate(_)
+        );
+        if campaigns && body.is_from_leader() {
+            let term = self.core.term();
+            self.transition(Next::Follow { term, leader: from });
+        }
+
+        let core = &mut self.core;
+        let next = match (&mut self.role, body) {
+            (
+                RoleState::Follower(role),
+                Body::Append {
+                    prev,
+                    entries,
+                    commit,
+                },
+            ) => role.on_append(core, from, LogSlice::checked(prev, entries), commit),
+            (RoleState::Follower(role), Body::Heartbeat { commit, context }) => {
+                role.on_heartbeat(core, from, commit, context)
+            }
+            (RoleState::Follower(role), Body::InstallSnapshot { snapshot }) => {
+                role.on_install_snapshot(core, from, *snapshot)
+            }
+            (RoleState::Follower(role), Body::Propose { entries }) => {
+                role.on_propose(core, from, entries)?
+            }
+            (RoleState::Follower(role), Body::ReadIndex { context }) => {
+                role.on_read_index(core, from, context)?
+            }
+            (RoleState::Follower(role), Body::ReadIndexResp { index, context }) => {
+                role.on_read_index_resp(core, index, context)
+            }
+            (RoleState::Follower(role), Body::TransferLeader) => {
+                role.on_transfer_leader(core, from)
+            }
+            (RoleState::Follower(role), Body::ForgetLeader) => role.on_forget_leader(core),
+
+            (RoleState::PreCandidate(role), Body::Vote { pre: true, granted }) => {
+                role.on_vote(core, from, granted, Next::Campaign(Campaign::Election))
+            }
+            (
+                RoleState::Candidate(role),
+                Body::Vote {
+                    pre: false,
+                    granted,
+                },
+            ) => role.on_vote(core, from, granted, Next::Lead),
+            (RoleState::PreCandidate(role) | RoleState::Candidate(role), Body::Propose { .. }) => {
+                role.on_propose()?
+            }
+            (
+                RoleState::PreCandidate(role) | RoleState::Candidate(role),
+                Body::ReadIndex { .. },
+            ) => role.on_read_index(from)?,
+
+            (RoleState::Leader(role), Body::Propose { entries }) => {
+                role.on_propose(core, entries)?
+            }
+            (RoleState::Leader(role), Body::Accept { index }) => role.on_accept(core, from, index),
+            (RoleState::Leader(role), Body::Reject { index, hint }) => {
+                role.on_reject(core, from, index, hint)
+            }
+            (RoleState::Leader(role), Body::HeartbeatResp { context }) => {
+                role.on_heartbeat_resp(core, from, &context)
+            }
+            (RoleState::Leader(role), Body::ReadIndex { context }) => {
+                role.on_read_index(core, from, context)?
+            }
+            (RoleState::Leader(role), Body::TransferLeader) => role.on_transfer_leader(core, from),
+
+            // Answers to what we no longer ask, and what this role has no use for.
+            _ => Next::Stay,
+        };
+        self.transition(next);
+        Ok(())
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self) {
+        self.core.timer.now += 1;
+        let next = match &mut self.role {
+            RoleState::Leader(role) => role.on_tick(&mut self.core),
+            _ => {
+                self.core.timer.election_elapsed += 1;
+                if self.core.is_promotable() && self.core.timer.is_past_randomized_timeout() {
+                    self.core.timer.election_elapsed = 0;
+                    self.campaign();
+                }
+                Next::Stay
+            }
+        };
+        self.transition(next);
+        self.drop_overdue_apply_read();
+    }
+}
+
+fn vet_snapshot(
+    term: Term,
+    snapshot: &crate::types::Snapshot,
+) -> std::result::Result<(), Impossible> {
+    if snapshot.id.index > MAX_POSITION || snapshot.id.term > term {
+        return Err(Impossible::OutOfBounds);
+    }
+    Membership::restore(&snapshot.conf_state)
+        .map(drop)
+        .map_err(|_| Impossible::IllFormedSnapshot)
+}

@@ -1,0 +1,182 @@
+//! The host's side of the log: what it has persisted, applied, read back and dropped.
+//!
+//! Answers may be late, stale, wrong or missing, and none of that does harm: an answer counts
+//! only while the one who asked still waits for it and only if it is what the log says.
+
+use super::{Raft, RoleState};
+use crate::error::{Error, Result};
+use crate::log::{ApplyRead, Fetch, encoded_len, payload_len};
+use crate::tracker::RequestedRange;
+use crate::types::*;
+
+impl Raft {
+    /// The log was on stable storage up to `last` at some time in this term, and so was the
+    /// snapshot of that index.
+    pub fn on_appended(&mut self, last: Option<EntryId>, snapshot: Option<Index>) -> Result<()> {
+        if let Some(last) = last {
+            self.core.log.persisted_to(last);
+        }
+        match snapshot {
+            Some(index) => self.on_snapshot_persisted(index),
+            None => Ok(()),
+        }
+    }
+
+    /// A snapshot is on stable storage; the host applies it before anything that follows it.
+    pub(super) fn on_snapshot_persisted(&mut self, index: Index) -> Result<()> {
+        if index > self.core.log.committed() {
+            return Err(Error::Misuse("no such snapshot was handed out"));
+        }
+        self.core.log.snapshot_persisted(index);
+        self.on_applied(index, 0, 0)
+    }
+
+    /// The apply worker is done with these entries.
+    pub(super) fn on_applied_entries(&mut self, entries: &[Entry]) -> Result<()> {
+        match entries.last() {
+            Some(last) => self.on_applied(last.index, encoded_len(entries), payload_len(entries)),
+            None => Ok(()),
+        }
+    }
+
+    /// The host has applied everything up to `index`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if that was never handed out.
+    pub fn on_applied(&mut self, index: Index, encoded: u64, payload: u64) -> Result<()> {
+        let log = &mut self.core.log;
+        if index > log.committed() {
+            return Err(Error::Misuse(
+                "only committed entries can have been applied",
+            ));
+        }
+        let applied = index.max(log.applied());
+        log.applied_to(applied, encoded);
+        self.maybe_leave_joint(applied)?;
+        if let RoleState::Leader(leader) = &mut self.role {
+            leader.on_applied_bytes(payload);
+        }
+        Ok(())
+    }
+
+    /// Asks for committed entries that are to be applied and not in memory.
+    pub fn request_entries_to_apply(&mut self, allow_unstable: bool) {
+        let core = &mut self.core;
+        if core.log.apply_read().is_some() {
+            return;
+        }
+        if let Fetch::Read { low, high } = core.log.next_to_apply(allow_unstable) {
+            let read = ApplyRead {
+                id: core.request_entries(low, high, core.log.next_apply_bytes()),
+                low,
+                high,
+                asked_at: core.timer.now,
+            };
+            core.log.set_apply_read(Some(read));
+        }
+    }
+
+    /// An answer that stays out is asked for again.
+    pub(super) fn drop_overdue_apply_read(&mut self) {
+        let read = self.core.log.apply_read();
+        if read.is_some_and(|read| self.core.is_overdue(read.asked_at)) {
+            self.core.log.set_apply_read(None);
+        }
+    }
+
+    /// The host's answer to a [`ReadRequest`].
+    ///
+    /// # Errors
+    /// [`Error::WrongAnswer`] if these are not entries that the request asked for.
+    pub fn provide_entries(&mut self, id: RequestId, entries: Vec<Entry>) -> Result<()> {
+        let core = &mut self.core;
+        let wrong = || Err(Error::WrongAnswer("not the entries asked for".to_owned()));
+        if let Some(read) = core.log.apply_read().filter(|read| read.id == id) {
+            if !core.log.is_answer(read.low, read.high, &entries) {
+                core.log.set_apply_read(None);
+                return wrong();
+            }
+            core.log.provide_to_apply(entries);
+            return Ok(());
+        }
+        if let RoleState::Leader(leader) = &mut self.role
+            && let Some((to, RequestedRange::Entries { low, high })) = leader.requester(id)
+        {
+            if !core.log.is_answer(low, high, &entries) {
+                leader.drop_request(to);
+                return wrong();
+            }
+            leader.on_entries_read(core, to, entries);
+        }
+        // Whoever asked doesn't need it any more.
+        Ok(())
+    }
+
+    /// The host can't answer a [`ReadRequest`].
+    pub fn read_failed(&mut self, id: RequestId, failure: ReadFailure) {
+        let core = &mut self.core;
+        if core.log.apply_read().is_some_and(|read| read.id == id) {
+            core.log.set_apply_read(None);
+            return;
+        }
+        if let RoleState::Leader(leader) = &mut self.role
+            && let Some((to, RequestedRange::Entries { .. })) = leader.requester(id)
+        {
+            leader.drop_request(to);
+            if failure == ReadFailure::Compacted {
+                leader.request_snapshot_for(core, to);
+            }
+        }
+    }
+
+    /// The host's answer to a [`SnapshotRequest`].
+    ///
+    /// # Errors
+    /// [`Error::WrongAnswer`] if it is no snapshot that can be sent.
+    pub fn provide_snapshot(&mut self, id: RequestId, snapshot: Snapshot) -> Result<()> {
+        if let RoleState::Leader(leader) = &mut self.role
+            && let Some((to, RequestedRange::Snapshot)) = leader.requester(id)
+        {
+            return leader.on_snapshot_provided(&mut self.core, to, snapshot);
+        }
+        Ok(())
+    }
+
+    /// The host has no snapshot at the moment. The follower's next answer brings another try.
+    pub fn snapshot_failed(&mut self, id: RequestId) {
+        if let RoleState::Leader(leader) = &mut self.role
+            && let Some((to, RequestedRange::Snapshot)) = leader.requester(id)
+        {
+            leader.drop_request(to);
+        }
+    }
+
+    /// The host's transport can't reach a peer.
+    pub fn report_unreachable(&mut self, id: NodeId) {
+        if let RoleState::Leader(leader) = &mut self.role {
+            leader.on_unreachable(id);
+        }
+    }
+
+    /// The host's transport says what became of a snapshot.
+    pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) {
+        if let RoleState::Leader(leader) = &mut self.role {
+            leader.on_snapshot_status(id, status);
+        }
+    }
+
+    /// Builds the appends that have been noted.
+    pub fn flush(&mut self) {
+        if let RoleState::Leader(leader) = &mut self.role {
+            leader.flush(&mut self.core);
+        }
+    }
+
+    /// Whether there are any.
+    pub fn has_needs(&self) -> bool {
+        match &self.role {
+            RoleState::Leader(leader) => leader.has_needs(&self.core),
+            _ => false,
+        }
+    }
+}

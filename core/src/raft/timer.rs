@@ -1,0 +1,56 @@
+//! Time, counted in ticks, and the randomized election timeout (paper §5.2).
+
+use fastrand::Rng;
+
+/// A node's clocks.
+#[derive(Clone, Debug)]
+pub struct Timer {
+    election_ticks: u32,
+    rng: Rng,
+    /// Ticks since the last reset, or since word from the leader.
+    pub election_elapsed: u32,
+    /// Ticks since the last heartbeat that this node sent as a leader.
+    pub heartbeat_elapsed: u32,
+    /// Ticks since the node was made.
+    pub now: u64,
+    randomized_timeout: u32,
+}
+
+impl Timer {
+    /// Clocks at zero. Nodes with the same seed still draw different timeouts.
+    pub fn new(election_ticks: u32, seed: u64, id: u64) -> Timer {
+        // Multiplying by an odd constant spreads small ids over all bits.
+        let mut timer = Timer {
+            election_ticks,
+            rng: Rng::with_seed(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            election_elapsed: 0,
+            heartbeat_elapsed: 0,
+            now: 0,
+            randomized_timeout: 0,
+        };
+        timer.reset();
+        timer
+    }
+
+    /// Starts both clocks anew and draws a timeout from `[election_ticks, 2 * election_ticks)`.
+    pub fn reset(&mut self) {
+        self.election_elapsed = 0;
+        self.heartbeat_elapsed = 0;
+        self.randomized_timeout = self.election_ticks + self.rng.u32(..self.election_ticks);
+    }
+
+    /// Fixes the timeout until the next reset.
+    pub fn set_randomized_timeout(&mut self, ticks: u32) {
+        self.randomized_timeout = ticks;
+    }
+
+    /// Whether it is time for an election.
+    pub fn is_past_randomized_timeout(&self) -> bool {
+        self.election_elapsed >= self.randomized_timeout
+    }
+
+    /// Whether a whole election timeout, not randomized, has passed.
+    pub fn is_past_election_timeout(&self) -> bool {
+        self.election_elapsed >= self.election_ticks
+    }
+}

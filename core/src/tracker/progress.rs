@@ -1,0 +1,242 @@
+//! One member, as the leader sees it.
+
+use super::{InflightLimits, Inflights};
+use crate::types::{Index, NodeId, RequestId};
+
+/// What the leader knows of one member and how it sends to it.
+///
+/// Always `match_index < next_index`: entries `[1, match_index]` are known to be there,
+/// `[match_index + 1, next_index)` are on their way, `[next_index, ..)` are still to be sent.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The member.
+    pub id: NodeId,
+    /// The last index known to be on its stable storage.
+    pub match_index: Index,
+    /// The next index to send.
+    pub next_index: Index,
+    /// How it is sent to.
+    pub flow: Flow,
+    /// Whether it has been heard from since the last check of the quorum.
+    pub recent_active: bool,
+    /// Whether it has no vote.
+    pub is_learner: bool,
+    /// What the next Ready has to send to it, if appends are coalesced.
+    pub need: Need,
+    /// What has been asked of the host on its behalf.
+    pub pending_request: Option<PendingRequest>,
+    /// The highest commit index that is on its way to it.
+    sent_commit: Index,
+}
+
+/// How the leader sends to a member (etcd's progress states).
+#[derive(Clone, Debug)]
+pub enum Flow {
+    /// One append at a time, until an answer shows where the logs agree.
+    Probe {
+        /// An append is out, or sending has failed: wait for an answer or a heartbeat's.
+        paused: bool,
+    },
+    /// Appends follow each other without waiting.
+    Replicate {
+        /// Those on their way.
+        inflights: Inflights,
+        /// The window was full after the last append; a heartbeat's answer clears this, so that a
+        /// window full of lost appends is found out.
+        paused: bool,
+    },
+    /// Nothing is sent before the member has the snapshot of this index.
+    Snapshot {
+        /// The last index that the snapshot includes.
+        index: Index,
+    },
+}
+
+/// What a coalesced append has to bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// New entries, if there are any.
+    Entries,
+    /// At least one append, were it empty: the commit index has moved, or a probe is due.
+    Append,
+}
+
+/// A request to the host on behalf of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingRequest {
+    /// Names it in the answer.
+    pub id: RequestId,
+    /// What was asked for.
+    pub range: RequestedRange,
+    /// The node's tick count at the time; an answer that stays out is asked for again.
+    pub asked_at: u64,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestedRange {
+    /// Entries `[low, high)`.
+    Entries {
+        /// The first index.
+        low: Index,
+        /// The index after the last one.
+        high: Index,
+    },
+    /// A snapshot.
+    Snapshot,
+}
+
+impl Progress {
+    /// A member of whom nothing is known yet.
+    pub fn unknown(id: NodeId, is_learner: bool, next_index: Index) -> Progress {
+        Progress {
+            id,
+            match_index: 0,
+            next_index,
+            flow: Flow::Probe { paused: false },
+            recent_active: false,
+            is_learner,
+            need: Need::Nothing,
+            pending_request: None,
+            sent_commit: 0,
+        }
+    }
+
+    /// Starts to look for the place where the logs agree.
+    pub fn become_probe(&mut self) {
+        self.next_index = match self.flow {
+            // The snapshot may have arrived although no answer did.
+            Flow::Snapshot { index } => self.match_index.max(index) + 1,
+            _ => self.match_index + 1,
+        };
+        self.enter(Flow::Probe { paused: false });
+        self.lower_sent_commit();
+    }
+
+    /// Starts to stream from the place where the logs agree.
+    pub fn become_replicate(&mut self) {
+        self.next_index = self.match_index + 1;
+        self.enter(Flow::Replicate {
+            inflights: Inflights::default(),
+            paused: false,
+        });
+    }
+
+    /// Waits for the member to install a snapshot.
+    pub fn become_snapshot(&mut self, index: Index) {
+        self.next_index = index + 1;
+        self.sent_commit = index;
+        self.enter(Flow::Snapshot { index });
+    }
+
+    /// A snapshot did not arrive: probes from what is known to be there.
+    pub fn snapshot_failed(&mut self) {
+        self.flow = Flow::Probe { paused: false };
+        self.become_probe();
+    }
+
+    fn enter(&mut self, flow: Flow) {
+        self.flow = flow;
+        self.pending_request = None;
+    }
+
+    /// Notes that an append with so many entries has left.
+    pub fn sent_entries(&mut self, entries: usize, bytes: u64, limits: InflightLimits) {
+        match &mut self.flow {
+            Flow::Replicate { inflights, paused } => {
+                if entries > 0 {
+                    self.next_index += entries as u64;
+                    inflights.add(self.next_index - 1, bytes);
+                }
+                *paused = inflights.is_full(limits);
+            }
+            Flow::Probe { paused } => *paused |= entries > 0,
+            Flow::Snapshot { .. } => debug_assert!(false, "nothing is sent during a snapshot"),
+        }
+    }
+
+    /// Notes that a commit index has left.
+    pub fn sent_commit(&mut self, commit: Index) {
+        self.sent_commit = commit;
+    }
+
+    /// Whether the member can learn something from this commit index: it is news, and not all of
+    /// it was beyond the entries that have been sent.
+    pub fn can_bump_commit(&self, commit: Index) -> bool {
+        commit > self.sent_commit && self.sent_commit < self.next_index - 1
+    }
+
+    /// The member acknowledges everything up to `index`. Returns whether that is news.
+    pub fn maybe_update(&mut self, index: Index) -> bool {
+        if index <= self.match_index {
+            return false;
+        }
+        self.match_index = index;
+        self.next_index = self.next_index.max(index + 1);
+        self.resume();
+        true
+    }
+
+    /// The member has refused an append whose `prev` was `rejected`, and the logs may agree at
+    /// `hint`. Returns whether that is news: stale refusals must not move anything, or they
+    /// would drag `next_index` down again and again.
+    pub fn maybe_decrease(&mut self, rejected: Index, hint: Index) -> bool {
+        match &mut self.flow {
+            Flow::Replicate { .. } => {
+                if rejected <= self.match_index {
+                    return false;
+                }
+                self.next_index = self.match_index + 1;
+            }
+            Flow::Probe { .. } | Flow::Snapshot { .. } => {
+                // A probe's refusal must be that of the last probe.
+                if self.next_index - 1 != rejected {
+                    return false;
+                }
+                self.next_index = rejected.min(hint + 1).max(self.match_index + 1);
+                self.resume();
+            }
+        }
+        self.lower_sent_commit();
+        true
+    }
+
+    /// Something has been heard, or a heartbeat answered: one more append may go out.
+    pub fn resume(&mut self) {
+        match &mut self.flow {
+            Flow::Probe { paused } | Flow::Replicate { paused, .. } => *paused = false,
+            Flow::Snapshot { .. } => {}
+        }
+    }
+
+    /// Waits for a heartbeat's answer before the next probe.
+    pub fn pause_probe(&mut self) {
+        if let Flow::Probe { paused } = &mut self.flow {
+            *paused = true;
+        }
+    }
+
+    /// Whether sending waits for an answer.
+    pub fn is_paused(&self) -> bool {
+        match self.flow {
+            Flow::Probe { paused } | Flow::Replicate { paused, .. } => paused,
+            Flow::Snapshot { .. } => true,
+        }
+    }
+
+    /// Whether as much is on its way as may be.
+    pub fn is_window_full(&self, limits: InflightLimits) -> bool {
+        match &self.flow {
+            Flow::Replicate { inflights, .. } => inflights.is_full(limits),
+            Flow::Probe { .. } | Flow::Snapshot { .. } => false,
+        }
+    }
+
+    /// What was sent beyond `next_index` may be lost: so may the commit index with it.
+    fn lower_sent_commit(&mut self) {
+        self.sent_commit = self.sent_commit.min(self.next_index - 1);
+    }
+}
