@@ -1,0 +1,123 @@
+//! `raft_bytes`, a view, and `raft_buffer`, bytes that a caller owns; and how input is checked.
+
+use bytes::Bytes;
+
+use crate::error::Failure;
+use crate::status::RAFT_ERR_NULL;
+
+/// A view of `len` bytes at `data`. It owns nothing. When `len` is 0, the library sets `data` to
+/// NULL, and ignores it where it is passed in.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_bytes {
+    /// The first byte.
+    pub data: *const u8,
+    /// How many there are.
+    pub len: usize,
+}
+
+impl raft_bytes {
+    pub(crate) const EMPTY: raft_bytes = raft_bytes {
+        data: std::ptr::null(),
+        len: 0,
+    };
+
+    /// A view of `bytes`, which has to be valid only as long as they are.
+    pub(crate) fn of(bytes: &[u8]) -> raft_bytes {
+        match bytes.len() {
+            0 => raft_bytes::EMPTY,
+            len => raft_bytes {
+                data: bytes.as_ptr(),
+                len,
+            },
+        }
+    }
+}
+
+/// Bytes that belong to the caller, who frees them with raft_buffer_free(). They never change, so
+/// that any number of threads may read them.
+pub struct raft_buffer(Vec<u8>);
+
+export! {
+    /// A view of a buffer's bytes, valid until the buffer is freed. For NULL, an empty one.
+    fn raft_buffer_bytes(buffer: *const raft_buffer) -> raft_bytes {
+        // SAFETY: NULL, or a buffer that the caller has not freed.
+        unsafe { buffer.as_ref() }.map_or(raft_bytes::EMPTY, |buffer| raft_bytes::of(&buffer.0))
+    }
+}
+
+export! {
+    /// Frees a buffer. NULL is ignored.
+    fn raft_buffer_free(buffer: *mut raft_buffer) {
+        if !buffer.is_null() {
+            // SAFETY: made by `raft_buffer::give`, and freed once: so asks the contract.
+            drop(unsafe { Box::from_raw(buffer) });
+        }
+    }
+}
+
+impl raft_buffer {
+    /// A buffer for the caller.
+    pub(crate) fn give(bytes: Vec<u8>) -> *mut raft_buffer {
+        Box::into_raw(Box::new(raft_buffer(bytes)))
+    }
+}
+
+/// The elements that a caller passes as a pointer and a count.
+///
+/// # Safety
+/// Unless `len` is 0, `data` is NULL or points to `len` elements that nobody changes while the
+/// slice is in use.
+pub(crate) unsafe fn slice<'a, T>(
+    data: *const T,
+    len: usize,
+    name: &str,
+) -> Result<&'a [T], Failure> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() {
+        return Err(Failure::new(
+            RAFT_ERR_NULL,
+            format!("{name} is NULL with a length of {len}"),
+        ));
+    }
+    if !data.is_aligned() {
+        return Err(Failure::argument(format!("{name} is not aligned")));
+    }
+    // A slice of more than isize::MAX bytes is undefined, and no object is that large: such a
+    // length is a negative number gone wrong.
+    if len > isize::MAX as usize / size_of::<T>() {
+        return Err(Failure::argument(format!(
+            "the length {len} of {name} is larger than any object"
+        )));
+    }
+    // SAFETY: not NULL, aligned, not too large; the rest is this function's contract.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// A copy of a caller's bytes, since the core keeps what it is given.
+///
+/// # Safety
+/// As for [`slice`].
+pub(crate) unsafe fn copied(data: *const u8, len: usize, name: &str) -> Result<Bytes, Failure> {
+    // SAFETY: the same contract.
+    unsafe { slice(data, len, name) }.map(Bytes::copy_from_slice)
+}
+
+/// Copies of a caller's list of byte strings.
+///
+/// # Safety
+/// As for [`slice`], for the list and for each view in it.
+pub(crate) unsafe fn copied_list(
+    list: *const raft_bytes,
+    len: usize,
+    name: &str,
+) -> Result<Vec<Bytes>, Failure> {
+    // SAFETY: the same contract.
+    let list = unsafe { slice(list, len, name) }?;
+    list.iter()
+        // SAFETY: the same contract, which includes each view.
+        .map(|view| unsafe { copied(view.data, view.len, name) })
+        .collect()
+}

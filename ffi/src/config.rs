@@ -1,0 +1,396 @@
+//! `raft_config`: a node's settings.
+
+use std::sync::{Mutex, PoisonError};
+
+use libraft_core::{ConfState, Config, Index, NodeId, ReadOnlyOption, RestartState, codec};
+
+use crate::bytes::slice;
+use crate::error::{Failure, raft_error};
+use crate::status::{RAFT_ERR_IO, raft_status};
+
+/// The settings of a node. It belongs to the caller, who frees it with raft_config_free(); nodes
+/// keep a copy, so that one configuration serves for many and may be freed or changed at any time.
+/// Values are checked when a node is made, with RAFT_ERR_CONFIG, and not before. Time is counted
+/// in ticks, of whatever length the host gives them (raft_node_tick()).
+pub struct raft_config(Mutex<Settings>);
+
+/// What a node is made with: the core's settings, and those of this layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) id: NodeId,
+    core: Config,
+    read_only: i32,
+    seed: Option<u64>,
+    applied: Option<Applied>,
+    pub(crate) show_requests: bool,
+}
+
+/// Where the host's own state stands.
+#[derive(Clone, Debug)]
+struct Applied {
+    index: Index,
+    /// The members as of there, if they are not those of the stored snapshot.
+    conf_state: Option<ConfState>,
+}
+
+/// How reads are confirmed: one of the RAFT_READ_ONLY_ numbers.
+pub type raft_read_only = i32;
+
+/// By a round of heartbeats: safe whatever the clocks do.
+pub const RAFT_READ_ONLY_SAFE: raft_read_only = 0;
+/// By the leader's lease: safe only while clocks drift little; needs check_quorum.
+pub const RAFT_READ_ONLY_LEASE_BASED: raft_read_only = 1;
+
+/// No limit, for the settings that limit bytes.
+pub const RAFT_NO_LIMIT: u64 = u64::MAX;
+
+export! {
+    /// Makes a configuration with sound defaults for the node `id`, which is not 0, below
+    /// RAFT_LOCAL_APPLY, and never used again for another machine.
+    ///
+    /// Errors: RAFT_ERR_NULL.
+    try fn raft_config_new(
+        id: u64,
+        out: *mut *mut raft_config,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        out.put(Box::into_raw(Box::new(raft_config(Mutex::new(Settings {
+            id,
+            core: Config::new(id),
+            read_only: RAFT_READ_ONLY_SAFE,
+            seed: None,
+            applied: None,
+            show_requests: false,
+        })))))
+    }
+}
+
+export! {
+    /// Frees a configuration. NULL is ignored.
+    fn raft_config_free(config: *mut raft_config) {
+        if !config.is_null() {
+            // SAFETY: made by `raft_config_new`, and freed once: so asks the contract.
+            drop(unsafe { Box::from_raw(config) });
+        }
+    }
+}
+
+export! {
+    /// Ticks without word from a leader before an election; each wait is drawn anew from
+    /// [ticks, 2 * ticks). Greater than the heartbeat ticks; ten times that is usual. Default 10.
+    ///
+    /// Errors: RAFT_ERR_NULL, as for all functions raft_config_set_*.
+    try fn raft_config_set_election_ticks(
+        config: *mut raft_config,
+        ticks: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.election_ticks = ticks)
+    }
+}
+
+export! {
+    /// Ticks between two heartbeats of the leader; at least 1. Default 1.
+    try fn raft_config_set_heartbeat_ticks(
+        config: *mut raft_config,
+        ticks: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.heartbeat_ticks = ticks)
+    }
+}
+
+export! {
+    /// Seeds the randomized election timeouts, so that a run can be repeated exactly. By default
+    /// each node takes a seed from the operating system when it is made.
+    try fn raft_config_set_seed(
+        config: *mut raft_config,
+        seed: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.seed = Some(seed))
+    }
+}
+
+export! {
+    /// Whether to ask the others before disturbing them with an election. Default true.
+    try fn raft_config_set_pre_vote(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.pre_vote = on)
+    }
+}
+
+export! {
+    /// Whether a leader that has not heard from a quorum for the election ticks steps down, and a
+    /// node that has heard from a leader for less than that refuses to vote. Default true.
+    try fn raft_config_set_check_quorum(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.check_quorum = on)
+    }
+}
+
+export! {
+    /// How reads are confirmed: one of the RAFT_READ_ONLY_ numbers. Default RAFT_READ_ONLY_SAFE.
+    try fn raft_config_set_read_only(
+        config: *mut raft_config,
+        option: raft_read_only,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.read_only = option)
+    }
+}
+
+export! {
+    /// At most this many encoded bytes of entries in one append, though at least one entry.
+    /// Default 1 MiB.
+    try fn raft_config_set_max_size_per_msg(
+        config: *mut raft_config,
+        bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_size_per_msg = bytes)
+    }
+}
+
+export! {
+    /// At most this many encoded bytes of committed entries in one Ready, though at least one
+    /// entry; 0 stands for the maximum size of a message. Default 0.
+    try fn raft_config_set_max_committed_size_per_ready(
+        config: *mut raft_config,
+        bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_committed_size_per_ready = bytes)
+    }
+}
+
+export! {
+    /// Proposals are dropped while more than this many payload bytes are uncommitted; 0 stands
+    /// for no limit. Default 0.
+    try fn raft_config_set_max_uncommitted_bytes(
+        config: *mut raft_config,
+        bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_uncommitted_bytes = bytes)
+    }
+}
+
+export! {
+    /// At most this many appends in flight to one peer; at least 1. Default 256.
+    try fn raft_config_set_max_inflight_msgs(
+        config: *mut raft_config,
+        messages: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_inflight_msgs = messages)
+    }
+}
+
+export! {
+    /// At most this many payload bytes in flight to one peer; 0 stands for no limit, otherwise at
+    /// least the maximum size of a message. Default 0.
+    try fn raft_config_set_max_inflight_bytes(
+        config: *mut raft_config,
+        bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_inflight_bytes = bytes)
+    }
+}
+
+export! {
+    /// Entries that are persisted and applied stay in memory up to this many encoded bytes, so
+    /// that a follower that lags a little is served without a read. Default 64 MiB.
+    try fn raft_config_set_max_cached_bytes(
+        config: *mut raft_config,
+        bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_cached_bytes = bytes)
+    }
+}
+
+export! {
+    /// At most this many reads wait for confirmation; more are dropped. At least 1. Default
+    /// 65,536.
+    try fn raft_config_set_max_pending_reads(
+        config: *mut raft_config,
+        reads: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_pending_reads = reads)
+    }
+}
+
+export! {
+    /// Whether appends are built when the Ready is taken, one for each peer and batch of
+    /// proposals, instead of one for each proposal. Default true.
+    try fn raft_config_set_coalesce_appends(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.coalesce_appends = on)
+    }
+}
+
+export! {
+    /// Whether storage work is handed out as messages to RAFT_LOCAL_APPEND and RAFT_LOCAL_APPLY,
+    /// with their responses attached, instead of in the Ready. Default false.
+    try fn raft_config_set_async_storage_writes(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.async_storage_writes = on)
+    }
+}
+
+export! {
+    /// Whether followers drop proposals instead of passing them on to the leader. Default false.
+    try fn raft_config_set_disable_proposal_forwarding(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.disable_proposal_forwarding = on)
+    }
+}
+
+export! {
+    /// Whether configuration changes are taken without being checked against the current
+    /// configuration when they are proposed. For hosts that check by themselves. Default false.
+    try fn raft_config_set_disable_conf_change_validation(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.disable_conf_change_validation = on)
+    }
+}
+
+export! {
+    /// Whether a leader that is removed or made a learner steps down when that is applied.
+    /// Default false.
+    try fn raft_config_set_step_down_on_removal(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.step_down_on_removal = on)
+    }
+}
+
+export! {
+    /// For raft_node_new(): up to where the host's own state has the log applied, so that the
+    /// node begins to hand out committed entries after that. By default that is the snapshot in
+    /// the storage, which is right for a host that restores its state from there. `conf_state` is
+    /// the encoded raftpb.ConfState as of that index; of length 0 it stands for the members in
+    /// the snapshot, if no configuration change was applied since.
+    ///
+    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED.
+    try fn raft_config_set_applied(
+        config: *mut raft_config,
+        index: u64,
+        conf_state: *const u8,
+        conf_state_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `conf_state[..conf_state_len]`.
+        let conf_state = unsafe { slice(conf_state, conf_state_len, "conf_state") }?;
+        let conf_state = match conf_state {
+            [] => None,
+            bytes => Some(codec::decode_conf_state(bytes)?),
+        };
+        config.set(|settings| settings.applied = Some(Applied { index, conf_state }))
+    }
+}
+
+export! {
+    /// For raft_node_new(): whether the node leaves its requests for entries and snapshots to the
+    /// host, in raft_ready.reads and raft_ready.snapshot_requests, instead of answering them from
+    /// its storage by itself. For hosts that will not wait for the disk, or that send snapshots
+    /// their own way. Default false.
+    try fn raft_config_set_show_requests(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.show_requests = on)
+    }
+}
+
+impl raft_config {
+    fn set(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Failure> {
+        // Nothing that is done under this lock can leave the settings half-changed.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    /// A copy for one node.
+    pub(crate) fn settings(&self) -> Settings {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Settings {
+    /// The state to restart from, as of where the host's own state stands.
+    pub(crate) fn applied_to(&self, mut state: RestartState) -> Result<RestartState, Failure> {
+        let Some(applied) = &self.applied else {
+            return Ok(state);
+        };
+        let index = applied.index;
+        if index < state.applied || index > state.last_index {
+            return Err(Failure::argument(format!(
+                "applied is {index}, and the storage goes from the snapshot at {} to {}",
+                state.applied, state.last_index
+            )));
+        }
+        match &applied.conf_state {
+            Some(conf_state) => state.conf_state = conf_state.clone(),
+            None if state.conf_changes.iter().any(|change| *change <= index) => {
+                return Err(Failure::argument(
+                    "a configuration change was applied since the stored snapshot, and conf_state \
+                     does not say with which result",
+                ));
+            }
+            None => {}
+        }
+        state.conf_changes.retain(|change| *change > index);
+        state.applied = index;
+        Ok(state)
+    }
+
+    /// The core's settings, complete and checked.
+    pub(crate) fn core(&self) -> Result<Config, Failure> {
+        let mut config = self.core.clone();
+        config.read_only = match self.read_only {
+            RAFT_READ_ONLY_SAFE => ReadOnlyOption::Safe,
+            RAFT_READ_ONLY_LEASE_BASED => ReadOnlyOption::LeaseBased,
+            other => {
+                return Err(libraft_core::Error::InvalidConfig(format!(
+                    "read_only must be one of the RAFT_READ_ONLY_ numbers, and is {other}"
+                ))
+                .into());
+            }
+        };
+        config.validate()?;
+        config.seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(|error| {
+                Failure::new(RAFT_ERR_IO, format!("no seed from the system: {error}"))
+            })?,
+        };
+        Ok(config)
+    }
+}

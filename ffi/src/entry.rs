@@ -1,0 +1,219 @@
+//! `raft_entry` and lists of them, `raft_hard_state`, `raft_soft_state`.
+
+use bytes::Bytes;
+use libraft_core::{Entry, EntryKind, HardState, SoftState, codec};
+use prost::Message as _;
+
+use crate::bytes::raft_bytes;
+use crate::error::Failure;
+
+/// What an entry's data means: one of the RAFT_ENTRY_ numbers, which are those of
+/// raftpb.EntryType.
+pub type raft_entry_type = i32;
+
+/// The host's own command; or nothing, in the first entry of each term.
+pub const RAFT_ENTRY_NORMAL: raft_entry_type = 0;
+/// An encoded raftpb.ConfChange.
+pub const RAFT_ENTRY_CONF_CHANGE: raft_entry_type = 1;
+/// An encoded raftpb.ConfChangeV2. Empty data is valid: it leaves a joint configuration.
+pub const RAFT_ENTRY_CONF_CHANGE_V2: raft_entry_type = 2;
+
+/// An entry of the replicated log.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_entry {
+    /// The term of the leader that created it.
+    pub term: u64,
+    /// Its position in the log; the first one is 1.
+    pub index: u64,
+    /// What its data means.
+    pub r#type: raft_entry_type,
+    /// The payload: a part of `encoded`.
+    pub data: raft_bytes,
+    /// The whole entry as raftpb.Entry: the bytes to put on disk.
+    pub encoded: raft_bytes,
+}
+
+/// What has to be on stable storage before a node answers anybody.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_hard_state {
+    /// The latest term that the node has seen.
+    pub term: u64,
+    /// The candidate that got the node's vote in that term, 0 if nobody did.
+    pub vote: u64,
+    /// The highest index known to be committed.
+    pub commit: u64,
+}
+
+/// The part that a node plays in its term: one of the RAFT_ROLE_ numbers.
+pub type raft_role = i32;
+
+/// Answers a leader or waits for one.
+pub const RAFT_ROLE_FOLLOWER: raft_role = 0;
+/// Asks for votes in a new term.
+pub const RAFT_ROLE_CANDIDATE: raft_role = 1;
+/// Replicates its log to the others.
+pub const RAFT_ROLE_LEADER: raft_role = 2;
+/// Asks whether it could win an election, without starting a term.
+pub const RAFT_ROLE_PRE_CANDIDATE: raft_role = 3;
+
+/// The state that a restart makes anew.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_soft_state {
+    /// The leader's id, 0 when none is known.
+    pub leader: u64,
+    /// The node's own role.
+    pub role: raft_role,
+}
+
+/// Entries that belong to the caller, who frees them with raft_entries_free().
+#[repr(C)]
+#[derive(Debug)]
+pub struct raft_entries {
+    /// The entries, by ascending index; NULL when there are none.
+    pub entries: *const raft_entry,
+    /// How many there are.
+    pub entries_len: usize,
+}
+
+/// What a `raft_entries` is the head of.
+#[repr(C)]
+struct OwnedEntries {
+    head: raft_entries,
+    views: Vec<raft_entry>,
+    encoded: Vec<u8>,
+}
+
+impl raft_entries {
+    /// A list for the caller.
+    pub(crate) fn give(entries: &[Entry]) -> *mut raft_entries {
+        let mut encoded = Vec::with_capacity(entries.iter().map(codec::entry_encoded_len).sum());
+        let mut views: Vec<raft_entry> = entries
+            .iter()
+            .map(|entry| {
+                let start = encoded.len();
+                codec::entry_to_proto(entry)
+                    .encode(&mut encoded)
+                    .expect("a Vec takes any number of bytes");
+                view_at(entry, start, encoded.len())
+            })
+            .collect();
+        views
+            .iter_mut()
+            .for_each(|view| view.rebase(encoded.as_ptr()));
+        let head = raft_entries {
+            entries: pointer_to(&views),
+            entries_len: views.len(),
+        };
+        Box::into_raw(Box::new(OwnedEntries {
+            head,
+            views,
+            encoded,
+        }))
+        .cast()
+    }
+}
+
+export! {
+    /// Frees a list of entries. NULL is ignored.
+    fn raft_entries_free(entries: *mut raft_entries) {
+        if !entries.is_null() {
+            // SAFETY: the caller passes what `raft_entries::give` made, once; the head is the
+            // first field of an `OwnedEntries` with C layout, and the pointer was made for all
+            // of it.
+            let owned = unsafe { Box::from_raw(entries.cast::<OwnedEntries>()) };
+            drop((owned.views, owned.encoded));
+        }
+    }
+}
+
+/// A view whose pointers are offsets still: the entry stands at `[start, end)` of a buffer that
+/// may yet move.
+pub(crate) fn view_at(entry: &Entry, start: usize, end: usize) -> raft_entry {
+    raft_entry {
+        term: entry.term,
+        index: entry.index,
+        r#type: entry.kind as i32,
+        // The data is the last field of an encoded entry.
+        data: offset(end - entry.data.len(), end),
+        encoded: offset(start, end),
+    }
+}
+
+impl raft_entry {
+    pub(crate) fn rebase(&mut self, base: *const u8) {
+        self.data.rebase(base);
+        self.encoded.rebase(base);
+    }
+}
+
+/// The bytes `[start, end)` of a buffer that may yet move.
+pub(crate) fn offset(start: usize, end: usize) -> raft_bytes {
+    raft_bytes {
+        data: std::ptr::without_provenance(start),
+        len: end - start,
+    }
+}
+
+impl raft_bytes {
+    /// Turns an offset into a pointer, once the buffer stands at `base`.
+    pub(crate) fn rebase(&mut self, base: *const u8) {
+        self.data = match self.len {
+            0 => std::ptr::null(),
+            _ => base.wrapping_add(self.data.addr()),
+        };
+    }
+}
+
+/// Where a list begins, NULL for an empty one.
+pub(crate) fn pointer_to<T>(list: &[T]) -> *const T {
+    match list {
+        [] => std::ptr::null(),
+        list => list.as_ptr(),
+    }
+}
+
+pub(crate) fn hard_state_view(state: &HardState) -> raft_hard_state {
+    raft_hard_state {
+        term: state.term,
+        vote: state.vote,
+        commit: state.commit,
+    }
+}
+
+impl From<raft_hard_state> for HardState {
+    fn from(state: raft_hard_state) -> HardState {
+        HardState {
+            term: state.term,
+            vote: state.vote,
+            commit: state.commit,
+        }
+    }
+}
+
+pub(crate) fn soft_state_view(state: &SoftState) -> raft_soft_state {
+    raft_soft_state {
+        leader: state.leader,
+        role: state.role as i32,
+    }
+}
+
+/// The entries of which a caller passed the encoded forms.
+pub(crate) fn decode_entries(encoded: Vec<Bytes>) -> Result<Vec<Entry>, Failure> {
+    Ok(encoded
+        .into_iter()
+        .map(codec::decode_entry)
+        .collect::<Result<_, _>>()?)
+}
+
+/// The kind that a number stands for.
+pub(crate) fn entry_kind(number: raft_entry_type) -> Result<EntryKind, Failure> {
+    match number {
+        RAFT_ENTRY_NORMAL => Ok(EntryKind::Normal),
+        RAFT_ENTRY_CONF_CHANGE => Ok(EntryKind::ConfChange),
+        RAFT_ENTRY_CONF_CHANGE_V2 => Ok(EntryKind::ConfChangeV2),
+        other => Err(Failure::argument(format!("{other} is no type of entry"))),
+    }
+}

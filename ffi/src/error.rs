@@ -1,0 +1,151 @@
+//! `raft_error`: what went wrong, in words; and `Failure`, the same inside the library.
+
+use std::ffi::{CString, c_char};
+
+use libraft_core::{DropReason, Error};
+
+use crate::status::*;
+
+/// What went wrong, in words for people. Calls that fail store one where their last argument
+/// points to, unless that is NULL. It belongs to the caller, who frees it with raft_error_free().
+/// It never changes, so that any number of threads may read it.
+pub struct raft_error {
+    status: raft_status,
+    reason: raft_drop_reason,
+    message: CString,
+}
+
+/// Why a proposal or a read was dropped: one of the RAFT_DROP_ numbers.
+pub type raft_drop_reason = i32;
+
+/// Nothing was dropped.
+pub const RAFT_DROP_NONE: raft_drop_reason = 0;
+/// No leader is known to this node.
+pub const RAFT_DROP_NO_LEADER: raft_drop_reason = 1;
+/// This node follows and may not forward (raft_config_set_disable_proposal_forwarding()).
+pub const RAFT_DROP_FORWARDING_DISABLED: raft_drop_reason = 2;
+/// This node leads, but has been removed from the configuration.
+pub const RAFT_DROP_REMOVED: raft_drop_reason = 3;
+/// Leadership is being transferred.
+pub const RAFT_DROP_TRANSFERRING: raft_drop_reason = 4;
+/// Too many bytes are uncommitted (raft_config_set_max_uncommitted_bytes()).
+pub const RAFT_DROP_UNCOMMITTED_LIMIT: raft_drop_reason = 5;
+/// Too many reads wait (raft_config_set_max_pending_reads()).
+pub const RAFT_DROP_TOO_MANY_READS: raft_drop_reason = 6;
+/// A reason without a number of its own; the message says which.
+pub const RAFT_DROP_OTHER: raft_drop_reason = 100;
+
+export! {
+    /// The message: one line of UTF-8, never NULL. It lives as long as the error. For NULL, the
+    /// empty string.
+    fn raft_error_message(error: *const raft_error) -> *const c_char {
+        // SAFETY: NULL, or an error that the caller has not freed.
+        unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
+    }
+}
+
+export! {
+    /// The code, the same that the call returned. For NULL, RAFT_OK.
+    fn raft_error_code(error: *const raft_error) -> raft_status {
+        // SAFETY: NULL, or an error that the caller has not freed.
+        unsafe { error.as_ref() }.map_or(RAFT_OK, |error| error.status)
+    }
+}
+
+export! {
+    /// Why the proposal or the read was dropped, if the code is RAFT_ERR_DROPPED or
+    /// RAFT_ERR_READ_DROPPED; otherwise, and for NULL, RAFT_DROP_NONE.
+    fn raft_error_drop_reason(error: *const raft_error) -> raft_drop_reason {
+        // SAFETY: NULL, or an error that the caller has not freed.
+        unsafe { error.as_ref() }.map_or(RAFT_DROP_NONE, |error| error.reason)
+    }
+}
+
+export! {
+    /// Frees an error. NULL is ignored.
+    fn raft_error_free(error: *mut raft_error) {
+        if !error.is_null() {
+            // SAFETY: made by `finish` with `Box::into_raw`, and freed once: so asks the contract.
+            drop(unsafe { Box::from_raw(error) });
+        }
+    }
+}
+
+/// Why a call failed, on its way out.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: raft_status,
+    reason: raft_drop_reason,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: raft_status, message: impl Into<String>) -> Failure {
+        Failure {
+            status,
+            reason: RAFT_DROP_NONE,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn argument(message: impl Into<String>) -> Failure {
+        Failure::new(RAFT_ERR_ARGUMENT, message)
+    }
+}
+
+impl From<Failure> for raft_error {
+    fn from(failure: Failure) -> raft_error {
+        let mut text = failure.message.into_bytes();
+        // What a peer or a file contributed to the message may hold zero bytes, and C would
+        // stop reading there.
+        text.iter_mut()
+            .filter(|byte| **byte == 0)
+            .for_each(|byte| *byte = b' ');
+        raft_error {
+            status: failure.status,
+            reason: failure.reason,
+            message: CString::new(text).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let status = match &error {
+            Error::InvalidConfig(_) => RAFT_ERR_CONFIG,
+            Error::InvalidRestartState(_) => RAFT_ERR_RESTART_STATE,
+            Error::ProposalDropped(_) => RAFT_ERR_DROPPED,
+            Error::ReadDropped(_) => RAFT_ERR_READ_DROPPED,
+            Error::Misuse(_) => RAFT_ERR_MISUSE,
+            Error::ConfChange(_) => RAFT_ERR_CONF_CHANGE,
+            Error::WrongAnswer(_) => RAFT_ERR_WRONG_ANSWER,
+            Error::Malformed(_) => RAFT_ERR_MALFORMED,
+            Error::Impossible(_) => RAFT_ERR_IMPOSSIBLE,
+            Error::LocalMessage => RAFT_ERR_LOCAL_MESSAGE,
+            Error::UnknownPeer(_) => RAFT_ERR_UNKNOWN_PEER,
+            Error::Poisoned(_) => RAFT_ERR_POISONED,
+            _ => RAFT_ERR_OTHER,
+        };
+        let reason = match &error {
+            Error::ProposalDropped(reason) | Error::ReadDropped(reason) => drop_reason(*reason),
+            _ => RAFT_DROP_NONE,
+        };
+        Failure {
+            status,
+            reason,
+            message: error.to_string(),
+        }
+    }
+}
+
+fn drop_reason(reason: DropReason) -> raft_drop_reason {
+    match reason {
+        DropReason::NoLeader => RAFT_DROP_NO_LEADER,
+        DropReason::ForwardingDisabled => RAFT_DROP_FORWARDING_DISABLED,
+        DropReason::Removed => RAFT_DROP_REMOVED,
+        DropReason::Transferring => RAFT_DROP_TRANSFERRING,
+        DropReason::UncommittedLimit => RAFT_DROP_UNCOMMITTED_LIMIT,
+        DropReason::TooManyReads => RAFT_DROP_TOO_MANY_READS,
+        _ => RAFT_DROP_OTHER,
+    }
+}

@@ -1,0 +1,39 @@
+//! The C interface of libraft: what `include/libraft.h` declares.
+//!
+//! There is one file for each C type, and `export` holds the one macro that declares every
+//! function: it checks the pointers, catches panics and turns failures into codes, so that no
+//! function can lack that. The header is made from these sources by `tests/header.rs`; the
+//! comment on each item is the contract that C programmers read.
+//!
+//! Deliberately absent: callbacks, global or thread-local state, threads, and decisions. What a
+//! function does beyond translation is in [`node`] (a node that reads from its own storage) and
+//! [`ready`] (the views into one encoded buffer).
+#![allow(
+    non_camel_case_types,
+    reason = "the C names are the names of these types"
+)]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the whole contract of each function is in its documentation and in the header's opening comment"
+)]
+
+#[macro_use]
+mod export;
+
+pub mod version;
+
+pub mod bytes;
+pub mod error;
+pub mod status;
+
+pub mod conf_change;
+pub mod conf_state;
+pub mod config;
+pub mod entry;
+pub mod message;
+pub mod node_status;
+pub mod ready;
+pub mod snapshot;
+
+pub mod node;
+pub mod storage;

@@ -1,0 +1,171 @@
+//! `raft_message`: what a transport needs to know of a message.
+
+use bytes::Bytes;
+use libraft_core::codec;
+use libraft_core::{Body, Message, Snapshot};
+
+use crate::bytes::{raft_bytes, slice};
+use crate::entry::offset;
+use crate::error::raft_error;
+use crate::snapshot::data_in;
+use crate::status::raft_status;
+
+/// The kind of a message: one of the RAFT_MSG_ numbers, which are those of raftpb.MessageType.
+pub type raft_message_type = i32;
+
+/// A proposal that a follower passes on to its leader.
+pub const RAFT_MSG_PROP: raft_message_type = 2;
+/// The leader's entries, or only its commit index.
+pub const RAFT_MSG_APP: raft_message_type = 3;
+/// A follower's answer to them.
+pub const RAFT_MSG_APP_RESP: raft_message_type = 4;
+/// A candidate asks for a vote.
+pub const RAFT_MSG_VOTE: raft_message_type = 5;
+/// The answer to that.
+pub const RAFT_MSG_VOTE_RESP: raft_message_type = 6;
+/// A snapshot; report what becomes of it with raft_node_report_snapshot().
+pub const RAFT_MSG_SNAP: raft_message_type = 7;
+/// The leader lives.
+pub const RAFT_MSG_HEARTBEAT: raft_message_type = 8;
+/// The answer to that.
+pub const RAFT_MSG_HEARTBEAT_RESP: raft_message_type = 9;
+/// Leadership shall pass to the sender.
+pub const RAFT_MSG_TRANSFER_LEADER: raft_message_type = 13;
+/// The receiver shall campaign at once.
+pub const RAFT_MSG_TIMEOUT_NOW: raft_message_type = 14;
+/// A follower asks its leader for a read index.
+pub const RAFT_MSG_READ_INDEX: raft_message_type = 15;
+/// The answer to that.
+pub const RAFT_MSG_READ_INDEX_RESP: raft_message_type = 16;
+/// A candidate asks whether it would get a vote.
+pub const RAFT_MSG_PRE_VOTE: raft_message_type = 17;
+/// The answer to that.
+pub const RAFT_MSG_PRE_VOTE_RESP: raft_message_type = 18;
+/// To RAFT_LOCAL_APPEND, never on a network: work for the host's append worker.
+pub const RAFT_MSG_STORAGE_APPEND: raft_message_type = 19;
+/// Its answer.
+pub const RAFT_MSG_STORAGE_APPEND_RESP: raft_message_type = 20;
+/// To RAFT_LOCAL_APPLY, never on a network: work for the host's apply worker.
+pub const RAFT_MSG_STORAGE_APPLY: raft_message_type = 21;
+/// Its answer.
+pub const RAFT_MSG_STORAGE_APPLY_RESP: raft_message_type = 22;
+/// The receiver shall no longer count on its leader.
+pub const RAFT_MSG_FORGET_LEADER: raft_message_type = 23;
+
+/// The target of RAFT_MSG_STORAGE_APPEND, with asynchronous storage writes.
+pub const RAFT_LOCAL_APPEND: u64 = u64::MAX;
+/// The target of RAFT_MSG_STORAGE_APPLY, with asynchronous storage writes.
+pub const RAFT_LOCAL_APPLY: u64 = u64::MAX - 1;
+
+/// A message to a peer, or from one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_message {
+    /// The recipient.
+    pub to: u64,
+    /// The sender.
+    pub from: u64,
+    /// The sender's term; 0 in a message that is valid in any.
+    pub term: u64,
+    /// What kind of message it is.
+    pub r#type: raft_message_type,
+    /// The index of the snapshot in a RAFT_MSG_SNAP; 0 otherwise.
+    pub snapshot_index: u64,
+    /// The host's own data of that snapshot: a part of `encoded`. Empty otherwise.
+    pub snapshot_data: raft_bytes,
+    /// The whole message as raftpb.Message: the bytes to put on the wire.
+    pub encoded: raft_bytes,
+}
+
+export! {
+    /// Looks into a message as it came from a peer, without handing it to a node, which
+    /// raft_node_step() does: for a transport that checks sender and recipient first, or the data
+    /// of a snapshot. The views in `out` point into `data`, and are valid as long as that is.
+    ///
+    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (the length), RAFT_ERR_MALFORMED,
+    /// RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE.
+    try fn raft_message_decode(
+        data: *const u8,
+        len: usize,
+        out: *mut raft_message,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let input = unsafe { slice(data, len, "data") }?;
+        let copy = Bytes::copy_from_slice(input);
+        let message = codec::decode_message(copy.clone())?;
+        let mut view = view_at(&message, 0, 0);
+        // The decoder slices the data out of its input, so that its distance from the start is
+        // the same in the caller's bytes.
+        if let Body::InstallSnapshot { snapshot } = &message.body
+            && let Some(inside) = range_within(&copy, &snapshot.data)
+        {
+            view.snapshot_data = raft_bytes::of(&input[inside]);
+        }
+        view.encoded = raft_bytes::of(input);
+        out.put(view)
+    }
+}
+
+/// Where `part` lies within `whole`, if it does.
+fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let range = start..start.checked_add(part.len())?;
+    (!part.is_empty() && range.end <= whole.len()).then_some(range)
+}
+
+/// A view into the buffer that has the encoded message at `[start, end)` and may yet move.
+pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_message {
+    let mut view = raft_message {
+        to: message.to,
+        from: message.from,
+        term: message.term,
+        r#type: message_type(&message.body),
+        snapshot_index: 0,
+        snapshot_data: raft_bytes::EMPTY,
+        encoded: offset(start, end),
+    };
+    if let Body::InstallSnapshot { snapshot } = &message.body {
+        view.snapshot_index = snapshot.id.index;
+        if start < end {
+            // The snapshot is the last field of such a message.
+            view.snapshot_data = data_in(snapshot.data.len(), end - encoded_len(snapshot));
+        }
+    }
+    view
+}
+
+fn encoded_len(snapshot: &Snapshot) -> usize {
+    prost::Message::encoded_len(&codec::snapshot_to_proto(snapshot))
+}
+
+impl raft_message {
+    pub(crate) fn rebase(&mut self, base: *const u8) {
+        self.snapshot_data.rebase(base);
+        self.encoded.rebase(base);
+    }
+}
+
+fn message_type(body: &Body) -> raft_message_type {
+    match body {
+        Body::Propose { .. } => RAFT_MSG_PROP,
+        Body::Append { .. } => RAFT_MSG_APP,
+        Body::Accept { .. } | Body::Reject { .. } => RAFT_MSG_APP_RESP,
+        Body::RequestVote { pre: false, .. } => RAFT_MSG_VOTE,
+        Body::RequestVote { pre: true, .. } => RAFT_MSG_PRE_VOTE,
+        Body::Vote { pre: false, .. } => RAFT_MSG_VOTE_RESP,
+        Body::Vote { pre: true, .. } => RAFT_MSG_PRE_VOTE_RESP,
+        Body::InstallSnapshot { .. } => RAFT_MSG_SNAP,
+        Body::Heartbeat { .. } => RAFT_MSG_HEARTBEAT,
+        Body::HeartbeatResp { .. } => RAFT_MSG_HEARTBEAT_RESP,
+        Body::ReadIndex { .. } => RAFT_MSG_READ_INDEX,
+        Body::ReadIndexResp { .. } => RAFT_MSG_READ_INDEX_RESP,
+        Body::TransferLeader => RAFT_MSG_TRANSFER_LEADER,
+        Body::TimeoutNow => RAFT_MSG_TIMEOUT_NOW,
+        Body::ForgetLeader => RAFT_MSG_FORGET_LEADER,
+        Body::StorageAppend { .. } => RAFT_MSG_STORAGE_APPEND,
+        Body::StorageAppendResp { .. } => RAFT_MSG_STORAGE_APPEND_RESP,
+        Body::StorageApply { .. } => RAFT_MSG_STORAGE_APPLY,
+        Body::StorageApplyResp { .. } => RAFT_MSG_STORAGE_APPLY_RESP,
+    }
+}

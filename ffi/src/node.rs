@@ -1,0 +1,726 @@
+//! `raft_node`: one member of one Raft group.
+//!
+//! Translation, and two things more. A mutex that is only ever tried makes the use of one node by
+//! two threads an error instead of undefined; and a node that was opened on a storage answers its
+//! own requests from there, right before and after its Ready is built, and follows its
+//! compaction.
+
+use std::sync::{Arc, Mutex, TryLockError};
+
+use bytes::Bytes;
+use libraft_core::{
+    ConfChange, ConfChangeSingle, ConfChangeV2, Index, Node, ReadFailure, ReadRequest, Ready,
+    SnapshotRequest, SnapshotStatus, codec,
+};
+
+use crate::bytes::{copied, copied_list, raft_buffer, raft_bytes, slice};
+use crate::conf_change::{Change, raft_conf_change_type, single};
+use crate::conf_state::{OwnedConfState, raft_conf_state};
+use crate::config::{Settings, raft_config};
+use crate::entry::{decode_entries, raft_entry_type};
+use crate::error::{Failure, raft_error};
+use crate::node_status::{self, raft_node_status};
+use crate::ready::{ReadyPlace, raft_ready};
+use crate::status::*;
+use crate::storage::{Storage, raft_storage};
+
+/// One member of one Raft group. It does nothing by itself: the host passes in ticks, messages
+/// and proposals, takes a Ready whenever raft_node_has_ready() says so, does what that asks for,
+/// and calls raft_node_advance().
+///
+/// A node may move between threads, but not be used by two at once: the second one gets
+/// RAFT_ERR_MISUSE. The views of its last Ready may be read meanwhile.
+///
+/// All functions that take a node return RAFT_ERR_NULL if it is NULL, RAFT_ERR_MISUSE if another
+/// thread is using it, RAFT_ERR_POISONED if it has stopped for good, and RAFT_ERR_PANIC for a
+/// defect of the library; each one's comment lists what it returns besides.
+pub struct raft_node {
+    id: u64,
+    inner: Mutex<Inner>,
+}
+
+/// What needs the node for itself.
+struct Inner {
+    node: Node,
+    source: Option<Source>,
+    ready: ReadyPlace,
+}
+
+/// The storage that a node was opened on.
+struct Source {
+    storage: Arc<dyn Storage>,
+    show_requests: bool,
+    /// What the core has last been told of the storage's compaction.
+    first_index: Index,
+}
+
+/// A first member of a group, for raft_node_bootstrap().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_peer {
+    /// Its id.
+    pub id: u64,
+    /// Data for the host's own use, which comes back as the context of a configuration change.
+    pub context: raft_bytes,
+}
+
+/// Why a raft_read_request can't be answered: one of the RAFT_READ_ numbers.
+pub type raft_read_failure = i32;
+
+/// The entries have been compacted away.
+pub const RAFT_READ_COMPACTED: raft_read_failure = 1;
+/// They can't be read at the moment; the core asks again when it still needs them.
+pub const RAFT_READ_UNAVAILABLE: raft_read_failure = 2;
+
+/// What became of a snapshot that was sent: one of the RAFT_SNAPSHOT_ numbers.
+pub type raft_snapshot_status = i32;
+
+/// The peer has it.
+pub const RAFT_SNAPSHOT_FINISH: raft_snapshot_status = 1;
+/// It didn't get there.
+pub const RAFT_SNAPSHOT_FAILURE: raft_snapshot_status = 2;
+
+export! {
+    /// Makes a node on a storage, from whatever that holds: nothing (a node that knows no members
+    /// waits until a leader's messages bring it up), what raft_storage_bootstrap() wrote, or what
+    /// it had when it stopped. The node keeps a reference to the storage and a copy of `config`,
+    /// so that both may be freed. It reads from the storage by itself (but see
+    /// raft_config_set_show_requests()) and follows its compaction; the host writes to it, with
+    /// raft_storage_save(). The node belongs to the caller, who frees it with raft_node_free().
+    ///
+    /// Two nodes must not be opened on one storage: each would take the other's state for its own.
+    ///
+    /// Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (applied
+    /// is not in the log), RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    try fn raft_node_new(
+        config: *const raft_config,
+        storage: *mut raft_storage,
+        out: *mut *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let settings = config.settings();
+        let storage = storage.shared();
+        let state = settings.applied_to(storage.restart_state())?;
+        let source = Source {
+            show_requests: settings.show_requests,
+            first_index: state.compacted.index + 1,
+            storage,
+        };
+        let node = Node::new(settings.core()?, state)?;
+        out.put(raft_node::give(node, &settings, Some(source)))
+    }
+}
+
+export! {
+    /// Makes a node for a host with a storage of its own, from `len` bytes of an encoded
+    /// libraft.RestartState at `state`; none at all stand for a node that has never run and knows
+    /// no members. Its requests for entries and snapshots appear in its Readys, and the host
+    /// reports compaction with raft_node_compacted(). The node belongs to the caller, who frees
+    /// it with raft_node_free().
+    ///
+    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_CONFIG, RAFT_ERR_MALFORMED,
+    /// RAFT_ERR_IMPOSSIBLE, RAFT_ERR_RESTART_STATE, RAFT_ERR_IO (no seed from the system).
+    try fn raft_node_restart(
+        config: *const raft_config,
+        state: *const u8,
+        state_len: usize,
+        out: *mut *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `state[..state_len]`.
+        let state = unsafe { slice(state, state_len, "state") }?;
+        let settings = config.settings();
+        let node = Node::new(settings.core()?, codec::decode_restart_state(state)?)?;
+        out.put(raft_node::give(node, &settings, None))
+    }
+}
+
+export! {
+    /// Frees a node, and with it the Ready that it last gave. What has not been saved is lost, as
+    /// in a crash. No other thread may be using the node. NULL is ignored.
+    fn raft_node_free(node: *mut raft_node) {
+        if !node.is_null() {
+            // SAFETY: made by `raft_node::give`, freed once and in use by nobody: so asks the
+            // contract.
+            drop(unsafe { Box::from_raw(node) });
+        }
+    }
+}
+
+export! {
+    /// The node's id. From any thread, at any time. For NULL, 0.
+    fn raft_node_id(node: *const raft_node) -> u64 {
+        // SAFETY: NULL, or a node that the caller has not freed.
+        unsafe { node.as_ref() }.map_or(0, |node| node.id)
+    }
+}
+
+export! {
+    /// Starts the log of a new group with one applied entry for each first member, as
+    /// etcd-io/raft's Bootstrap does. Every first member has to be given the same peers. Hosts
+    /// with a raft_storage will rather use raft_storage_bootstrap().
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (the log is not empty, or there are no peers).
+    try fn raft_node_bootstrap(
+        node: *mut raft_node,
+        peers: *const raft_peer,
+        peers_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `peers[..peers_len]`.
+        let peers = unsafe { slice(peers, peers_len, "peers") }?
+            .iter()
+            .map(|peer| {
+                // SAFETY: the caller vouches for each peer's context as well.
+                let context = unsafe { copied(peer.context.data, peer.context.len, "context") }?;
+                Ok((peer.id, context))
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        node.with(|inner| Ok(inner.node.bootstrap(&peers)?))
+    }
+}
+
+export! {
+    /// One unit of logical time has passed. To be called at regular intervals; ticks that were
+    /// missed are better dropped than made up for.
+    try fn raft_node_tick(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
+        node.with(|inner| Ok(inner.node.tick()?))
+    }
+}
+
+export! {
+    /// One unit of logical time has passed for a group that is known to be at rest: the election
+    /// clock moves and nothing is sent.
+    try fn raft_node_tick_quiesced(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.tick_quiesced()?))
+    }
+}
+
+export! {
+    /// Campaigns at once, without waiting for the election timeout.
+    try fn raft_node_campaign(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
+        node.with(|inner| Ok(inner.node.campaign()?))
+    }
+}
+
+export! {
+    /// Proposes `len` bytes at `data`, which are copied, as one entry. That it was taken does not
+    /// mean that it will be committed: it is when it comes back in `committed_entries`.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+    try fn raft_node_propose(
+        node: *mut raft_node,
+        data: *const u8,
+        len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let data = unsafe { copied(data, len, "data") }?;
+        node.with(|inner| Ok(inner.node.propose(data)?))
+    }
+}
+
+export! {
+    /// Proposes `list_len` payloads, which are copied, as one entry each, in this order: all of
+    /// them or none. No payloads at all are RAFT_OK and do nothing.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+    try fn raft_node_propose_many(
+        node: *mut raft_node,
+        list: *const raft_bytes,
+        list_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `list[..list_len]` and each view in it.
+        let list = unsafe { copied_list(list, list_len, "list") }?;
+        node.with(|inner| match list.is_empty() {
+            true => Ok(()),
+            false => Ok(inner.node.propose_many(list)?),
+        })
+    }
+}
+
+export! {
+    /// Proposes to add, remove or update one member, as an entry of type RAFT_ENTRY_CONF_CHANGE.
+    /// `type` is one of the RAFT_CONF_CHANGE_ numbers; `context` is for the host's own use and
+    /// comes back with the entry. When the entry comes to be applied, the host calls
+    /// raft_node_apply_conf_change(). A leader that cannot take the change (another one is in
+    /// flight) turns it into an empty entry.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+    try fn raft_node_propose_conf_change(
+        node: *mut raft_node,
+        change_type: raft_conf_change_type,
+        node_id: u64,
+        context: *const u8,
+        context_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `context[..context_len]`.
+        let context = unsafe { copied(context, context_len, "context") }?;
+        let change = single(change_type, node_id)?;
+        let change = ConfChange { id: 0, change, context };
+        node.with(|inner| Ok(inner.node.propose_conf_change(&change)?))
+    }
+}
+
+export! {
+    /// Proposes a configuration change in its encoded form: raftpb.ConfChange for
+    /// RAFT_ENTRY_CONF_CHANGE, raftpb.ConfChangeV2 for RAFT_ENTRY_CONF_CHANGE_V2, which
+    /// raft_conf_change_encode() makes.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_DROPPED.
+    try fn raft_node_propose_conf_change_encoded(
+        node: *mut raft_node,
+        entry_type: raft_entry_type,
+        data: *const u8,
+        len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let data = unsafe { copied(data, len, "data") }?;
+        let change = Change::decode(entry_type, data)?;
+        node.with(|inner| {
+            Ok(match &change {
+                Change::V1(change) => inner.node.propose_conf_change(change)?,
+                Change::V2(change) => inner.node.propose_conf_change_v2(change)?,
+            })
+        })
+    }
+}
+
+export! {
+    /// Applies a committed configuration change: `entry_type` and `data` are those of the entry.
+    /// To be called for each entry of type RAFT_ENTRY_CONF_CHANGE or RAFT_ENTRY_CONF_CHANGE_V2,
+    /// when its turn to be applied comes; for a change that the host refuses,
+    /// raft_node_reject_conf_change() instead.
+    ///
+    /// `out` may be NULL; otherwise the new configuration is stored there, and belongs to the
+    /// caller, who frees it with raft_conf_state_free().
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the
+    /// members are as before, and the change counts as refused).
+    try fn raft_node_apply_conf_change(
+        node: *mut raft_node,
+        entry_type: raft_entry_type,
+        data: *const u8,
+        len: usize,
+        out: *mut *mut raft_conf_state,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let data = unsafe { copied(data, len, "data") }?;
+        let change = Change::decode(entry_type, data)?.into_v2();
+        let state = node.with(|inner| Ok(inner.node.apply_conf_change(&change)?))?;
+        if !out.is_null() {
+            // SAFETY: not NULL, so that the caller vouches that it may be written to.
+            unsafe { out.write(OwnedConfState::give(state)) };
+        }
+        Ok(())
+    }
+}
+
+export! {
+    /// Tells the node that a committed configuration change was not applied, since the host
+    /// refuses it (every member must do so alike). The members stay as they are, and the next
+    /// change may be proposed.
+    try fn raft_node_reject_conf_change(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let nothing = ConfChangeV2 {
+            changes: vec![ConfChangeSingle::default()],
+            ..ConfChangeV2::default()
+        };
+        node.with(|inner| inner.node.apply_conf_change(&nothing).map(drop).map_err(Into::into))
+    }
+}
+
+export! {
+    /// The configuration as of the last applied change. It belongs to the caller, who frees it
+    /// with raft_conf_state_free().
+    try fn raft_node_conf_state(
+        node: *const raft_node,
+        out: *mut *mut raft_conf_state,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        if out.is_null() {
+            return Err(Failure::new(RAFT_ERR_NULL, "out is NULL"));
+        }
+        let state = node.with(|inner| Ok(inner.node.status().conf_state))?;
+        // SAFETY: not NULL, so that the caller vouches that it may be written to.
+        unsafe { out.write(OwnedConfState::give(state)) };
+        Ok(())
+    }
+}
+
+export! {
+    /// Hands over a message from a peer: `len` bytes of raftpb.Message at `data`, which are
+    /// copied. Whatever they are, an error changes nothing.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
+    /// RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER, RAFT_ERR_DROPPED (a forwarded proposal).
+    try fn raft_node_step(
+        node: *mut raft_node,
+        data: *const u8,
+        len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let data = unsafe { copied(data, len, "data") }?;
+        node.with(|inner| Ok(inner.node.step_bytes(data)?))
+    }
+}
+
+export! {
+    /// Hands over several messages, each one preceded by its length as a protobuf varint. All are
+    /// decoded first: if one can't be, none is handed over. A message that the node then refuses
+    /// does not keep the others from it; the first refusal is what is returned, after all have had
+    /// their turn.
+    ///
+    /// Errors: RAFT_ERR_MALFORMED, RAFT_ERR_LOCAL_MESSAGE and RAFT_ERR_IMPOSSIBLE for what can't
+    /// be decoded; otherwise as for raft_node_step().
+    try fn raft_node_step_many(
+        node: *mut raft_node,
+        data: *const u8,
+        len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let mut rest = unsafe { copied(data, len, "data") }?;
+        let mut messages = Vec::new();
+        while !rest.is_empty() {
+            messages.push(codec::decode_message(next_frame(&mut rest)?)?);
+        }
+        node.with(|inner| {
+            let mut refusal = None;
+            for message in messages {
+                if let Err(error) = inner.node.step(message) {
+                    refusal.get_or_insert(error);
+                }
+            }
+            refusal.map_or(Ok(()), |error| Err(error.into()))
+        })
+    }
+}
+
+export! {
+    /// Asks for a linearizable read. `context`, which is copied, is the host's name for it; it
+    /// must never be used again on any node, not even for another try. The answer is a read state
+    /// with this context in a later Ready, or never comes, if messages get lost or the leader
+    /// changes: then ask again under a new name.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_READ_DROPPED.
+    try fn raft_node_read_index(
+        node: *mut raft_node,
+        context: *const u8,
+        context_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `context[..context_len]`.
+        let context = unsafe { copied(context, context_len, "context") }?;
+        node.with(|inner| Ok(inner.node.read_index(context)?))
+    }
+}
+
+export! {
+    /// Whether raft_node_ready() would give something to do.
+    try fn raft_node_has_ready(
+        node: *const raft_node,
+        out: *mut bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let has = node.with(|inner| Ok(inner.node.has_ready()))?;
+        out.put(has)
+    }
+}
+
+export! {
+    /// Takes the next batch of work. See raft_ready for what to do with it, and for how long it
+    /// is valid. A node on a storage first reads there what it needs, in this call.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (the last one has not been advanced), RAFT_ERR_CORRUPT,
+    /// RAFT_ERR_IO (the storage can't be read; the call may be repeated).
+    try fn raft_node_ready(
+        node: *mut raft_node,
+        out: *mut *const raft_ready,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let ready = node.with(Inner::ready)?;
+        out.put(ready)
+    }
+}
+
+export! {
+    /// The last Ready's work is done: persisted, sent and applied. To be called once after each
+    /// raft_node_ready(), except with asynchronous storage writes.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (there is no Ready to advance from).
+    try fn raft_node_advance(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
+        node.with(|inner| Ok(inner.node.advance()?))
+    }
+}
+
+export! {
+    /// A message to this peer could not be delivered.
+    try fn raft_node_report_unreachable(
+        node: *mut raft_node,
+        id: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.report_unreachable(id)?))
+    }
+}
+
+export! {
+    /// What became of a RAFT_MSG_SNAP to this peer: RAFT_SNAPSHOT_FINISH or
+    /// RAFT_SNAPSHOT_FAILURE. Until that is reported, nothing else is sent to it.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT.
+    try fn raft_node_report_snapshot(
+        node: *mut raft_node,
+        id: u64,
+        status: raft_snapshot_status,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let status = match status {
+            RAFT_SNAPSHOT_FINISH => SnapshotStatus::Finish,
+            RAFT_SNAPSHOT_FAILURE => SnapshotStatus::Failure,
+            other => return Err(Failure::argument(format!("{other} is no snapshot status"))),
+        };
+        node.with(|inner| Ok(inner.node.report_snapshot(id, status)?))
+    }
+}
+
+export! {
+    /// Asks the leader to hand its leadership to this member. On a follower, passes the wish on.
+    try fn raft_node_transfer_leader(
+        node: *mut raft_node,
+        transferee: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.transfer_leader(transferee)?))
+    }
+}
+
+export! {
+    /// A follower forgets its leader, so that it may vote for another at once.
+    try fn raft_node_forget_leader(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.forget_leader()?))
+    }
+}
+
+export! {
+    /// Answers a raft_read_request with entries from its low index on, each one as raftpb.Entry.
+    /// They are copied. Late, stale and wrong answers are harmless.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+    try fn raft_node_provide_entries(
+        node: *mut raft_node,
+        request_id: u64,
+        entries: *const raft_bytes,
+        entries_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `entries[..entries_len]` and each view in it.
+        let entries = decode_entries(unsafe { copied_list(entries, entries_len, "entries") }?)?;
+        node.with(|inner| Ok(inner.node.provide_entries(request_id, entries)?))
+    }
+}
+
+export! {
+    /// Answers a raft_read_request: there are no entries, because of RAFT_READ_COMPACTED or
+    /// RAFT_READ_UNAVAILABLE.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_WRONG_ANSWER.
+    try fn raft_node_read_failed(
+        node: *mut raft_node,
+        request_id: u64,
+        failure: raft_read_failure,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let failure = match failure {
+            RAFT_READ_COMPACTED => ReadFailure::Compacted,
+            RAFT_READ_UNAVAILABLE => ReadFailure::Unavailable,
+            other => return Err(Failure::argument(format!("{other} is no read failure"))),
+        };
+        node.with(|inner| Ok(inner.node.read_failed(request_id, failure)?))
+    }
+}
+
+export! {
+    /// Answers a raft_snapshot_request: `len` bytes of raftpb.Snapshot at `data`, which are
+    /// copied.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+    try fn raft_node_provide_snapshot(
+        node: *mut raft_node,
+        request_id: u64,
+        data: *const u8,
+        len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `data[..len]`.
+        let snapshot = codec::decode_snapshot(unsafe { copied(data, len, "data") }?)?;
+        node.with(|inner| Ok(inner.node.provide_snapshot(request_id, snapshot)?))
+    }
+}
+
+export! {
+    /// Answers a raft_snapshot_request: there is no snapshot at the moment. The core asks again
+    /// when it still needs one.
+    ///
+    /// Errors: RAFT_ERR_WRONG_ANSWER.
+    try fn raft_node_snapshot_failed(
+        node: *mut raft_node,
+        request_id: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.snapshot_failed(request_id)?))
+    }
+}
+
+export! {
+    /// Tells the node that the stored log begins at `first_index` now. A node on a raft_storage
+    /// finds that out by itself.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (entries that are not applied yet can't have been dropped).
+    try fn raft_node_compacted(
+        node: *mut raft_node,
+        first_index: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.compacted(first_index)?))
+    }
+}
+
+export! {
+    /// Fills in what the node says about itself. The caller sets out->size first.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT (the size).
+    try fn raft_node_get_status(
+        node: *const raft_node,
+        out: *mut raft_node_status,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let status = node.with(|inner| Ok(inner.node.basic_status()))?;
+        // SAFETY: the caller vouches for `out`, and that its size is set.
+        unsafe { node_status::fill(out, &status) }
+    }
+}
+
+export! {
+    /// All that the node says about itself, on a leader with the progress of each member, as an
+    /// encoded libraft.Status. The buffer belongs to the caller, who frees it with
+    /// raft_buffer_free().
+    try fn raft_node_status_encoded(
+        node: *const raft_node,
+        out: *mut *mut raft_buffer,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let status = node.with(|inner| Ok(inner.node.status()))?;
+        out.put(raft_buffer::give(node_status::encode(&status)))
+    }
+}
+
+impl raft_node {
+    /// A node for the caller.
+    fn give(node: Node, settings: &Settings, source: Option<Source>) -> *mut raft_node {
+        Box::into_raw(Box::new(raft_node {
+            id: settings.id,
+            inner: Mutex::new(Inner {
+                node,
+                source,
+                ready: ReadyPlace::new(),
+            }),
+        }))
+    }
+
+    /// Runs `call` alone on the node, or not at all. A panic in it poisons the mutex, and so ends
+    /// the node.
+    fn with<T>(&self, call: impl FnOnce(&mut Inner) -> Result<T, Failure>) -> Result<T, Failure> {
+        match self.inner.try_lock() {
+            Ok(mut inner) => call(&mut inner),
+            Err(TryLockError::WouldBlock) => Err(Failure::new(
+                RAFT_ERR_MISUSE,
+                "two threads use the node at once",
+            )),
+            Err(TryLockError::Poisoned(_)) => Err(Failure::new(
+                RAFT_ERR_POISONED,
+                "the node has stopped: the library panicked in an earlier call",
+            )),
+        }
+    }
+}
+
+impl Inner {
+    fn ready(&mut self) -> Result<*const raft_ready, Failure> {
+        self.follow_compaction()?;
+        self.answer_pending()?;
+        let mut ready = self.node.ready()?;
+        // Building the appends of this Ready may have shown that more has to be read. The answers
+        // come with the next one.
+        self.answer_shown(&mut ready)?;
+        Ok(self.ready.fill(ready))
+    }
+
+    /// Tells the core what the host has dropped from the storage.
+    fn follow_compaction(&mut self) -> Result<(), Failure> {
+        if let Some(source) = &mut self.source {
+            let first_index = source.storage.first_index()?;
+            if first_index > source.first_index {
+                self.node.compacted(first_index)?;
+                source.first_index = first_index;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the requests that have not been in a Ready yet.
+    fn answer_pending(&mut self) -> Result<(), Failure> {
+        let Some(source) = self.source.as_ref().filter(|source| !source.show_requests) else {
+            return Ok(());
+        };
+        let (reads, snapshots) = self.node.take_requests();
+        source.answer(&mut self.node, &reads, &snapshots)
+    }
+
+    fn answer_shown(&mut self, ready: &mut Ready) -> Result<(), Failure> {
+        let Some(source) = self.source.as_ref().filter(|source| !source.show_requests) else {
+            return Ok(());
+        };
+        let reads = std::mem::take(&mut ready.reads);
+        let snapshots = std::mem::take(&mut ready.snapshot_requests);
+        source.answer(&mut self.node, &reads, &snapshots)
+    }
+}
+
+impl Source {
+    /// Reads from the storage and passes on what it says. An answer that the core no longer wants
+    /// is no failure: meanwhile the log may have changed.
+    fn answer(
+        &self,
+        node: &mut Node,
+        reads: &[ReadRequest],
+        snapshots: &[SnapshotRequest],
+    ) -> Result<(), Failure> {
+        todo!()
+    }
+}
+
+/// Takes the next length-delimited frame off the front.
+fn next_frame(rest: &mut Bytes) -> Result<Bytes, Failure> {
+    let malformed = |why: &str| Failure::new(RAFT_ERR_MALFORMED, why.to_owned());
+    let len = prost::encoding::decode_varint(rest)
+        .map_err(|_| malformed("the length of a message is no varint"))?;
+    match usize::try_from(len) {
+        Ok(len) if len <= rest.len() => Ok(rest.split_to(len)),
+        _ => Err(malformed("a message is longer than what is left")),
+    }
+}

@@ -1,0 +1,119 @@
+//! `raft_node_status`: what a node says about itself.
+
+use libraft_core::{BasicStatus, FlowState, ProgressStatus, Status, codec, proto::libraft as out};
+use prost::Message as _;
+
+use crate::entry::raft_role;
+use crate::error::Failure;
+use crate::status::RAFT_ERR_NULL;
+
+/// A node's state at one moment. The caller sets `size` to sizeof(raft_node_status) before the
+/// call, so that a later version of the library can add fields and still serve this one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_node_status {
+    /// sizeof(raft_node_status), set by the caller.
+    pub size: usize,
+    /// The node's id.
+    pub id: u64,
+    /// Its term.
+    pub term: u64,
+    /// Its vote in that term, 0 if it gave none.
+    pub vote: u64,
+    /// The highest index known to be committed.
+    pub commit: u64,
+    /// The highest index that the host has applied.
+    pub applied: u64,
+    /// The leader's id, 0 when none is known.
+    pub leader: u64,
+    /// The target of a leadership transfer under way, 0 when there is none.
+    pub lead_transferee: u64,
+    /// The first index of the log that has not been compacted.
+    pub first_index: u64,
+    /// The last index of the log; first_index - 1 when it is empty.
+    pub last_index: u64,
+    /// The last index that is on this node's stable storage.
+    pub persisted: u64,
+    /// Its role.
+    pub role: raft_role,
+}
+
+/// Fills in what the caller's struct has room for.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose `size` is set, and is true.
+pub(crate) unsafe fn fill(
+    place: *mut raft_node_status,
+    status: &BasicStatus,
+) -> Result<(), Failure> {
+    if place.is_null() {
+        return Err(Failure::new(RAFT_ERR_NULL, "out is NULL"));
+    }
+    // SAFETY: not NULL, and `size` is set, by the contract.
+    let size = unsafe { (&raw const (*place).size).read() };
+    if size != size_of::<raft_node_status>() {
+        return Err(Failure::argument(format!(
+            "the size of out is {size} and should be sizeof(raft_node_status), {}",
+            size_of::<raft_node_status>()
+        )));
+    }
+    // SAFETY: as large as the type, by the check above and the contract.
+    unsafe {
+        place.write(raft_node_status {
+            size,
+            id: status.id,
+            term: status.hard_state.term,
+            vote: status.hard_state.vote,
+            commit: status.hard_state.commit,
+            applied: status.applied,
+            leader: status.soft_state.leader,
+            lead_transferee: status.lead_transferee,
+            first_index: status.first_index,
+            last_index: status.last_index,
+            persisted: status.persisted,
+            role: status.soft_state.role as i32,
+        });
+    }
+    Ok(())
+}
+
+/// The whole status as protobuf.
+pub(crate) fn encode(status: &Status) -> Vec<u8> {
+    let basic = &status.basic;
+    out::Status {
+        id: basic.id,
+        hard_state: Some(codec::hard_state_to_proto(&basic.hard_state)),
+        soft_state: Some(out::SoftState {
+            leader: basic.soft_state.leader,
+            role: basic.soft_state.role as i32,
+        }),
+        applied: basic.applied,
+        lead_transferee: basic.lead_transferee,
+        conf_state: Some(codec::conf_state_to_proto(&status.conf_state)),
+        first_index: basic.first_index,
+        last_index: basic.last_index,
+        persisted_index: basic.persisted,
+        progress: status.progress.iter().map(progress).collect(),
+    }
+    .encode_to_vec()
+}
+
+fn progress(progress: &ProgressStatus) -> out::Progress {
+    out::Progress {
+        id: progress.id,
+        match_index: progress.match_index,
+        next_index: progress.next_index,
+        state: match progress.state {
+            FlowState::Probe => 0,
+            FlowState::Replicate => 1,
+            FlowState::Snapshot => 2,
+        },
+        paused: progress.paused,
+        pending_snapshot: progress.pending_snapshot,
+        recent_active: progress.recent_active,
+        learner: progress.learner,
+        inflight_messages: progress.inflight_messages as u64,
+        inflight_bytes: progress.inflight_bytes,
+        inflight_full: progress.inflight_full,
+    }
+}

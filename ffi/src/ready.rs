@@ -1,0 +1,363 @@
+//! `raft_ready`: one batch of work for the host, written once.
+//!
+//! A Ready is encoded as protobuf into one buffer that the node owns and uses again. Each struct
+//! that C sees is a view into it: an entry's bytes for the disk, a message's bytes for the wire.
+//! The views are made with offsets while the buffer grows, and get their pointers when it stands.
+
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+use libraft_core::{Ready, codec, proto::libraft as out};
+use prost::Message;
+use prost::encoding::{WireType, encode_key};
+
+use crate::bytes::raft_bytes;
+use crate::entry::{
+    self, hard_state_view, pointer_to, raft_entry, raft_hard_state, raft_soft_state,
+    soft_state_view,
+};
+use crate::error::Failure;
+use crate::message::{self, raft_message};
+use crate::snapshot::{self, raft_snapshot};
+
+/// A read that may be served once `index` is applied.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_read_state {
+    /// The index to be applied first.
+    pub index: u64,
+    /// What raft_node_read_index() was given.
+    pub context: raft_bytes,
+}
+
+/// The core asks for the stored entries [low, high): at least one of them, and beyond the first no
+/// more than `max_bytes` of encoded entries. To be answered, at any later time, with
+/// raft_node_provide_entries() or raft_node_read_failed().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_read_request {
+    /// Names the request in the answer.
+    pub id: u64,
+    /// The first index wanted.
+    pub low: u64,
+    /// The index after the last one wanted.
+    pub high: u64,
+    /// The limit on encoded bytes.
+    pub max_bytes: u64,
+}
+
+/// The core asks for a snapshot to send to a peer. To be answered, at any later time, with
+/// raft_node_provide_snapshot() or raft_node_snapshot_failed().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_snapshot_request {
+    /// Names the request in the answer.
+    pub id: u64,
+    /// The peer that needs it.
+    pub to: u64,
+}
+
+/// One batch of work for the host. In this order:
+///
+/// 1. persist `hard_state`, `entries` and `snapshot`, and sync if `must_sync`;
+///    raft_storage_save() does all that;
+/// 2. send `messages` (a leader may send its RAFT_MSG_APP before 1; nothing else may);
+/// 3. apply `snapshot`, then `committed_entries`; serve `read_states` whose index is applied;
+/// 4. answer `reads` and `snapshot_requests`, or do so later;
+/// 5. raft_node_advance().
+///
+/// A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
+/// here is borrowed from the node until the next successful raft_node_ready() on it, or
+/// raft_node_free(). Other calls do not touch it, so that one thread may persist and send while
+/// another feeds the node.
+#[repr(C)]
+#[derive(Debug)]
+pub struct raft_ready {
+    /// Present if the leader or the role has changed. Need not be persisted.
+    pub soft_state: *const raft_soft_state,
+    /// Present if it has changed.
+    pub hard_state: *const raft_hard_state,
+    /// To be persisted, in place of the stored log up to its index, and to be applied.
+    pub snapshot: *const raft_snapshot,
+    /// To be appended to the stored log, in place of what it has from the first one's index on.
+    pub entries: *const raft_entry,
+    /// How many there are.
+    pub entries_len: usize,
+    /// To be applied.
+    pub committed_entries: *const raft_entry,
+    /// How many there are.
+    pub committed_entries_len: usize,
+    /// To be sent, in this order for each recipient.
+    pub messages: *const raft_message,
+    /// How many there are.
+    pub messages_len: usize,
+    /// Reads that may be served once their index is applied.
+    pub read_states: *const raft_read_state,
+    /// How many there are.
+    pub read_states_len: usize,
+    /// Stored entries that the core needs. Empty for a node that reads from its own storage.
+    pub reads: *const raft_read_request,
+    /// How many there are.
+    pub reads_len: usize,
+    /// Snapshots that the core needs. Empty for a node that reads from its own storage.
+    pub snapshot_requests: *const raft_snapshot_request,
+    /// How many there are.
+    pub snapshot_requests_len: usize,
+    /// Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
+    pub must_sync: bool,
+    /// The whole as protobuf, libraft.Ready.
+    pub encoded: raft_bytes,
+    /// For the library's own use.
+    pub internal: *const c_void,
+}
+
+/// A Ready, its encoding, and the views into that.
+#[repr(C)]
+struct Content {
+    view: raft_ready,
+    soft_state: raft_soft_state,
+    hard_state: raft_hard_state,
+    snapshot: Option<raft_snapshot>,
+    entries: Vec<raft_entry>,
+    committed_entries: Vec<raft_entry>,
+    messages: Vec<raft_message>,
+    read_states: Vec<raft_read_state>,
+    reads: Vec<raft_read_request>,
+    snapshot_requests: Vec<raft_snapshot_request>,
+    encoded: Vec<u8>,
+    /// Keeps the member lists that `snapshot` points to, and is what storage saves.
+    ready: Ready,
+}
+
+/// Where a node keeps its last Ready. A raw pointer rather than a Box, since a host reads the
+/// content through its own copy of the pointer while the node is borrowed for something else.
+#[derive(Debug)]
+pub(crate) struct ReadyPlace(NonNull<Content>);
+
+// SAFETY: the content is owned, and its pointers lead into itself. Other threads read it only
+// through the host's pointer, at times when the contract keeps `fill` and `drop` from running.
+unsafe impl Send for ReadyPlace {}
+
+impl Drop for ReadyPlace {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box::into_raw` in `new`, and dropped once.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl ReadyPlace {
+    pub(crate) fn new() -> ReadyPlace {
+        let content = Content {
+            view: raft_ready::EMPTY,
+            soft_state: soft_state_view(&Default::default()),
+            hard_state: hard_state_view(&Default::default()),
+            snapshot: None,
+            entries: Vec::new(),
+            committed_entries: Vec::new(),
+            messages: Vec::new(),
+            read_states: Vec::new(),
+            reads: Vec::new(),
+            snapshot_requests: Vec::new(),
+            encoded: Vec::new(),
+            ready: Ready::default(),
+        };
+        ReadyPlace(NonNull::from(Box::leak(Box::new(content))))
+    }
+
+    /// Replaces the content, which ends the life of all views of the last one.
+    pub(crate) fn fill(&mut self, ready: Ready) -> *const raft_ready {
+        let place = self.0.as_ptr();
+        // SAFETY: owned by us, and by the contract of `raft_node_ready` no thread looks at it
+        // while that runs, which is the only caller.
+        let content = unsafe { &mut *place };
+        content.fill(ready);
+        content.view.internal = place.cast_const().cast();
+        // For a whole `Content`, of which the view is the first field.
+        place.cast_const().cast()
+    }
+}
+
+/// A buffer that one large Ready has blown up is not kept for small ones.
+const KEEP_BYTES: usize = 1 << 20;
+
+impl Content {
+    fn fill(&mut self, ready: Ready) {
+        self.encode(&ready);
+        let base = self.encoded.as_ptr();
+        self.entries.iter_mut().for_each(|view| view.rebase(base));
+        self.committed_entries
+            .iter_mut()
+            .for_each(|view| view.rebase(base));
+        self.messages.iter_mut().for_each(|view| view.rebase(base));
+        self.read_states
+            .iter_mut()
+            .for_each(|view| view.context.rebase(base));
+        if let Some(view) = &mut self.snapshot {
+            view.rebase(base);
+        }
+        self.view = raft_ready {
+            soft_state: present(&ready.soft_state, &self.soft_state),
+            hard_state: present(&ready.hard_state, &self.hard_state),
+            snapshot: self.snapshot.as_ref().map_or(ptr::null(), ptr::from_ref),
+            entries: pointer_to(&self.entries),
+            entries_len: self.entries.len(),
+            committed_entries: pointer_to(&self.committed_entries),
+            committed_entries_len: self.committed_entries.len(),
+            messages: pointer_to(&self.messages),
+            messages_len: self.messages.len(),
+            read_states: pointer_to(&self.read_states),
+            read_states_len: self.read_states.len(),
+            reads: pointer_to(&self.reads),
+            reads_len: self.reads.len(),
+            snapshot_requests: pointer_to(&self.snapshot_requests),
+            snapshot_requests_len: self.snapshot_requests.len(),
+            must_sync: ready.must_sync,
+            encoded: raft_bytes::of(&self.encoded),
+            internal: ptr::null(),
+        };
+        self.ready = ready;
+    }
+
+    /// Writes the fields of libraft.Ready in the order of their numbers.
+    fn encode(&mut self, ready: &Ready) {
+        let last = self.encoded.len();
+        self.encoded.clear();
+        if self.encoded.capacity() > KEEP_BYTES && last < self.encoded.capacity() / 4 {
+            self.encoded.shrink_to(KEEP_BYTES);
+        }
+        let buffer = &mut self.encoded;
+
+        if let Some(state) = &ready.soft_state {
+            self.soft_state = soft_state_view(state);
+            field(
+                buffer,
+                1,
+                &out::SoftState {
+                    leader: state.leader,
+                    role: state.role as i32,
+                },
+            );
+        }
+        if let Some(state) = &ready.hard_state {
+            self.hard_state = hard_state_view(state);
+            field(buffer, 2, &codec::hard_state_to_proto(state));
+        }
+        self.read_states.clear();
+        for state in &ready.read_states {
+            let message = out::ReadState {
+                index: state.index,
+                context: state.context.clone(),
+            };
+            let (_, end) = field(buffer, 3, &message);
+            self.read_states.push(raft_read_state {
+                index: state.index,
+                // The context is the last field.
+                context: entry::offset(end - state.context.len(), end),
+            });
+        }
+        self.entries.clear();
+        for entry in &ready.entries {
+            let (start, end) = field(buffer, 4, &codec::entry_to_proto(entry));
+            self.entries.push(entry::view_at(entry, start, end));
+        }
+        self.snapshot = ready.snapshot.as_ref().map(|snapshot| {
+            let (start, end) = field(buffer, 5, &codec::snapshot_to_proto(snapshot));
+            snapshot::view_at(snapshot, start, end)
+        });
+        self.committed_entries.clear();
+        for entry in &ready.committed_entries {
+            let (start, end) = field(buffer, 6, &codec::entry_to_proto(entry));
+            self.committed_entries
+                .push(entry::view_at(entry, start, end));
+        }
+        self.messages.clear();
+        for message in &ready.messages {
+            let (start, end) = field(buffer, 7, &codec::message_to_proto(message));
+            self.messages.push(message::view_at(message, start, end));
+        }
+        if ready.must_sync {
+            prost::encoding::bool::encode(8, &true, buffer);
+        }
+        self.reads.clear();
+        for read in &ready.reads {
+            let message = out::ReadRequest {
+                id: read.id,
+                low: read.low,
+                high: read.high,
+                max_bytes: read.max_bytes,
+            };
+            field(buffer, 9, &message);
+            self.reads.push(raft_read_request {
+                id: read.id,
+                low: read.low,
+                high: read.high,
+                max_bytes: read.max_bytes,
+            });
+        }
+        self.snapshot_requests.clear();
+        for request in &ready.snapshot_requests {
+            let message = out::SnapshotRequest {
+                id: request.id,
+                to: request.to,
+            };
+            field(buffer, 10, &message);
+            self.snapshot_requests.push(raft_snapshot_request {
+                id: request.id,
+                to: request.to,
+            });
+        }
+    }
+}
+
+/// Writes one field of a message's type, and says where the message lies: `[start, end)`.
+fn field(buffer: &mut Vec<u8>, number: u32, message: &impl Message) -> (usize, usize) {
+    encode_key(number, WireType::LengthDelimited, buffer);
+    let len = message.encoded_len();
+    prost::encoding::encode_varint(len as u64, buffer);
+    let start = buffer.len();
+    message
+        .encode(buffer)
+        .expect("a Vec takes any number of bytes");
+    debug_assert_eq!(buffer.len(), start + len);
+    (start, start + len)
+}
+
+fn present<T, V>(value: &Option<T>, view: &V) -> *const V {
+    match value {
+        Some(_) => view,
+        None => ptr::null(),
+    }
+}
+
+impl raft_ready {
+    const EMPTY: raft_ready = raft_ready {
+        soft_state: ptr::null(),
+        hard_state: ptr::null(),
+        snapshot: ptr::null(),
+        entries: ptr::null(),
+        entries_len: 0,
+        committed_entries: ptr::null(),
+        committed_entries_len: 0,
+        messages: ptr::null(),
+        messages_len: 0,
+        read_states: ptr::null(),
+        read_states_len: 0,
+        reads: ptr::null(),
+        reads_len: 0,
+        snapshot_requests: ptr::null(),
+        snapshot_requests_len: 0,
+        must_sync: false,
+        encoded: raft_bytes::EMPTY,
+        internal: ptr::null(),
+    };
+
+    /// The core's Ready that this is a view of, for storage.
+    pub(crate) fn core(&self) -> Result<&Ready, Failure> {
+        let content: *const Content = self.internal.cast();
+        // SAFETY: what a node filled in leads to its content, which lives as long as the view is
+        // valid; a host has no business with the field, as its documentation says.
+        unsafe { content.as_ref() }
+            .map(|content| &content.ready)
+            .ok_or_else(|| Failure::argument("ready was not made by raft_node_ready"))
+    }
+}

@@ -1,0 +1,326 @@
+//! `raft_storage`: where a node's hard state, log and snapshot are kept.
+//!
+//! A counted reference to one of the storages of `libraft-storage`, so that a handle may be freed
+//! while nodes still use what is behind it.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use libraft_core::{Index, RestartState};
+
+use crate::bytes::{raft_buffer, raft_bytes};
+use crate::entry::{raft_entries, raft_hard_state};
+use crate::error::{Failure, raft_error};
+use crate::ready::raft_ready;
+use crate::snapshot::raft_snapshot;
+use crate::status::raft_status;
+
+/// Where a node's hard state, log and snapshot are kept. It belongs to the caller, who frees it
+/// with raft_storage_free().
+///
+/// Any number of threads may use one storage at the same time, also while a node uses it. A read
+/// never waits for a sync. Ranges are half-open: [low, high).
+///
+/// All functions that take a storage return RAFT_ERR_NULL if it is NULL and RAFT_ERR_PANIC for a
+/// defect of the library; each one's comment lists what it returns besides. RAFT_ERR_IO comes
+/// from the durable storage only; after a write has failed with it, nobody can know how much of it
+/// is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew.
+pub struct raft_storage(Arc<dyn Storage>);
+
+export! {
+    /// Makes a storage that lives and dies with the process; for tests.
+    try fn raft_storage_memory_new(
+        out: *mut *mut raft_storage,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Opens a durable storage: the directory `path`, in the system's own encoding and ended by a
+    /// zero byte, which is made if it is absent. A record that a crash cut off at the end of the
+    /// log is removed, which raft_storage_recovery_report() tells; damage anywhere else is
+    /// RAFT_ERR_CORRUPT.
+    ///
+    /// Errors: RAFT_ERR_LOCKED (it is open already, here or in another process), RAFT_ERR_CORRUPT,
+    /// RAFT_ERR_IO.
+    try fn raft_storage_open(
+        path: *const c_char,
+        out: *mut *mut raft_storage,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Frees a handle. The storage itself is closed when the last node on it is freed as well;
+    /// only then can a durable one be opened again. NULL is ignored.
+    fn raft_storage_free(storage: *mut raft_storage) {
+        if !storage.is_null() {
+            // SAFETY: made by `raft_storage::give`, and freed once: so asks the contract.
+            drop(unsafe { Box::from_raw(storage) });
+        }
+    }
+}
+
+export! {
+    /// Whether nothing has ever been written to the storage.
+    try fn raft_storage_is_fresh(
+        storage: *const raft_storage,
+        out: *mut bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Writes the first state of a group's first members into a fresh storage: a snapshot of
+    /// `index` and `term` with these voters and learners and with `data`, the state machine's
+    /// first state. Every first member has to be given the same. `index` and `term` are both 0, or
+    /// both at least 1; with 1 and 1 the log begins at index 2, so that a member that joins later,
+    /// with a fresh storage, can only be brought up by a snapshot, and so learns what is in `data`
+    /// as well. A member that joins later is not bootstrapped.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (the storage is not fresh), RAFT_ERR_ARGUMENT (no voters, a member
+    /// twice or with id 0, only one of index and term is 0), RAFT_ERR_IO.
+    try fn raft_storage_bootstrap(
+        storage: *mut raft_storage,
+        index: u64,
+        term: u64,
+        voters: *const u64,
+        voters_len: usize,
+        learners: *const u64,
+        learners_len: usize,
+        data: *const u8,
+        data_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Persists the hard state, the entries and the snapshot of a Ready, all or nothing, with one
+    /// sync if it needs one. When this returns RAFT_OK, the messages may be sent. `ready` is what
+    /// raft_node_ready() gave, and not a copy of that struct.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT (the entries do not fit the log), RAFT_ERR_SNAPSHOT_OUT_OF_DATE,
+    /// RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    try fn raft_storage_save(
+        storage: *mut raft_storage,
+        ready: *const raft_ready,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The same from pieces, for what does not come from a raft_ready of this process:
+    /// `hard_state` (NULL if it has not changed), `entries_len` encoded raftpb.Entry, and an
+    /// encoded raftpb.Snapshot (of length 0 if there is none), which replaces the log before the
+    /// entries are appended. The entries replace what the log has from the first one's index on.
+    ///
+    /// Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE.
+    try fn raft_storage_append(
+        storage: *mut raft_storage,
+        hard_state: *const raft_hard_state,
+        entries: *const raft_bytes,
+        entries_len: usize,
+        snapshot: *const u8,
+        snapshot_len: usize,
+        must_sync: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Persists what a message of type RAFT_MSG_STORAGE_APPEND asks for: with asynchronous storage
+    /// writes, the work of the append worker. Its responses may then be delivered. `data` is the
+    /// message's encoding.
+    ///
+    /// Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
+    /// RAFT_ERR_ARGUMENT (another type of message).
+    try fn raft_storage_append_message(
+        storage: *mut raft_storage,
+        data: *const u8,
+        len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Makes earlier writes survive a power cut that did not ask for a sync by themselves, as when
+    /// only the commit index moved. For an orderly end.
+    ///
+    /// Errors: RAFT_ERR_IO.
+    try fn raft_storage_sync(
+        storage: *mut raft_storage,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The first index of the log; one more than the last one if the log is empty.
+    try fn raft_storage_first_index(
+        storage: *const raft_storage,
+        out: *mut u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The last index of the log; the one that it was compacted to if the log is empty.
+    try fn raft_storage_last_index(
+        storage: *const raft_storage,
+        out: *mut u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The term of the entry `index`, in [first index - 1, last index + 1).
+    ///
+    /// Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE.
+    try fn raft_storage_term(
+        storage: *const raft_storage,
+        index: u64,
+        out: *mut u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The last hard state that was written; all zero if none was.
+    try fn raft_storage_hard_state(
+        storage: *const raft_storage,
+        out: *mut raft_hard_state,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The entries [low, high): at least the first one, and then as many as fit into `max_bytes`,
+    /// counted by their encoding (RAFT_NO_LIMIT for all). The list belongs to the caller, who
+    /// frees it with raft_entries_free().
+    ///
+    /// Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_ARGUMENT (low > high),
+    /// RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    try fn raft_storage_entries(
+        storage: *const raft_storage,
+        low: u64,
+        high: u64,
+        max_bytes: u64,
+        out: *mut *mut raft_entries,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// The newest snapshot. Before the first one it has index 0, no data, and the members that the
+    /// storage was bootstrapped with. It belongs to the caller, who frees it with
+    /// raft_snapshot_free().
+    ///
+    /// Errors: RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    try fn raft_storage_snapshot(
+        storage: *const raft_storage,
+        out: *mut *mut raft_snapshot,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Makes `data`, the state machine's state after the entry `index`, the newest snapshot. The
+    /// log stays as it is; see raft_storage_compact(). `conf_state` is the encoded
+    /// raftpb.ConfState as of that entry, such as raft_conf_state.encoded from
+    /// raft_node_apply_conf_change(); of length 0 it stands for the members in the last snapshot.
+    ///
+    /// Errors: RAFT_ERR_SNAPSHOT_OUT_OF_DATE, RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE (the log
+    /// does not reach there), RAFT_ERR_MALFORMED, RAFT_ERR_IO.
+    try fn raft_storage_create_snapshot(
+        storage: *mut raft_storage,
+        index: u64,
+        conf_state: *const u8,
+        conf_state_len: usize,
+        data: *const u8,
+        data_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// Drops the entries below `first_index`, which becomes the log's first index: at most one
+    /// more than the index of the newest snapshot (of the memory storage, than the last index).
+    /// Nodes on this storage hear of it by themselves.
+    ///
+    /// Errors: RAFT_ERR_COMPACTED (that far and farther already), RAFT_ERR_UNAVAILABLE (the log
+    /// does not reach there), RAFT_ERR_MISUSE (the newest snapshot does not), RAFT_ERR_IO.
+    try fn raft_storage_compact(
+        storage: *mut raft_storage,
+        first_index: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// All that a node needs to know of its storage when it starts, as an encoded
+    /// libraft.RestartState. The buffer belongs to the caller, who frees it with
+    /// raft_buffer_free().
+    try fn raft_storage_restart_state(
+        storage: *const raft_storage,
+        out: *mut *mut raft_buffer,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+export! {
+    /// What had to be repaired when the storage was opened, as UTF-8 for people; empty if nothing
+    /// had to be. The buffer belongs to the caller, who frees it with raft_buffer_free().
+    try fn raft_storage_recovery_report(
+        storage: *const raft_storage,
+        out: *mut *mut raft_buffer,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        todo!()
+    }
+}
+
+impl raft_storage {
+    /// A reference for a node.
+    pub(crate) fn shared(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// What a node needs of a storage.
+pub(crate) trait Storage: Send + Sync {
+    fn restart_state(&self) -> RestartState;
+    fn first_index(&self) -> Result<Index, Failure>;
+}

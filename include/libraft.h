@@ -1,0 +1,1803 @@
+/*
+ * libraft: a Raft consensus core with a C interface.
+ *
+ * Made from the sources of ffi/ by `make header`; not to be edited.
+ *
+ * The library does no I/O, keeps no time, starts no thread and calls nobody back. What enters is
+ * a call on a node, and what leaves is in a raft_ready. The loop of a host is
+ *
+ *     tick, step, propose, read_index ..          whatever has arrived
+ *     while has_ready:
+ *         raft_node_ready(node, &ready, &error)
+ *         raft_storage_save(storage, ready, &error)
+ *         send ready->messages[..].encoded
+ *         apply ready->snapshot, then ready->committed_entries
+ *         raft_node_advance(node, &error)
+ *
+ * These rules hold for every function:
+ *
+ * - Errors. A function that can fail returns a raft_status, 0 if all is well. If it fails, it has
+ *   changed nothing and written nothing, except that it stores a raft_error where its last
+ *   argument points to, unless that is NULL; raft_error_free() frees it. On success that place is
+ *   left alone. No function aborts the process, whatever bytes it is given.
+ * - Pointers. NULL where an object is required is RAFT_ERR_NULL. Bytes are passed as a pointer and
+ *   a length: NULL with length 0 is an empty input, NULL with another length is RAFT_ERR_NULL, a
+ *   length above PTRDIFF_MAX is RAFT_ERR_ARGUMENT. Input is borrowed for the call only.
+ * - Ownership. What a function gives through a pointer to a pointer without const belongs to the
+ *   caller, and is freed once with the _free function of its type. What is const is borrowed. The
+ *   _free functions ignore NULL. Freed objects must not be used, and no object may be freed while
+ *   another thread uses it.
+ * - Threads. A node is used by one thread at a time; a second one gets RAFT_ERR_MISUSE, and nothing
+ *   else happens. Storages may be shared. Configurations, too. All else never changes once it is
+ *   made. Every function may be called on any thread.
+ * - Numbers. Types, roles and so on are int32_t, and numbers that are none are RAFT_ERR_ARGUMENT.
+ *   More numbers may come with later versions: expect ones that you do not know.
+ * - Lists. A list is a pointer and a length. An empty one is NULL with length 0.
+ * - Protobuf. No program needs it. Those that have it find raftpb.* (as etcd-io/raft has it) and
+ *   libraft.* in the library's core/proto/.
+ */
+
+
+#ifndef LIBRAFT_H
+#define LIBRAFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The version of the binary interface that this header describes. It is the number in the
+ * library's soname, and changes when a program would have to be compiled anew.
+ */
+#define RAFT_ABI_VERSION 0
+
+/**
+ * Nothing was dropped.
+ */
+#define RAFT_DROP_NONE 0
+
+/**
+ * No leader is known to this node.
+ */
+#define RAFT_DROP_NO_LEADER 1
+
+/**
+ * This node follows and may not forward (raft_config_set_disable_proposal_forwarding()).
+ */
+#define RAFT_DROP_FORWARDING_DISABLED 2
+
+/**
+ * This node leads, but has been removed from the configuration.
+ */
+#define RAFT_DROP_REMOVED 3
+
+/**
+ * Leadership is being transferred.
+ */
+#define RAFT_DROP_TRANSFERRING 4
+
+/**
+ * Too many bytes are uncommitted (raft_config_set_max_uncommitted_bytes()).
+ */
+#define RAFT_DROP_UNCOMMITTED_LIMIT 5
+
+/**
+ * Too many reads wait (raft_config_set_max_pending_reads()).
+ */
+#define RAFT_DROP_TOO_MANY_READS 6
+
+/**
+ * A reason without a number of its own; the message says which.
+ */
+#define RAFT_DROP_OTHER 100
+
+/**
+ * The call did what it is for.
+ */
+#define RAFT_OK 0
+
+/**
+ * A pointer is NULL that must not be.
+ */
+#define RAFT_ERR_NULL 1
+
+/**
+ * An argument is out of its range: an unknown number for a type, a length above PTRDIFF_MAX, a
+ * struct of unknown size, an index that does not exist.
+ */
+#define RAFT_ERR_ARGUMENT 2
+
+/**
+ * A setting of the configuration is out of its range; the message says which and why.
+ */
+#define RAFT_ERR_CONFIG 3
+
+/**
+ * The call does not fit the state: two threads use one node at once, a Ready is taken before the
+ * last one was advanced, a fresh storage is required and this one is not.
+ */
+#define RAFT_ERR_MISUSE 4
+
+/**
+ * The proposal was not taken and will not be applied; see raft_error_drop_reason(). It may be
+ * proposed again.
+ */
+#define RAFT_ERR_DROPPED 5
+
+/**
+ * The read was not taken, and no read state will come; see raft_error_drop_reason(). It may be
+ * asked for again, under a new context.
+ */
+#define RAFT_ERR_READ_DROPPED 6
+
+/**
+ * The change does not fit the current configuration.
+ */
+#define RAFT_ERR_CONF_CHANGE 7
+
+/**
+ * The answer does not fit the request. The core asks again.
+ */
+#define RAFT_ERR_WRONG_ANSWER 8
+
+/**
+ * The state to restart from contradicts itself.
+ */
+#define RAFT_ERR_RESTART_STATE 9
+
+/**
+ * The bytes are not what they should be: no message, no entry, no configuration change.
+ */
+#define RAFT_ERR_MALFORMED 20
+
+/**
+ * The message is well-formed, but no correct peer can have sent it.
+ */
+#define RAFT_ERR_IMPOSSIBLE 21
+
+/**
+ * The message is of a kind that never travels.
+ */
+#define RAFT_ERR_LOCAL_MESSAGE 22
+
+/**
+ * A response from a node that is no member. Harmless; usual after a removal.
+ */
+#define RAFT_ERR_UNKNOWN_PEER 23
+
+/**
+ * The node found its own state to contradict itself, or an earlier call on it ended in
+ * RAFT_ERR_PANIC. It takes no more calls; free it and start again from the storage. Of a storage:
+ * an earlier write failed, so that it takes no more writes and has to be opened anew.
+ */
+#define RAFT_ERR_POISONED 40
+
+/**
+ * A defect of the library, caught. The node that was called is poisoned.
+ */
+#define RAFT_ERR_PANIC 41
+
+/**
+ * The storage no longer has what was asked for: it has been compacted away.
+ */
+#define RAFT_ERR_COMPACTED 60
+
+/**
+ * The storage does not have what was asked for, or not yet.
+ */
+#define RAFT_ERR_UNAVAILABLE 61
+
+/**
+ * The storage has a snapshot that is at least as new.
+ */
+#define RAFT_ERR_SNAPSHOT_OUT_OF_DATE 62
+
+/**
+ * Another process, or another handle of this one, has the storage open.
+ */
+#define RAFT_ERR_LOCKED 63
+
+/**
+ * The stored data is damaged.
+ */
+#define RAFT_ERR_CORRUPT 64
+
+/**
+ * The operating system refused: no space, no permission, a failing disk. The message has its
+ * words.
+ */
+#define RAFT_ERR_IO 65
+
+/**
+ * A failure without a code of its own; the message says what it is.
+ */
+#define RAFT_ERR_OTHER 100
+
+/**
+ * Makes the node a voter.
+ */
+#define RAFT_CONF_CHANGE_ADD_NODE 0
+
+/**
+ * Removes the node.
+ */
+#define RAFT_CONF_CHANGE_REMOVE_NODE 1
+
+/**
+ * Leaves the members as they are; carries a new context for the host.
+ */
+#define RAFT_CONF_CHANGE_UPDATE_NODE 2
+
+/**
+ * Makes the node a learner.
+ */
+#define RAFT_CONF_CHANGE_ADD_LEARNER_NODE 3
+
+/**
+ * Directly if the change has one step, else as RAFT_TRANSITION_JOINT_IMPLICIT.
+ */
+#define RAFT_TRANSITION_AUTO 0
+
+/**
+ * Through a joint configuration, which the leader leaves on its own.
+ */
+#define RAFT_TRANSITION_JOINT_IMPLICIT 1
+
+/**
+ * Through a joint configuration, which the host leaves by proposing a change without steps.
+ */
+#define RAFT_TRANSITION_JOINT_EXPLICIT 2
+
+/**
+ * By a round of heartbeats: safe whatever the clocks do.
+ */
+#define RAFT_READ_ONLY_SAFE 0
+
+/**
+ * By the leader's lease: safe only while clocks drift little; needs check_quorum.
+ */
+#define RAFT_READ_ONLY_LEASE_BASED 1
+
+/**
+ * No limit, for the settings that limit bytes.
+ */
+#define RAFT_NO_LIMIT UINT64_MAX
+
+/**
+ * The host's own command; or nothing, in the first entry of each term.
+ */
+#define RAFT_ENTRY_NORMAL 0
+
+/**
+ * An encoded raftpb.ConfChange.
+ */
+#define RAFT_ENTRY_CONF_CHANGE 1
+
+/**
+ * An encoded raftpb.ConfChangeV2. Empty data is valid: it leaves a joint configuration.
+ */
+#define RAFT_ENTRY_CONF_CHANGE_V2 2
+
+/**
+ * Answers a leader or waits for one.
+ */
+#define RAFT_ROLE_FOLLOWER 0
+
+/**
+ * Asks for votes in a new term.
+ */
+#define RAFT_ROLE_CANDIDATE 1
+
+/**
+ * Replicates its log to the others.
+ */
+#define RAFT_ROLE_LEADER 2
+
+/**
+ * Asks whether it could win an election, without starting a term.
+ */
+#define RAFT_ROLE_PRE_CANDIDATE 3
+
+/**
+ * A proposal that a follower passes on to its leader.
+ */
+#define RAFT_MSG_PROP 2
+
+/**
+ * The leader's entries, or only its commit index.
+ */
+#define RAFT_MSG_APP 3
+
+/**
+ * A follower's answer to them.
+ */
+#define RAFT_MSG_APP_RESP 4
+
+/**
+ * A candidate asks for a vote.
+ */
+#define RAFT_MSG_VOTE 5
+
+/**
+ * The answer to that.
+ */
+#define RAFT_MSG_VOTE_RESP 6
+
+/**
+ * A snapshot; report what becomes of it with raft_node_report_snapshot().
+ */
+#define RAFT_MSG_SNAP 7
+
+/**
+ * The leader lives.
+ */
+#define RAFT_MSG_HEARTBEAT 8
+
+/**
+ * The answer to that.
+ */
+#define RAFT_MSG_HEARTBEAT_RESP 9
+
+/**
+ * Leadership shall pass to the sender.
+ */
+#define RAFT_MSG_TRANSFER_LEADER 13
+
+/**
+ * The receiver shall campaign at once.
+ */
+#define RAFT_MSG_TIMEOUT_NOW 14
+
+/**
+ * A follower asks its leader for a read index.
+ */
+#define RAFT_MSG_READ_INDEX 15
+
+/**
+ * The answer to that.
+ */
+#define RAFT_MSG_READ_INDEX_RESP 16
+
+/**
+ * A candidate asks whether it would get a vote.
+ */
+#define RAFT_MSG_PRE_VOTE 17
+
+/**
+ * The answer to that.
+ */
+#define RAFT_MSG_PRE_VOTE_RESP 18
+
+/**
+ * To RAFT_LOCAL_APPEND, never on a network: work for the host's append worker.
+ */
+#define RAFT_MSG_STORAGE_APPEND 19
+
+/**
+ * Its answer.
+ */
+#define RAFT_MSG_STORAGE_APPEND_RESP 20
+
+/**
+ * To RAFT_LOCAL_APPLY, never on a network: work for the host's apply worker.
+ */
+#define RAFT_MSG_STORAGE_APPLY 21
+
+/**
+ * Its answer.
+ */
+#define RAFT_MSG_STORAGE_APPLY_RESP 22
+
+/**
+ * The receiver shall no longer count on its leader.
+ */
+#define RAFT_MSG_FORGET_LEADER 23
+
+/**
+ * The target of RAFT_MSG_STORAGE_APPEND, with asynchronous storage writes.
+ */
+#define RAFT_LOCAL_APPEND UINT64_MAX
+
+/**
+ * The target of RAFT_MSG_STORAGE_APPLY, with asynchronous storage writes.
+ */
+#define RAFT_LOCAL_APPLY (UINT64_MAX - 1)
+
+/**
+ * The entries have been compacted away.
+ */
+#define RAFT_READ_COMPACTED 1
+
+/**
+ * They can't be read at the moment; the core asks again when it still needs them.
+ */
+#define RAFT_READ_UNAVAILABLE 2
+
+/**
+ * The peer has it.
+ */
+#define RAFT_SNAPSHOT_FINISH 1
+
+/**
+ * It didn't get there.
+ */
+#define RAFT_SNAPSHOT_FAILURE 2
+
+/**
+ * Bytes that belong to the caller, who frees them with raft_buffer_free(). They never change, so
+ * that any number of threads may read them.
+ */
+typedef struct raft_buffer raft_buffer;
+
+/**
+ * The settings of a node. It belongs to the caller, who frees it with raft_config_free(); nodes
+ * keep a copy, so that one configuration serves for many and may be freed or changed at any time.
+ * Values are checked when a node is made, with RAFT_ERR_CONFIG, and not before. Time is counted
+ * in ticks, of whatever length the host gives them (raft_node_tick()).
+ */
+typedef struct raft_config raft_config;
+
+/**
+ * What went wrong, in words for people. Calls that fail store one where their last argument
+ * points to, unless that is NULL. It belongs to the caller, who frees it with raft_error_free().
+ * It never changes, so that any number of threads may read it.
+ */
+typedef struct raft_error raft_error;
+
+/**
+ * One member of one Raft group. It does nothing by itself: the host passes in ticks, messages
+ * and proposals, takes a Ready whenever raft_node_has_ready() says so, does what that asks for,
+ * and calls raft_node_advance().
+ *
+ * A node may move between threads, but not be used by two at once: the second one gets
+ * RAFT_ERR_MISUSE. The views of its last Ready may be read meanwhile.
+ *
+ * All functions that take a node return RAFT_ERR_NULL if it is NULL, RAFT_ERR_MISUSE if another
+ * thread is using it, RAFT_ERR_POISONED if it has stopped for good, and RAFT_ERR_PANIC for a
+ * defect of the library; each one's comment lists what it returns besides.
+ */
+typedef struct raft_node raft_node;
+
+/**
+ * Where a node's hard state, log and snapshot are kept. It belongs to the caller, who frees it
+ * with raft_storage_free().
+ *
+ * Any number of threads may use one storage at the same time, also while a node uses it. A read
+ * never waits for a sync. Ranges are half-open: [low, high).
+ *
+ * All functions that take a storage return RAFT_ERR_NULL if it is NULL and RAFT_ERR_PANIC for a
+ * defect of the library; each one's comment lists what it returns besides. RAFT_ERR_IO comes
+ * from the durable storage only; after a write has failed with it, nobody can know how much of it
+ * is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew.
+ */
+typedef struct raft_storage raft_storage;
+
+/**
+ * A view of `len` bytes at `data`. It owns nothing. When `len` is 0, the library sets `data` to
+ * NULL, and ignores it where it is passed in.
+ */
+typedef struct raft_bytes {
+  /**
+   * The first byte.
+   */
+  const uint8_t *data;
+  /**
+   * How many there are.
+   */
+  size_t len;
+} raft_bytes;
+
+/**
+ * What became of a call: RAFT_OK (0), or one of the RAFT_ERR_ codes.
+ */
+typedef int32_t raft_status;
+
+/**
+ * Why a proposal or a read was dropped: one of the RAFT_DROP_ numbers.
+ */
+typedef int32_t raft_drop_reason;
+
+/**
+ * What an entry's data means: one of the RAFT_ENTRY_ numbers, which are those of
+ * raftpb.EntryType.
+ */
+typedef int32_t raft_entry_type;
+
+/**
+ * Whether, and how, a change goes through a joint configuration: one of the RAFT_TRANSITION_
+ * numbers, which are those of raftpb.ConfChangeTransition.
+ */
+typedef int32_t raft_transition;
+
+/**
+ * One step of a configuration change: one of the RAFT_CONF_CHANGE_ numbers, which are those of
+ * raftpb.ConfChangeType.
+ */
+typedef int32_t raft_conf_change_type;
+
+/**
+ * One step of a configuration change and the node that it concerns.
+ */
+typedef struct raft_conf_change_single {
+  /**
+   * What happens.
+   */
+  raft_conf_change_type type;
+  /**
+   * To whom. A step with node 0 does nothing.
+   */
+  uint64_t node_id;
+} raft_conf_change_single;
+
+/**
+ * A decoded configuration change. It belongs to the caller, who frees it with
+ * raft_conf_change_free().
+ */
+typedef struct raft_conf_change {
+  /**
+   * Whether it goes through a joint configuration.
+   */
+  raft_transition transition;
+  /**
+   * The steps; NULL when there are none.
+   */
+  const struct raft_conf_change_single *changes;
+  /**
+   * How many there are; always 1 for RAFT_ENTRY_CONF_CHANGE.
+   */
+  size_t changes_len;
+  /**
+   * Data for the host's own use.
+   */
+  struct raft_bytes context;
+  /**
+   * A number for the host's own use; 0 for RAFT_ENTRY_CONF_CHANGE_V2, which has none.
+   */
+  uint64_t id;
+} raft_conf_change;
+
+/**
+ * The members of a cluster. All lists are in ascending order; an empty one is NULL.
+ */
+typedef struct raft_conf_state {
+  /**
+   * The voters; of a joint configuration, those of the new half.
+   */
+  const uint64_t *voters;
+  /**
+   * How many there are.
+   */
+  size_t voters_len;
+  /**
+   * Members that receive the log and do not vote.
+   */
+  const uint64_t *learners;
+  /**
+   * How many there are.
+   */
+  size_t learners_len;
+  /**
+   * The voters of a joint configuration's old half; empty otherwise.
+   */
+  const uint64_t *voters_outgoing;
+  /**
+   * How many there are.
+   */
+  size_t voters_outgoing_len;
+  /**
+   * Voters of the old half that become learners when the joint configuration is left.
+   */
+  const uint64_t *learners_next;
+  /**
+   * How many there are.
+   */
+  size_t learners_next_len;
+  /**
+   * Whether the leader leaves the joint configuration on its own.
+   */
+  bool auto_leave;
+  /**
+   * The whole as raftpb.ConfState.
+   */
+  struct raft_bytes encoded;
+} raft_conf_state;
+
+/**
+ * How reads are confirmed: one of the RAFT_READ_ONLY_ numbers.
+ */
+typedef int32_t raft_read_only;
+
+/**
+ * An entry of the replicated log.
+ */
+typedef struct raft_entry {
+  /**
+   * The term of the leader that created it.
+   */
+  uint64_t term;
+  /**
+   * Its position in the log; the first one is 1.
+   */
+  uint64_t index;
+  /**
+   * What its data means.
+   */
+  raft_entry_type type;
+  /**
+   * The payload: a part of `encoded`.
+   */
+  struct raft_bytes data;
+  /**
+   * The whole entry as raftpb.Entry: the bytes to put on disk.
+   */
+  struct raft_bytes encoded;
+} raft_entry;
+
+/**
+ * Entries that belong to the caller, who frees them with raft_entries_free().
+ */
+typedef struct raft_entries {
+  /**
+   * The entries, by ascending index; NULL when there are none.
+   */
+  const struct raft_entry *entries;
+  /**
+   * How many there are.
+   */
+  size_t entries_len;
+} raft_entries;
+
+/**
+ * The kind of a message: one of the RAFT_MSG_ numbers, which are those of raftpb.MessageType.
+ */
+typedef int32_t raft_message_type;
+
+/**
+ * A message to a peer, or from one.
+ */
+typedef struct raft_message {
+  /**
+   * The recipient.
+   */
+  uint64_t to;
+  /**
+   * The sender.
+   */
+  uint64_t from;
+  /**
+   * The sender's term; 0 in a message that is valid in any.
+   */
+  uint64_t term;
+  /**
+   * What kind of message it is.
+   */
+  raft_message_type type;
+  /**
+   * The index of the snapshot in a RAFT_MSG_SNAP; 0 otherwise.
+   */
+  uint64_t snapshot_index;
+  /**
+   * The host's own data of that snapshot: a part of `encoded`. Empty otherwise.
+   */
+  struct raft_bytes snapshot_data;
+  /**
+   * The whole message as raftpb.Message: the bytes to put on the wire.
+   */
+  struct raft_bytes encoded;
+} raft_message;
+
+/**
+ * The state machine's state at one point of the log. One of index 0 stands for the empty state
+ * before the first entry.
+ */
+typedef struct raft_snapshot {
+  /**
+   * The last entry that it includes.
+   */
+  uint64_t index;
+  /**
+   * The term of that entry.
+   */
+  uint64_t term;
+  /**
+   * The members as of that entry.
+   */
+  struct raft_conf_state conf_state;
+  /**
+   * The host's own data: a part of `encoded`.
+   */
+  struct raft_bytes data;
+  /**
+   * The whole as raftpb.Snapshot.
+   */
+  struct raft_bytes encoded;
+} raft_snapshot;
+
+/**
+ * A first member of a group, for raft_node_bootstrap().
+ */
+typedef struct raft_peer {
+  /**
+   * Its id.
+   */
+  uint64_t id;
+  /**
+   * Data for the host's own use, which comes back as the context of a configuration change.
+   */
+  struct raft_bytes context;
+} raft_peer;
+
+/**
+ * The part that a node plays in its term: one of the RAFT_ROLE_ numbers.
+ */
+typedef int32_t raft_role;
+
+/**
+ * The state that a restart makes anew.
+ */
+typedef struct raft_soft_state {
+  /**
+   * The leader's id, 0 when none is known.
+   */
+  uint64_t leader;
+  /**
+   * The node's own role.
+   */
+  raft_role role;
+} raft_soft_state;
+
+/**
+ * What has to be on stable storage before a node answers anybody.
+ */
+typedef struct raft_hard_state {
+  /**
+   * The latest term that the node has seen.
+   */
+  uint64_t term;
+  /**
+   * The candidate that got the node's vote in that term, 0 if nobody did.
+   */
+  uint64_t vote;
+  /**
+   * The highest index known to be committed.
+   */
+  uint64_t commit;
+} raft_hard_state;
+
+/**
+ * A read that may be served once `index` is applied.
+ */
+typedef struct raft_read_state {
+  /**
+   * The index to be applied first.
+   */
+  uint64_t index;
+  /**
+   * What raft_node_read_index() was given.
+   */
+  struct raft_bytes context;
+} raft_read_state;
+
+/**
+ * The core asks for the stored entries [low, high): at least one of them, and beyond the first no
+ * more than `max_bytes` of encoded entries. To be answered, at any later time, with
+ * raft_node_provide_entries() or raft_node_read_failed().
+ */
+typedef struct raft_read_request {
+  /**
+   * Names the request in the answer.
+   */
+  uint64_t id;
+  /**
+   * The first index wanted.
+   */
+  uint64_t low;
+  /**
+   * The index after the last one wanted.
+   */
+  uint64_t high;
+  /**
+   * The limit on encoded bytes.
+   */
+  uint64_t max_bytes;
+} raft_read_request;
+
+/**
+ * The core asks for a snapshot to send to a peer. To be answered, at any later time, with
+ * raft_node_provide_snapshot() or raft_node_snapshot_failed().
+ */
+typedef struct raft_snapshot_request {
+  /**
+   * Names the request in the answer.
+   */
+  uint64_t id;
+  /**
+   * The peer that needs it.
+   */
+  uint64_t to;
+} raft_snapshot_request;
+
+/**
+ * One batch of work for the host. In this order:
+ *
+ * 1. persist `hard_state`, `entries` and `snapshot`, and sync if `must_sync`;
+ *    raft_storage_save() does all that;
+ * 2. send `messages` (a leader may send its RAFT_MSG_APP before 1; nothing else may);
+ * 3. apply `snapshot`, then `committed_entries`; serve `read_states` whose index is applied;
+ * 4. answer `reads` and `snapshot_requests`, or do so later;
+ * 5. raft_node_advance().
+ *
+ * A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
+ * here is borrowed from the node until the next successful raft_node_ready() on it, or
+ * raft_node_free(). Other calls do not touch it, so that one thread may persist and send while
+ * another feeds the node.
+ */
+typedef struct raft_ready {
+  /**
+   * Present if the leader or the role has changed. Need not be persisted.
+   */
+  const struct raft_soft_state *soft_state;
+  /**
+   * Present if it has changed.
+   */
+  const struct raft_hard_state *hard_state;
+  /**
+   * To be persisted, in place of the stored log up to its index, and to be applied.
+   */
+  const struct raft_snapshot *snapshot;
+  /**
+   * To be appended to the stored log, in place of what it has from the first one's index on.
+   */
+  const struct raft_entry *entries;
+  /**
+   * How many there are.
+   */
+  size_t entries_len;
+  /**
+   * To be applied.
+   */
+  const struct raft_entry *committed_entries;
+  /**
+   * How many there are.
+   */
+  size_t committed_entries_len;
+  /**
+   * To be sent, in this order for each recipient.
+   */
+  const struct raft_message *messages;
+  /**
+   * How many there are.
+   */
+  size_t messages_len;
+  /**
+   * Reads that may be served once their index is applied.
+   */
+  const struct raft_read_state *read_states;
+  /**
+   * How many there are.
+   */
+  size_t read_states_len;
+  /**
+   * Stored entries that the core needs. Empty for a node that reads from its own storage.
+   */
+  const struct raft_read_request *reads;
+  /**
+   * How many there are.
+   */
+  size_t reads_len;
+  /**
+   * Snapshots that the core needs. Empty for a node that reads from its own storage.
+   */
+  const struct raft_snapshot_request *snapshot_requests;
+  /**
+   * How many there are.
+   */
+  size_t snapshot_requests_len;
+  /**
+   * Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
+   */
+  bool must_sync;
+  /**
+   * The whole as protobuf, libraft.Ready.
+   */
+  struct raft_bytes encoded;
+  /**
+   * For the library's own use.
+   */
+  const void *internal;
+} raft_ready;
+
+/**
+ * What became of a snapshot that was sent: one of the RAFT_SNAPSHOT_ numbers.
+ */
+typedef int32_t raft_snapshot_status;
+
+/**
+ * Why a raft_read_request can't be answered: one of the RAFT_READ_ numbers.
+ */
+typedef int32_t raft_read_failure;
+
+/**
+ * A node's state at one moment. The caller sets `size` to sizeof(raft_node_status) before the
+ * call, so that a later version of the library can add fields and still serve this one.
+ */
+typedef struct raft_node_status {
+  /**
+   * sizeof(raft_node_status), set by the caller.
+   */
+  size_t size;
+  /**
+   * The node's id.
+   */
+  uint64_t id;
+  /**
+   * Its term.
+   */
+  uint64_t term;
+  /**
+   * Its vote in that term, 0 if it gave none.
+   */
+  uint64_t vote;
+  /**
+   * The highest index known to be committed.
+   */
+  uint64_t commit;
+  /**
+   * The highest index that the host has applied.
+   */
+  uint64_t applied;
+  /**
+   * The leader's id, 0 when none is known.
+   */
+  uint64_t leader;
+  /**
+   * The target of a leadership transfer under way, 0 when there is none.
+   */
+  uint64_t lead_transferee;
+  /**
+   * The first index of the log that has not been compacted.
+   */
+  uint64_t first_index;
+  /**
+   * The last index of the log; first_index - 1 when it is empty.
+   */
+  uint64_t last_index;
+  /**
+   * The last index that is on this node's stable storage.
+   */
+  uint64_t persisted;
+  /**
+   * Its role.
+   */
+  raft_role role;
+} raft_node_status;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the binary interface of the library that the program runs with; to be
+ * compared with RAFT_ABI_VERSION.
+ */
+uint32_t raft_abi_version(void);
+
+/**
+ * The version of the library as text, such as "0.1.0". Static; not to be freed.
+ */
+const char *raft_version_string(void);
+
+/**
+ * A view of a buffer's bytes, valid until the buffer is freed. For NULL, an empty one.
+ */
+struct raft_bytes raft_buffer_bytes(const struct raft_buffer *buffer);
+
+/**
+ * Frees a buffer. NULL is ignored.
+ */
+void raft_buffer_free(struct raft_buffer *buffer);
+
+/**
+ * The message: one line of UTF-8, never NULL. It lives as long as the error. For NULL, the
+ * empty string.
+ */
+const char *raft_error_message(const struct raft_error *error);
+
+/**
+ * The code, the same that the call returned. For NULL, RAFT_OK.
+ */
+raft_status raft_error_code(const struct raft_error *error);
+
+/**
+ * Why the proposal or the read was dropped, if the code is RAFT_ERR_DROPPED or
+ * RAFT_ERR_READ_DROPPED; otherwise, and for NULL, RAFT_DROP_NONE.
+ */
+raft_drop_reason raft_error_drop_reason(const struct raft_error *error);
+
+/**
+ * Frees an error. NULL is ignored.
+ */
+void raft_error_free(struct raft_error *error);
+
+/**
+ * The name of a code, such as "RAFT_ERR_DROPPED"; "RAFT_ERR_?" for a number that is none.
+ * Static; not to be freed.
+ */
+const char *raft_status_name(raft_status status);
+
+/**
+ * Decodes the data of an entry of type RAFT_ENTRY_CONF_CHANGE or RAFT_ENTRY_CONF_CHANGE_V2.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (another type, or the length), RAFT_ERR_MALFORMED.
+ */
+raft_status raft_conf_change_decode(raft_entry_type entry_type,
+                                    const uint8_t *data,
+                                    size_t len,
+                                    struct raft_conf_change **out,
+                                    struct raft_error **error);
+
+/**
+ * Frees a configuration change. NULL is ignored.
+ */
+void raft_conf_change_free(struct raft_conf_change *change);
+
+/**
+ * Encodes a change as raftpb.ConfChangeV2, for raft_node_propose_conf_change_encoded() with
+ * RAFT_ENTRY_CONF_CHANGE_V2. `changes` are `changes_len` steps, `context` is for the host's
+ * own use and comes back with the applied entry. The buffer in `out` belongs to the caller.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (an unknown transition or type of step).
+ */
+raft_status raft_conf_change_encode(raft_transition transition,
+                                    const struct raft_conf_change_single *changes,
+                                    size_t changes_len,
+                                    const uint8_t *context,
+                                    size_t context_len,
+                                    struct raft_buffer **out,
+                                    struct raft_error **error);
+
+/**
+ * Frees a configuration that a function gave to the caller. Not for one that is part of a
+ * raft_snapshot. NULL is ignored.
+ */
+void raft_conf_state_free(struct raft_conf_state *conf_state);
+
+/**
+ * Makes a configuration with sound defaults for the node `id`, which is not 0, below
+ * RAFT_LOCAL_APPLY, and never used again for another machine.
+ *
+ * Errors: RAFT_ERR_NULL.
+ */
+raft_status raft_config_new(uint64_t id, struct raft_config **out, struct raft_error **error);
+
+/**
+ * Frees a configuration. NULL is ignored.
+ */
+void raft_config_free(struct raft_config *config);
+
+/**
+ * Ticks without word from a leader before an election; each wait is drawn anew from
+ * [ticks, 2 * ticks). Greater than the heartbeat ticks; ten times that is usual. Default 10.
+ *
+ * Errors: RAFT_ERR_NULL, as for all functions raft_config_set_*.
+ */
+raft_status raft_config_set_election_ticks(struct raft_config *config,
+                                           uint32_t ticks,
+                                           struct raft_error **error);
+
+/**
+ * Ticks between two heartbeats of the leader; at least 1. Default 1.
+ */
+raft_status raft_config_set_heartbeat_ticks(struct raft_config *config,
+                                            uint32_t ticks,
+                                            struct raft_error **error);
+
+/**
+ * Seeds the randomized election timeouts, so that a run can be repeated exactly. By default
+ * each node takes a seed from the operating system when it is made.
+ */
+raft_status raft_config_set_seed(struct raft_config *config,
+                                 uint64_t seed,
+                                 struct raft_error **error);
+
+/**
+ * Whether to ask the others before disturbing them with an election. Default true.
+ */
+raft_status raft_config_set_pre_vote(struct raft_config *config,
+                                     bool on,
+                                     struct raft_error **error);
+
+/**
+ * Whether a leader that has not heard from a quorum for the election ticks steps down, and a
+ * node that has heard from a leader for less than that refuses to vote. Default true.
+ */
+raft_status raft_config_set_check_quorum(struct raft_config *config,
+                                         bool on,
+                                         struct raft_error **error);
+
+/**
+ * How reads are confirmed: one of the RAFT_READ_ONLY_ numbers. Default RAFT_READ_ONLY_SAFE.
+ */
+raft_status raft_config_set_read_only(struct raft_config *config,
+                                      raft_read_only option,
+                                      struct raft_error **error);
+
+/**
+ * At most this many encoded bytes of entries in one append, though at least one entry.
+ * Default 1 MiB.
+ */
+raft_status raft_config_set_max_size_per_msg(struct raft_config *config,
+                                             uint64_t bytes,
+                                             struct raft_error **error);
+
+/**
+ * At most this many encoded bytes of committed entries in one Ready, though at least one
+ * entry; 0 stands for the maximum size of a message. Default 0.
+ */
+raft_status raft_config_set_max_committed_size_per_ready(struct raft_config *config,
+                                                         uint64_t bytes,
+                                                         struct raft_error **error);
+
+/**
+ * Proposals are dropped while more than this many payload bytes are uncommitted; 0 stands
+ * for no limit. Default 0.
+ */
+raft_status raft_config_set_max_uncommitted_bytes(struct raft_config *config,
+                                                  uint64_t bytes,
+                                                  struct raft_error **error);
+
+/**
+ * At most this many appends in flight to one peer; at least 1. Default 256.
+ */
+raft_status raft_config_set_max_inflight_msgs(struct raft_config *config,
+                                              uint32_t messages,
+                                              struct raft_error **error);
+
+/**
+ * At most this many payload bytes in flight to one peer; 0 stands for no limit, otherwise at
+ * least the maximum size of a message. Default 0.
+ */
+raft_status raft_config_set_max_inflight_bytes(struct raft_config *config,
+                                               uint64_t bytes,
+                                               struct raft_error **error);
+
+/**
+ * Entries that are persisted and applied stay in memory up to this many encoded bytes, so
+ * that a follower that lags a little is served without a read. Default 64 MiB.
+ */
+raft_status raft_config_set_max_cached_bytes(struct raft_config *config,
+                                             uint64_t bytes,
+                                             struct raft_error **error);
+
+/**
+ * At most this many reads wait for confirmation; more are dropped. At least 1. Default
+ * 65,536.
+ */
+raft_status raft_config_set_max_pending_reads(struct raft_config *config,
+                                              uint32_t reads,
+                                              struct raft_error **error);
+
+/**
+ * Whether appends are built when the Ready is taken, one for each peer and batch of
+ * proposals, instead of one for each proposal. Default true.
+ */
+raft_status raft_config_set_coalesce_appends(struct raft_config *config,
+                                             bool on,
+                                             struct raft_error **error);
+
+/**
+ * Whether storage work is handed out as messages to RAFT_LOCAL_APPEND and RAFT_LOCAL_APPLY,
+ * with their responses attached, instead of in the Ready. Default false.
+ */
+raft_status raft_config_set_async_storage_writes(struct raft_config *config,
+                                                 bool on,
+                                                 struct raft_error **error);
+
+/**
+ * Whether followers drop proposals instead of passing them on to the leader. Default false.
+ */
+raft_status raft_config_set_disable_proposal_forwarding(struct raft_config *config,
+                                                        bool on,
+                                                        struct raft_error **error);
+
+/**
+ * Whether configuration changes are taken without being checked against the current
+ * configuration when they are proposed. For hosts that check by themselves. Default false.
+ */
+raft_status raft_config_set_disable_conf_change_validation(struct raft_config *config,
+                                                           bool on,
+                                                           struct raft_error **error);
+
+/**
+ * Whether a leader that is removed or made a learner steps down when that is applied.
+ * Default false.
+ */
+raft_status raft_config_set_step_down_on_removal(struct raft_config *config,
+                                                 bool on,
+                                                 struct raft_error **error);
+
+/**
+ * For raft_node_new(): up to where the host's own state has the log applied, so that the
+ * node begins to hand out committed entries after that. By default that is the snapshot in
+ * the storage, which is right for a host that restores its state from there. `conf_state` is
+ * the encoded raftpb.ConfState as of that index; of length 0 it stands for the members in
+ * the snapshot, if no configuration change was applied since.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED.
+ */
+raft_status raft_config_set_applied(struct raft_config *config,
+                                    uint64_t index,
+                                    const uint8_t *conf_state,
+                                    size_t conf_state_len,
+                                    struct raft_error **error);
+
+/**
+ * For raft_node_new(): whether the node leaves its requests for entries and snapshots to the
+ * host, in raft_ready.reads and raft_ready.snapshot_requests, instead of answering them from
+ * its storage by itself. For hosts that will not wait for the disk, or that send snapshots
+ * their own way. Default false.
+ */
+raft_status raft_config_set_show_requests(struct raft_config *config,
+                                          bool on,
+                                          struct raft_error **error);
+
+/**
+ * Frees a list of entries. NULL is ignored.
+ */
+void raft_entries_free(struct raft_entries *entries);
+
+/**
+ * Looks into a message as it came from a peer, without handing it to a node, which
+ * raft_node_step() does: for a transport that checks sender and recipient first, or the data
+ * of a snapshot. The views in `out` point into `data`, and are valid as long as that is.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (the length), RAFT_ERR_MALFORMED,
+ * RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE.
+ */
+raft_status raft_message_decode(const uint8_t *data,
+                                size_t len,
+                                struct raft_message *out,
+                                struct raft_error **error);
+
+/**
+ * Frees a snapshot that a function gave to the caller. Not for one that is part of a
+ * raft_ready. NULL is ignored.
+ */
+void raft_snapshot_free(struct raft_snapshot *snapshot);
+
+/**
+ * Makes a node on a storage, from whatever that holds: nothing (a node that knows no members
+ * waits until a leader's messages bring it up), what raft_storage_bootstrap() wrote, or what
+ * it had when it stopped. The node keeps a reference to the storage and a copy of `config`,
+ * so that both may be freed. It reads from the storage by itself (but see
+ * raft_config_set_show_requests()) and follows its compaction; the host writes to it, with
+ * raft_storage_save(). The node belongs to the caller, who frees it with raft_node_free().
+ *
+ * Two nodes must not be opened on one storage: each would take the other's state for its own.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (applied
+ * is not in the log), RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ */
+raft_status raft_node_new(const struct raft_config *config,
+                          struct raft_storage *storage,
+                          struct raft_node **out,
+                          struct raft_error **error);
+
+/**
+ * Makes a node for a host with a storage of its own, from `len` bytes of an encoded
+ * libraft.RestartState at `state`; none at all stand for a node that has never run and knows
+ * no members. Its requests for entries and snapshots appear in its Readys, and the host
+ * reports compaction with raft_node_compacted(). The node belongs to the caller, who frees
+ * it with raft_node_free().
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_CONFIG, RAFT_ERR_MALFORMED,
+ * RAFT_ERR_IMPOSSIBLE, RAFT_ERR_RESTART_STATE, RAFT_ERR_IO (no seed from the system).
+ */
+raft_status raft_node_restart(const struct raft_config *config,
+                              const uint8_t *state,
+                              size_t state_len,
+                              struct raft_node **out,
+                              struct raft_error **error);
+
+/**
+ * Frees a node, and with it the Ready that it last gave. What has not been saved is lost, as
+ * in a crash. No other thread may be using the node. NULL is ignored.
+ */
+void raft_node_free(struct raft_node *node);
+
+/**
+ * The node's id. From any thread, at any time. For NULL, 0.
+ */
+uint64_t raft_node_id(const struct raft_node *node);
+
+/**
+ * Starts the log of a new group with one applied entry for each first member, as
+ * etcd-io/raft's Bootstrap does. Every first member has to be given the same peers. Hosts
+ * with a raft_storage will rather use raft_storage_bootstrap().
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (the log is not empty, or there are no peers).
+ */
+raft_status raft_node_bootstrap(struct raft_node *node,
+                                const struct raft_peer *peers,
+                                size_t peers_len,
+                                struct raft_error **error);
+
+/**
+ * One unit of logical time has passed. To be called at regular intervals; ticks that were
+ * missed are better dropped than made up for.
+ */
+raft_status raft_node_tick(struct raft_node *node, struct raft_error **error);
+
+/**
+ * One unit of logical time has passed for a group that is known to be at rest: the election
+ * clock moves and nothing is sent.
+ */
+raft_status raft_node_tick_quiesced(struct raft_node *node, struct raft_error **error);
+
+/**
+ * Campaigns at once, without waiting for the election timeout.
+ */
+raft_status raft_node_campaign(struct raft_node *node, struct raft_error **error);
+
+/**
+ * Proposes `len` bytes at `data`, which are copied, as one entry. That it was taken does not
+ * mean that it will be committed: it is when it comes back in `committed_entries`.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+ */
+raft_status raft_node_propose(struct raft_node *node,
+                              const uint8_t *data,
+                              size_t len,
+                              struct raft_error **error);
+
+/**
+ * Proposes `list_len` payloads, which are copied, as one entry each, in this order: all of
+ * them or none. No payloads at all are RAFT_OK and do nothing.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+ */
+raft_status raft_node_propose_many(struct raft_node *node,
+                                   const struct raft_bytes *list,
+                                   size_t list_len,
+                                   struct raft_error **error);
+
+/**
+ * Proposes to add, remove or update one member, as an entry of type RAFT_ENTRY_CONF_CHANGE.
+ * `type` is one of the RAFT_CONF_CHANGE_ numbers; `context` is for the host's own use and
+ * comes back with the entry. When the entry comes to be applied, the host calls
+ * raft_node_apply_conf_change(). A leader that cannot take the change (another one is in
+ * flight) turns it into an empty entry.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+ */
+raft_status raft_node_propose_conf_change(struct raft_node *node,
+                                          raft_conf_change_type change_type,
+                                          uint64_t node_id,
+                                          const uint8_t *context,
+                                          size_t context_len,
+                                          struct raft_error **error);
+
+/**
+ * Proposes a configuration change in its encoded form: raftpb.ConfChange for
+ * RAFT_ENTRY_CONF_CHANGE, raftpb.ConfChangeV2 for RAFT_ENTRY_CONF_CHANGE_V2, which
+ * raft_conf_change_encode() makes.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_DROPPED.
+ */
+raft_status raft_node_propose_conf_change_encoded(struct raft_node *node,
+                                                  raft_entry_type entry_type,
+                                                  const uint8_t *data,
+                                                  size_t len,
+                                                  struct raft_error **error);
+
+/**
+ * Applies a committed configuration change: `entry_type` and `data` are those of the entry.
+ * To be called for each entry of type RAFT_ENTRY_CONF_CHANGE or RAFT_ENTRY_CONF_CHANGE_V2,
+ * when its turn to be applied comes; for a change that the host refuses,
+ * raft_node_reject_conf_change() instead.
+ *
+ * `out` may be NULL; otherwise the new configuration is stored there, and belongs to the
+ * caller, who frees it with raft_conf_state_free().
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the
+ * members are as before, and the change counts as refused).
+ */
+raft_status raft_node_apply_conf_change(struct raft_node *node,
+                                        raft_entry_type entry_type,
+                                        const uint8_t *data,
+                                        size_t len,
+                                        struct raft_conf_state **out,
+                                        struct raft_error **error);
+
+/**
+ * Tells the node that a committed configuration change was not applied, since the host
+ * refuses it (every member must do so alike). The members stay as they are, and the next
+ * change may be proposed.
+ */
+raft_status raft_node_reject_conf_change(struct raft_node *node, struct raft_error **error);
+
+/**
+ * The configuration as of the last applied change. It belongs to the caller, who frees it
+ * with raft_conf_state_free().
+ */
+raft_status raft_node_conf_state(const struct raft_node *node,
+                                 struct raft_conf_state **out,
+                                 struct raft_error **error);
+
+/**
+ * Hands over a message from a peer: `len` bytes of raftpb.Message at `data`, which are
+ * copied. Whatever they are, an error changes nothing.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
+ * RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER, RAFT_ERR_DROPPED (a forwarded proposal).
+ */
+raft_status raft_node_step(struct raft_node *node,
+                           const uint8_t *data,
+                           size_t len,
+                           struct raft_error **error);
+
+/**
+ * Hands over several messages, each one preceded by its length as a protobuf varint. All are
+ * decoded first: if one can't be, none is handed over. A message that the node then refuses
+ * does not keep the others from it; the first refusal is what is returned, after all have had
+ * their turn.
+ *
+ * Errors: RAFT_ERR_MALFORMED, RAFT_ERR_LOCAL_MESSAGE and RAFT_ERR_IMPOSSIBLE for what can't
+ * be decoded; otherwise as for raft_node_step().
+ */
+raft_status raft_node_step_many(struct raft_node *node,
+                                const uint8_t *data,
+                                size_t len,
+                                struct raft_error **error);
+
+/**
+ * Asks for a linearizable read. `context`, which is copied, is the host's name for it; it
+ * must never be used again on any node, not even for another try. The answer is a read state
+ * with this context in a later Ready, or never comes, if messages get lost or the leader
+ * changes: then ask again under a new name.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_READ_DROPPED.
+ */
+raft_status raft_node_read_index(struct raft_node *node,
+                                 const uint8_t *context,
+                                 size_t context_len,
+                                 struct raft_error **error);
+
+/**
+ * Whether raft_node_ready() would give something to do.
+ */
+raft_status raft_node_has_ready(const struct raft_node *node, bool *out, struct raft_error **error);
+
+/**
+ * Takes the next batch of work. See raft_ready for what to do with it, and for how long it
+ * is valid. A node on a storage first reads there what it needs, in this call.
+ *
+ * Errors: RAFT_ERR_MISUSE (the last one has not been advanced), RAFT_ERR_CORRUPT,
+ * RAFT_ERR_IO (the storage can't be read; the call may be repeated).
+ */
+raft_status raft_node_ready(struct raft_node *node,
+                            const struct raft_ready **out,
+                            struct raft_error **error);
+
+/**
+ * The last Ready's work is done: persisted, sent and applied. To be called once after each
+ * raft_node_ready(), except with asynchronous storage writes.
+ *
+ * Errors: RAFT_ERR_MISUSE (there is no Ready to advance from).
+ */
+raft_status raft_node_advance(struct raft_node *node, struct raft_error **error);
+
+/**
+ * A message to this peer could not be delivered.
+ */
+raft_status raft_node_report_unreachable(struct raft_node *node,
+                                         uint64_t id,
+                                         struct raft_error **error);
+
+/**
+ * What became of a RAFT_MSG_SNAP to this peer: RAFT_SNAPSHOT_FINISH or
+ * RAFT_SNAPSHOT_FAILURE. Until that is reported, nothing else is sent to it.
+ *
+ * Errors: RAFT_ERR_ARGUMENT.
+ */
+raft_status raft_node_report_snapshot(struct raft_node *node,
+                                      uint64_t id,
+                                      raft_snapshot_status status,
+                                      struct raft_error **error);
+
+/**
+ * Asks the leader to hand its leadership to this member. On a follower, passes the wish on.
+ */
+raft_status raft_node_transfer_leader(struct raft_node *node,
+                                      uint64_t transferee,
+                                      struct raft_error **error);
+
+/**
+ * A follower forgets its leader, so that it may vote for another at once.
+ */
+raft_status raft_node_forget_leader(struct raft_node *node, struct raft_error **error);
+
+/**
+ * Answers a raft_read_request with entries from its low index on, each one as raftpb.Entry.
+ * They are copied. Late, stale and wrong answers are harmless.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+ */
+raft_status raft_node_provide_entries(struct raft_node *node,
+                                      uint64_t request_id,
+                                      const struct raft_bytes *entries,
+                                      size_t entries_len,
+                                      struct raft_error **error);
+
+/**
+ * Answers a raft_read_request: there are no entries, because of RAFT_READ_COMPACTED or
+ * RAFT_READ_UNAVAILABLE.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_WRONG_ANSWER.
+ */
+raft_status raft_node_read_failed(struct raft_node *node,
+                                  uint64_t request_id,
+                                  raft_read_failure failure,
+                                  struct raft_error **error);
+
+/**
+ * Answers a raft_snapshot_request: `len` bytes of raftpb.Snapshot at `data`, which are
+ * copied.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+ */
+raft_status raft_node_provide_snapshot(struct raft_node *node,
+                                       uint64_t request_id,
+                                       const uint8_t *data,
+                                       size_t len,
+                                       struct raft_error **error);
+
+/**
+ * Answers a raft_snapshot_request: there is no snapshot at the moment. The core asks again
+ * when it still needs one.
+ *
+ * Errors: RAFT_ERR_WRONG_ANSWER.
+ */
+raft_status raft_node_snapshot_failed(struct raft_node *node,
+                                      uint64_t request_id,
+                                      struct raft_error **error);
+
+/**
+ * Tells the node that the stored log begins at `first_index` now. A node on a raft_storage
+ * finds that out by itself.
+ *
+ * Errors: RAFT_ERR_MISUSE (entries that are not applied yet can't have been dropped).
+ */
+raft_status raft_node_compacted(struct raft_node *node,
+                                uint64_t first_index,
+                                struct raft_error **error);
+
+/**
+ * Fills in what the node says about itself. The caller sets out->size first.
+ *
+ * Errors: RAFT_ERR_ARGUMENT (the size).
+ */
+raft_status raft_node_get_status(const struct raft_node *node,
+                                 struct raft_node_status *out,
+                                 struct raft_error **error);
+
+/**
+ * All that the node says about itself, on a leader with the progress of each member, as an
+ * encoded libraft.Status. The buffer belongs to the caller, who frees it with
+ * raft_buffer_free().
+ */
+raft_status raft_node_status_encoded(const struct raft_node *node,
+                                     struct raft_buffer **out,
+                                     struct raft_error **error);
+
+/**
+ * Makes a storage that lives and dies with the process; for tests.
+ */
+raft_status raft_storage_memory_new(struct raft_storage **out, struct raft_error **error);
+
+/**
+ * Opens a durable storage: the directory `path`, in the system's own encoding and ended by a
+ * zero byte, which is made if it is absent. A record that a crash cut off at the end of the
+ * log is removed, which raft_storage_recovery_report() tells; damage anywhere else is
+ * RAFT_ERR_CORRUPT.
+ *
+ * Errors: RAFT_ERR_LOCKED (it is open already, here or in another process), RAFT_ERR_CORRUPT,
+ * RAFT_ERR_IO.
+ */
+raft_status raft_storage_open(const char *path,
+                              struct raft_storage **out,
+                              struct raft_error **error);
+
+/**
+ * Frees a handle. The storage itself is closed when the last node on it is freed as well;
+ * only then can a durable one be opened again. NULL is ignored.
+ */
+void raft_storage_free(struct raft_storage *storage);
+
+/**
+ * Whether nothing has ever been written to the storage.
+ */
+raft_status raft_storage_is_fresh(const struct raft_storage *storage,
+                                  bool *out,
+                                  struct raft_error **error);
+
+/**
+ * Writes the first state of a group's first members into a fresh storage: a snapshot of
+ * `index` and `term` with these voters and learners and with `data`, the state machine's
+ * first state. Every first member has to be given the same. `index` and `term` are both 0, or
+ * both at least 1; with 1 and 1 the log begins at index 2, so that a member that joins later,
+ * with a fresh storage, can only be brought up by a snapshot, and so learns what is in `data`
+ * as well. A member that joins later is not bootstrapped.
+ *
+ * Errors: RAFT_ERR_MISUSE (the storage is not fresh), RAFT_ERR_ARGUMENT (no voters, a member
+ * twice or with id 0, only one of index and term is 0), RAFT_ERR_IO.
+ */
+raft_status raft_storage_bootstrap(struct raft_storage *storage,
+                                   uint64_t index,
+                                   uint64_t term,
+                                   const uint64_t *voters,
+                                   size_t voters_len,
+                                   const uint64_t *learners,
+                                   size_t learners_len,
+                                   const uint8_t *data,
+                                   size_t data_len,
+                                   struct raft_error **error);
+
+/**
+ * Persists the hard state, the entries and the snapshot of a Ready, all or nothing, with one
+ * sync if it needs one. When this returns RAFT_OK, the messages may be sent. `ready` is what
+ * raft_node_ready() gave, and not a copy of that struct.
+ *
+ * Errors: RAFT_ERR_ARGUMENT (the entries do not fit the log), RAFT_ERR_SNAPSHOT_OUT_OF_DATE,
+ * RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ */
+raft_status raft_storage_save(struct raft_storage *storage,
+                              const struct raft_ready *ready,
+                              struct raft_error **error);
+
+/**
+ * The same from pieces, for what does not come from a raft_ready of this process:
+ * `hard_state` (NULL if it has not changed), `entries_len` encoded raftpb.Entry, and an
+ * encoded raftpb.Snapshot (of length 0 if there is none), which replaces the log before the
+ * entries are appended. The entries replace what the log has from the first one's index on.
+ *
+ * Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE.
+ */
+raft_status raft_storage_append(struct raft_storage *storage,
+                                const struct raft_hard_state *hard_state,
+                                const struct raft_bytes *entries,
+                                size_t entries_len,
+                                const uint8_t *snapshot,
+                                size_t snapshot_len,
+                                bool must_sync,
+                                struct raft_error **error);
+
+/**
+ * Persists what a message of type RAFT_MSG_STORAGE_APPEND asks for: with asynchronous storage
+ * writes, the work of the append worker. Its responses may then be delivered. `data` is the
+ * message's encoding.
+ *
+ * Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
+ * RAFT_ERR_ARGUMENT (another type of message).
+ */
+raft_status raft_storage_append_message(struct raft_storage *storage,
+                                        const uint8_t *data,
+                                        size_t len,
+                                        struct raft_error **error);
+
+/**
+ * Makes earlier writes survive a power cut that did not ask for a sync by themselves, as when
+ * only the commit index moved. For an orderly end.
+ *
+ * Errors: RAFT_ERR_IO.
+ */
+raft_status raft_storage_sync(struct raft_storage *storage, struct raft_error **error);
+
+/**
+ * The first index of the log; one more than the last one if the log is empty.
+ */
+raft_status raft_storage_first_index(const struct raft_storage *storage,
+                                     uint64_t *out,
+                                     struct raft_error **error);
+
+/**
+ * The last index of the log; the one that it was compacted to if the log is empty.
+ */
+raft_status raft_storage_last_index(const struct raft_storage *storage,
+                                    uint64_t *out,
+                                    struct raft_error **error);
+
+/**
+ * The term of the entry `index`, in [first index - 1, last index + 1).
+ *
+ * Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE.
+ */
+raft_status raft_storage_term(const struct raft_storage *storage,
+                              uint64_t index,
+                              uint64_t *out,
+                              struct raft_error **error);
+
+/**
+ * The last hard state that was written; all zero if none was.
+ */
+raft_status raft_storage_hard_state(const struct raft_storage *storage,
+                                    struct raft_hard_state *out,
+                                    struct raft_error **error);
+
+/**
+ * The entries [low, high): at least the first one, and then as many as fit into `max_bytes`,
+ * counted by their encoding (RAFT_NO_LIMIT for all). The list belongs to the caller, who
+ * frees it with raft_entries_free().
+ *
+ * Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_ARGUMENT (low > high),
+ * RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ */
+raft_status raft_storage_entries(const struct raft_storage *storage,
+                                 uint64_t low,
+                                 uint64_t high,
+                                 uint64_t max_bytes,
+                                 struct raft_entries **out,
+                                 struct raft_error **error);
+
+/**
+ * The newest snapshot. Before the first one it has index 0, no data, and the members that the
+ * storage was bootstrapped with. It belongs to the caller, who frees it with
+ * raft_snapshot_free().
+ *
+ * Errors: RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ */
+raft_status raft_storage_snapshot(const struct raft_storage *storage,
+                                  struct raft_snapshot **out,
+                                  struct raft_error **error);
+
+/**
+ * Makes `data`, the state machine's state after the entry `index`, the newest snapshot. The
+ * log stays as it is; see raft_storage_compact(). `conf_state` is the encoded
+ * raftpb.ConfState as of that entry, such as raft_conf_state.encoded from
+ * raft_node_apply_conf_change(); of length 0 it stands for the members in the last snapshot.
+ *
+ * Errors: RAFT_ERR_SNAPSHOT_OUT_OF_DATE, RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE (the log
+ * does not reach there), RAFT_ERR_MALFORMED, RAFT_ERR_IO.
+ */
+raft_status raft_storage_create_snapshot(struct raft_storage *storage,
+                                         uint64_t index,
+                                         const uint8_t *conf_state,
+                                         size_t conf_state_len,
+                                         const uint8_t *data,
+                                         size_t data_len,
+                                         struct raft_error **error);
+
+/**
+ * Drops the entries below `first_index`, which becomes the log's first index: at most one
+ * more than the index of the newest snapshot (of the memory storage, than the last index).
+ * Nodes on this storage hear of it by themselves.
+ *
+ * Errors: RAFT_ERR_COMPACTED (that far and farther already), RAFT_ERR_UNAVAILABLE (the log
+ * does not reach there), RAFT_ERR_MISUSE (the newest snapshot does not), RAFT_ERR_IO.
+ */
+raft_status raft_storage_compact(struct raft_storage *storage,
+                                 uint64_t first_index,
+                                 struct raft_error **error);
+
+/**
+ * All that a node needs to know of its storage when it starts, as an encoded
+ * libraft.RestartState. The buffer belongs to the caller, who frees it with
+ * raft_buffer_free().
+ */
+raft_status raft_storage_restart_state(const struct raft_storage *storage,
+                                       struct raft_buffer **out,
+                                       struct raft_error **error);
+
+/**
+ * What had to be repaired when the storage was opened, as UTF-8 for people; empty if nothing
+ * had to be. The buffer belongs to the caller, who frees it with raft_buffer_free().
+ */
+raft_status raft_storage_recovery_report(const struct raft_storage *storage,
+                                         struct raft_buffer **out,
+                                         struct raft_error **error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* LIBRAFT_H */
