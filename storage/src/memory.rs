@@ -1,0 +1,153 @@
+//! A storage that lives and dies with its process.
+
+use std::{
+    collections::VecDeque,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use bytes::Bytes;
+use libraft_core::{
+    ConfState, Entry, HardState, Index, RestartState, Snapshot, Term, codec::entry_encoded_len,
+};
+
+use crate::{
+    error::Result,
+    state::LogState,
+    storage::{Storage, Update},
+};
+
+/// Keeps everything in memory. Behaves as etcd-io/raft's storage of that name, with errors where
+/// that one panics; unlike [`crate::DurableStorage`] it may be compacted beyond its snapshot.
+#[derive(Debug, Default)]
+pub struct MemoryStorage {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: LogState,
+    /// The entries `(state.compacted.index, state.last_index]`.
+    entries: VecDeque<Entry>,
+    snapshot_data: Bytes,
+}
+
+impl Inner {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            id: self.state.snapshot_id,
+            conf_state: ConfState::clone(&self.state.conf_state),
+            data: self.snapshot_data.clone(),
+        }
+    }
+}
+
+impl MemoryStorage {
+    /// A fresh storage.
+    pub fn new() -> MemoryStorage {
+        MemoryStorage::default()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        // Nothing panics half way through a change, so a poisoned lock guards sound data.
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn write(&self, update: Update<'_>) -> Result<()> {
+        let mut inner = self.change();
+        let staged = inner.state.stage(&update)?;
+        if let Some(snapshot) = update.snapshot {
+            inner.entries.clear();
+            inner.snapshot_data = snapshot.data.clone();
+        }
+        if let Some(from) = staged.truncate_from {
+            let kept = from - staged.state.first_index();
+            inner.entries.truncate(kept as usize);
+        }
+        inner.entries.extend(staged.entries.iter().cloned());
+        inner.state = staged.state;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn entries(&self, low: Index, high: Index, max_bytes: u64) -> Result<Vec<Entry>> {
+        let inner = self.read();
+        inner.state.check_range(low, high)?;
+        let mut bytes = 0;
+        let start = (low - inner.state.first_index()) as usize;
+        let wanted = inner.entries.iter().skip(start).take((high - low) as usize);
+        let fitting = wanted.take_while(|entry| {
+            let first = bytes == 0;
+            bytes += entry_encoded_len(entry) as u64;
+            first || bytes <= max_bytes
+        });
+        Ok(fitting.cloned().collect())
+    }
+
+    fn term(&self, index: Index) -> Result<Term> {
+        self.read().state.term(index)
+    }
+
+    fn first_index(&self) -> Index {
+        self.read().state.first_index()
+    }
+
+    fn last_index(&self) -> Index {
+        self.read().state.last_index
+    }
+
+    fn hard_state(&self) -> HardState {
+        self.read().state.hard_state
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        Ok(self.read().snapshot())
+    }
+
+    fn create_snapshot(
+        &self,
+        index: Index,
+        conf_state: Option<ConfState>,
+        data: Bytes,
+    ) -> Result<Snapshot> {
+        let mut inner = self.change();
+        inner.state = inner.state.with_snapshot(index, conf_state)?;
+        inner.snapshot_data = data;
+        Ok(inner.snapshot())
+    }
+
+    fn compact(&self, first_index: Index) -> Result<()> {
+        let mut inner = self.change();
+        let state = inner.state.compacted_to(first_index)?;
+        let dropped = first_index - inner.state.first_index();
+        inner.entries.drain(..dropped as usize);
+        inner.state = state;
+        Ok(())
+    }
+
+    fn restart_state(&self) -> RestartState {
+        self.read().state.restart_state()
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.read().state.is_fresh()
+    }
+
+    fn bootstrap(&self, snapshot: Snapshot) -> Result<()> {
+        let mut inner = self.change();
+        inner.state = inner.state.bootstrapped(&snapshot)?;
+        inner.snapshot_data = snapshot.data;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

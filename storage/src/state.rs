@@ -1,0 +1,305 @@
+//! What both storages know of the log without its entries: the cursors, the terms, the places of
+//! configuration changes. Each change is checked here, and made on a copy, so that a storage
+//! takes it over only once it is written.
+//!
+//! It holds no payload and does no I/O. Its size grows with the number of terms and of
+//! configuration changes in the log, not with the number of entries.
+
+use std::sync::Arc;
+
+use libraft_core::{
+    ConfState, Entry, EntryId, HardState, Index, MAX_POSITION, RestartState, Snapshot, Term,
+    TermRun,
+};
+
+use crate::{
+    error::{Error, Result},
+    storage::Update,
+};
+
+/// The log's outline. Copying it is cheap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogState {
+    pub hard_state: HardState,
+    /// The last entry in the newest snapshot.
+    pub snapshot_id: EntryId,
+    /// The configuration in the newest snapshot.
+    pub conf_state: Arc<ConfState>,
+    /// The entry before the log's first.
+    pub compacted: EntryId,
+    pub last_index: Index,
+    /// The terms of `(compacted.index, last_index]`.
+    pub term_runs: Arc<Vec<TermRun>>,
+    /// Where configuration changes are, in `(compacted.index, last_index]`.
+    pub conf_changes: Arc<Vec<Index>>,
+}
+
+/// The outcome of an update that is sound.
+pub(crate) struct Staged<'a> {
+    pub state: LogState,
+    /// Whether the old log is gone before anything is appended.
+    pub restored: bool,
+    /// The entries that are really to be appended.
+    pub entries: &'a [Entry],
+    /// Stored entries from here on are replaced.
+    pub truncate_from: Option<Index>,
+}
+
+impl LogState {
+    pub fn first_index(&self) -> Index {
+        self.compacted.index + 1
+    }
+
+    pub fn is_fresh(&self) -> bool {
+        *self == LogState::default()
+    }
+
+    pub fn term(&self, index: Index) -> Result<Term> {
+        if index < self.compacted.index {
+            return Err(Error::Compacted);
+        }
+        if index > self.last_index {
+            return Err(Error::Unavailable);
+        }
+        if index == self.compacted.index {
+            return Ok(self.compacted.term);
+        }
+        let later = self
+            .term_runs
+            .partition_point(|run| run.first_index <= index);
+        Ok(self.term_runs[later - 1].term)
+    }
+
+    /// Whether `[low, high)` is in the log.
+    pub fn check_range(&self, low: Index, high: Index) -> Result<()> {
+        if low > high {
+            return Err(Error::Invalid(format!(
+                "the range [{low}, {high}) is reversed"
+            )));
+        }
+        if low <= self.compacted.index {
+            return Err(Error::Compacted);
+        }
+        if high > self.last_index + 1 {
+            return Err(Error::Unavailable);
+        }
+        Ok(())
+    }
+
+    /// Checks an update, and works out the state after it.
+    pub fn stage<'a>(&self, update: &Update<'a>) -> Result<Staged<'a>> {
+        let mut state = self.clone();
+        if let Some(snapshot) = update.snapshot {
+            if snapshot.is_empty() {
+                return Err(Error::SnapshotOutOfDate);
+            }
+            state.restore(snapshot)?;
+        }
+        let mut entries = update.entries;
+        let mut truncate_from = None;
+        check_contiguous(entries)?;
+        if let Some(last) = entries.last() {
+            if last.index < state.first_index() {
+                entries = &[];
+            } else {
+                let below = state.first_index().saturating_sub(entries[0].index);
+                entries = &entries[below as usize..];
+                if entries[0].index <= state.last_index {
+                    truncate_from = Some(entries[0].index);
+                }
+                state.append(entries)?;
+            }
+        }
+        if let Some(hard_state) = update.hard_state {
+            state.hard_state = hard_state;
+        }
+        Ok(Staged {
+            state,
+            restored: update.snapshot.is_some(),
+            entries,
+            truncate_from,
+        })
+    }
+
+    /// The state after `create_snapshot`, and its id.
+    pub fn with_snapshot(&self, index: Index, conf_state: Option<ConfState>) -> Result<LogState> {
+        if index <= self.snapshot_id.index {
+            return Err(Error::SnapshotOutOfDate);
+        }
+        let term = self.term(index)?;
+        let mut state = self.clone();
+        state.snapshot_id = EntryId { term, index };
+        if let Some(conf_state) = conf_state {
+            state.conf_state = Arc::new(conf_state);
+        }
+        Ok(state)
+    }
+
+    /// The state after `compact`.
+    pub fn compacted_to(&self, first_index: Index) -> Result<LogState> {
+        if first_index <= self.first_index() {
+            return Err(Error::Compacted);
+        }
+        if first_index > self.last_index + 1 {
+            return Err(Error::Unavailable);
+        }
+        let index = first_index - 1;
+        let term = self.term(index)?;
+        let mut state = self.clone();
+        state.compacted = EntryId { term, index };
+        let runs = Arc::make_mut(&mut state.term_runs);
+        let over = runs.partition_point(|run| run.first_index <= first_index);
+        if first_index > self.last_index {
+            runs.clear();
+        } else {
+            runs.drain(..over - 1);
+            runs[0].first_index = first_index;
+        }
+        if state
+            .conf_changes
+            .first()
+            .is_some_and(|first| *first < first_index)
+        {
+            Arc::make_mut(&mut state.conf_changes).retain(|change| *change >= first_index);
+        }
+        Ok(state)
+    }
+
+    /// The state after `bootstrap`.
+    pub fn bootstrapped(&self, snapshot: &Snapshot) -> Result<LogState> {
+        if !self.is_fresh() {
+            return Err(Error::NotFresh);
+        }
+        let EntryId { term, index } = snapshot.id;
+        if (term == 0) != (index == 0) {
+            return Err(Error::Invalid(format!(
+                "no snapshot can end with the entry {index} of term {term}"
+            )));
+        }
+        let mut state = self.clone();
+        state.restore(snapshot)?;
+        // A node can't be in an earlier term than its log.
+        state.hard_state.term = term;
+        state.hard_state.commit = index;
+        Ok(state)
+    }
+
+    pub fn restart_state(&self) -> RestartState {
+        let applied = self.snapshot_id.index.max(self.compacted.index);
+        let mut hard_state = self.hard_state;
+        // Only committed entries are in a snapshot or compacted, but that they are committed need
+        // not have been written: a commit index alone is not synced.
+        hard_state.commit = hard_state.commit.max(applied);
+        RestartState {
+            hard_state,
+            conf_state: ConfState::clone(&self.conf_state),
+            compacted: self.compacted,
+            last_index: self.last_index,
+            term_runs: self.term_runs.to_vec(),
+            conf_changes: self
+                .conf_changes
+                .iter()
+                .copied()
+                .filter(|change| *change > applied)
+                .collect(),
+            applied,
+        }
+    }
+
+    /// The log becomes what follows the snapshot: nothing.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        if snapshot.id.index > MAX_POSITION {
+            return Err(Error::Invalid(format!(
+                "no snapshot ends at {}",
+                snapshot.id.index
+            )));
+        }
+        let stored = self.snapshot_id.index;
+        // A bootstrapped configuration is a snapshot at index 0, and gives way to any other.
+        if stored != 0 && stored >= snapshot.id.index {
+            return Err(Error::SnapshotOutOfDate);
+        }
+        self.snapshot_id = snapshot.id;
+        self.conf_state = Arc::new(snapshot.conf_state.clone());
+        self.compacted = snapshot.id;
+        self.last_index = snapshot.id.index;
+        self.term_runs = Arc::default();
+        self.conf_changes = Arc::default();
+        Ok(())
+    }
+
+    /// Replaces the log from the first entry on. The entries are contiguous and begin in
+    /// `[first_index, ..)`.
+    fn append(&mut self, entries: &[Entry]) -> Result<()> {
+        let from = entries[0].index;
+        if from > self.last_index + 1 {
+            return Err(Error::Invalid(format!(
+                "entry {from} would leave a gap after the last one, {}",
+                self.last_index
+            )));
+        }
+        let before = self.term(from - 1)?;
+        if entries[0].term < before {
+            return Err(Error::Invalid(format!(
+                "entry {from} of term {} can't follow one of term {before}",
+                entries[0].term
+            )));
+        }
+        // Copied only if they change, so that a storage sees by the pointer whether they did.
+        if self
+            .term_runs
+            .last()
+            .is_some_and(|run| run.first_index >= from)
+        {
+            Arc::make_mut(&mut self.term_runs).retain(|run| run.first_index < from);
+        }
+        if self
+            .conf_changes
+            .last()
+            .is_some_and(|change| *change >= from)
+        {
+            Arc::make_mut(&mut self.conf_changes).retain(|change| *change < from);
+        }
+        for entry in entries {
+            if self
+                .term_runs
+                .last()
+                .is_none_or(|run| run.term != entry.term)
+            {
+                Arc::make_mut(&mut self.term_runs).push(TermRun {
+                    first_index: entry.index,
+                    term: entry.term,
+                });
+            }
+            if entry.is_conf_change() {
+                Arc::make_mut(&mut self.conf_changes).push(entry.index);
+            }
+        }
+        self.last_index = from + entries.len() as u64 - 1;
+        Ok(())
+    }
+}
+
+fn check_contiguous(entries: &[Entry]) -> Result<()> {
+    for entry in entries {
+        if entry.index == 0 || entry.index > MAX_POSITION {
+            return Err(Error::Invalid(format!(
+                "no entry has index {}",
+                entry.index
+            )));
+        }
+    }
+    for pair in entries.windows(2) {
+        let (a, b) = (pair[0].id(), pair[1].id());
+        if b.index != a.index + 1 || b.term < a.term {
+            return Err(Error::Invalid(format!(
+                "entry {} of term {} can't follow entry {} of term {}",
+                b.index, b.term, a.index, a.term
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
