@@ -972,6 +972,26 @@ typedef struct raft_node_status {
   raft_role role;
 } raft_node_status;
 
+/**
+ * What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
+ * the call, so that a later version of the library can add fields and still serve this one.
+ */
+typedef struct raft_recovery_report {
+  /**
+   * sizeof(raft_recovery_report), set by the caller.
+   */
+  size_t size;
+  /**
+   * Writes that were begun, of which nobody was told that they succeeded, and of which nothing
+   * is left.
+   */
+  uint64_t discarded_writes;
+  /**
+   * Whether the storage existed and its last user did not close it, but ended in the middle.
+   */
+  bool crashed;
+} raft_recovery_report;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1789,11 +1809,13 @@ raft_status raft_storage_restart_state(const struct raft_storage *storage,
                                        struct raft_error **error);
 
 /**
- * What had to be repaired when the storage was opened, as UTF-8 for people; empty if nothing
- * had to be. The buffer belongs to the caller, who frees it with raft_buffer_free().
+ * Fills in what raft_storage_open() found. The caller sets out->size first. Of a memory
+ * storage, all is zero.
+ *
+ * Errors: RAFT_ERR_ARGUMENT (the size).
  */
 raft_status raft_storage_recovery_report(const struct raft_storage *storage,
-                                         struct raft_buffer **out,
+                                         struct raft_recovery_report *out,
                                          struct raft_error **error);
 
 #ifdef __cplusplus

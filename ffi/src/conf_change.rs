@@ -9,7 +9,6 @@ use libraft_core::{
 use crate::bytes::{copied, raft_buffer, raft_bytes, slice};
 use crate::entry::{entry_kind, pointer_to, raft_entry_type};
 use crate::error::{Failure, raft_error};
-use crate::status::raft_status;
 
 /// One step of a configuration change: one of the RAFT_CONF_CHANGE_ numbers, which are those of
 /// raftpb.ConfChangeType.

@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use libraft_core::{ConfState, Config, Index, NodeId, ReadOnlyOption, RestartState, codec};
+use libraft_storage::Storage;
 
 use crate::bytes::slice;
 use crate::error::{Failure, raft_error};
-use crate::status::{RAFT_ERR_IO, raft_status};
+use crate::status::RAFT_ERR_IO;
 
 /// The settings of a node. It belongs to the caller, who frees it with raft_config_free(); nodes
 /// keep a copy, so that one configuration serves for many and may be freed or changed at any time.
@@ -344,31 +345,28 @@ impl raft_config {
 }
 
 impl Settings {
-    /// The state to restart from, as of where the host's own state stands.
-    pub(crate) fn applied_to(&self, mut state: RestartState) -> Result<RestartState, Failure> {
-        let Some(applied) = &self.applied else {
+    /// What the node starts from: the storage, and where the host's own state stands.
+    pub(crate) fn restart_state(&self, storage: &dyn Storage) -> Result<RestartState, Failure> {
+        let state = storage.restart_state();
+        let Some(Applied { index, conf_state }) = &self.applied else {
             return Ok(state);
         };
-        let index = applied.index;
-        if index < state.applied || index > state.last_index {
-            return Err(Failure::argument(format!(
-                "applied is {index}, and the storage goes from the snapshot at {} to {}",
-                state.applied, state.last_index
-            )));
-        }
-        match &applied.conf_state {
-            Some(conf_state) => state.conf_state = conf_state.clone(),
-            None if state.conf_changes.iter().any(|change| *change <= index) => {
+        let conf_state = match conf_state {
+            Some(conf_state) => conf_state.clone(),
+            None if state.conf_changes.iter().any(|change| change <= index) => {
                 return Err(Failure::argument(
                     "a configuration change was applied since the stored snapshot, and conf_state \
                      does not say with which result",
                 ));
             }
-            None => {}
-        }
-        state.conf_changes.retain(|change| *change > index);
-        state.applied = index;
-        Ok(state)
+            None => state.conf_state,
+        };
+        storage.restart_state_at(*index, conf_state).map_err(|_| {
+            Failure::argument(format!(
+                "applied is {index}, and the storage goes from the snapshot at {} to {}",
+                state.applied, state.last_index
+            ))
+        })
     }
 
     /// The core's settings, complete and checked.

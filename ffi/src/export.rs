@@ -188,6 +188,7 @@ plain!(
     *const crate::node::raft_peer,
     *mut *mut crate::conf_state::raft_conf_state,
     *mut crate::node_status::raft_node_status,
+    *mut crate::storage::raft_recovery_report,
 );
 borrowed!(
     crate::config::raft_config,

@@ -8,7 +8,6 @@ use crate::bytes::{raft_bytes, slice};
 use crate::entry::offset;
 use crate::error::raft_error;
 use crate::snapshot::data_in;
-use crate::status::raft_status;
 
 /// The kind of a message: one of the RAFT_MSG_ numbers, which are those of raftpb.MessageType.
 pub type raft_message_type = i32;

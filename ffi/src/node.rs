@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, TryLockError};
 
 use bytes::Bytes;
 use libraft_core::{
-    ConfChange, ConfChangeSingle, ConfChangeV2, Index, Node, ReadFailure, ReadRequest, Ready,
-    SnapshotRequest, SnapshotStatus, codec,
+    ConfChange, ConfChangeSingle, ConfChangeV2, Error, Index, Node, ReadFailure, ReadRequest,
+    Ready, SnapshotRequest, SnapshotStatus, codec,
 };
+use libraft_storage::Storage;
 
 use crate::bytes::{copied, copied_list, raft_buffer, raft_bytes, slice};
 use crate::conf_change::{Change, raft_conf_change_type, single};
@@ -22,7 +23,7 @@ use crate::error::{Failure, raft_error};
 use crate::node_status::{self, raft_node_status};
 use crate::ready::{ReadyPlace, raft_ready};
 use crate::status::*;
-use crate::storage::{Storage, raft_storage};
+use crate::storage::raft_storage;
 
 /// One member of one Raft group. It does nothing by itself: the host passes in ticks, messages
 /// and proposals, takes a Ready whenever raft_node_has_ready() says so, does what that asks for,
@@ -44,6 +45,8 @@ struct Inner {
     node: Node,
     source: Option<Source>,
     ready: ReadyPlace,
+    /// Whether a Ready was taken that has not been advanced.
+    to_advance: bool,
 }
 
 /// The storage that a node was opened on.
@@ -52,6 +55,15 @@ struct Source {
     show_requests: bool,
     /// What the core has last been told of the storage's compaction.
     first_index: Index,
+    /// Requests that came up while a Ready was built; answered before the next one.
+    pending: Pending,
+}
+
+/// Requests of the core.
+#[derive(Default)]
+struct Pending {
+    reads: Vec<ReadRequest>,
+    snapshots: Vec<SnapshotRequest>,
 }
 
 /// A first member of a group, for raft_node_bootstrap().
@@ -100,10 +112,11 @@ export! {
     ) -> raft_status {
         let settings = config.settings();
         let storage = storage.shared();
-        let state = settings.applied_to(storage.restart_state())?;
+        let state = settings.restart_state(&*storage)?;
         let source = Source {
             show_requests: settings.show_requests,
             first_index: state.compacted.index + 1,
+            pending: Pending::default(),
             storage,
         };
         let node = Node::new(settings.core()?, state)?;
@@ -236,10 +249,7 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `list[..list_len]` and each view in it.
         let list = unsafe { copied_list(list, list_len, "list") }?;
-        node.with(|inner| match list.is_empty() {
-            true => Ok(()),
-            false => Ok(inner.node.propose_many(list)?),
-        })
+        node.with(|inner| Ok(inner.node.propose_many(list)?))
     }
 }
 
@@ -284,10 +294,11 @@ export! {
         let data = unsafe { copied(data, len, "data") }?;
         let change = Change::decode(entry_type, data)?;
         node.with(|inner| {
-            Ok(match &change {
-                Change::V1(change) => inner.node.propose_conf_change(change)?,
-                Change::V2(change) => inner.node.propose_conf_change_v2(change)?,
-            })
+            let taken = match &change {
+                Change::V1(change) => inner.node.propose_conf_change(change),
+                Change::V2(change) => inner.node.propose_conf_change_v2(change),
+            };
+            Ok(taken?)
         })
     }
 }
@@ -433,7 +444,7 @@ export! {
         out: *mut bool,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        let has = node.with(|inner| Ok(inner.node.has_ready()))?;
+        let has = node.with(|inner| Ok(inner.has_ready()))?;
         out.put(has)
     }
 }
@@ -460,7 +471,7 @@ export! {
     ///
     /// Errors: RAFT_ERR_MISUSE (there is no Ready to advance from).
     try fn raft_node_advance(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
-        node.with(|inner| Ok(inner.node.advance()?))
+        node.with(Inner::advance)
     }
 }
 
@@ -638,6 +649,7 @@ impl raft_node {
                 node,
                 source,
                 ready: ReadyPlace::new(),
+                to_advance: false,
             }),
         }))
     }
@@ -660,58 +672,142 @@ impl raft_node {
 }
 
 impl Inner {
+    fn has_ready(&self) -> bool {
+        let has_pending = |source: &Source| !source.pending.is_empty();
+        self.node.has_ready() || self.source.as_ref().is_some_and(has_pending)
+    }
+
     fn ready(&mut self) -> Result<*const raft_ready, Failure> {
-        self.follow_compaction()?;
-        self.answer_pending()?;
+        if let Some(source) = &mut self.source {
+            source.follow_compaction(&mut self.node)?;
+            source.answer_pending(&mut self.node)?;
+        }
         let mut ready = self.node.ready()?;
-        // Building the appends of this Ready may have shown that more has to be read. The answers
-        // come with the next one.
-        self.answer_shown(&mut ready)?;
+        self.to_advance = true;
+        // Building the appends of this Ready may have shown that more has to be read.
+        if let Some(source) = self.source.as_mut().filter(|source| !source.show_requests) {
+            source.pending.take(&mut ready);
+        }
         Ok(self.ready.fill(ready))
     }
 
-    /// Tells the core what the host has dropped from the storage.
-    fn follow_compaction(&mut self) -> Result<(), Failure> {
-        if let Some(source) = &mut self.source {
-            let first_index = source.storage.first_index()?;
-            if first_index > source.first_index {
-                self.node.compacted(first_index)?;
-                source.first_index = first_index;
-            }
+    /// The core has nothing to advance from after a Ready in which there was nothing to do, but
+    /// that is no reason for a host to look into each one first.
+    fn advance(&mut self) -> Result<(), Failure> {
+        let had_one = std::mem::take(&mut self.to_advance);
+        match self.node.advance() {
+            Err(Error::Misuse(_)) if had_one => Ok(()),
+            result => Ok(result?),
         }
-        Ok(())
-    }
-
-    /// Answers the requests that have not been in a Ready yet.
-    fn answer_pending(&mut self) -> Result<(), Failure> {
-        let Some(source) = self.source.as_ref().filter(|source| !source.show_requests) else {
-            return Ok(());
-        };
-        let (reads, snapshots) = self.node.take_requests();
-        source.answer(&mut self.node, &reads, &snapshots)
-    }
-
-    fn answer_shown(&mut self, ready: &mut Ready) -> Result<(), Failure> {
-        let Some(source) = self.source.as_ref().filter(|source| !source.show_requests) else {
-            return Ok(());
-        };
-        let reads = std::mem::take(&mut ready.reads);
-        let snapshots = std::mem::take(&mut ready.snapshot_requests);
-        source.answer(&mut self.node, &reads, &snapshots)
     }
 }
 
 impl Source {
-    /// Reads from the storage and passes on what it says. An answer that the core no longer wants
-    /// is no failure: meanwhile the log may have changed.
-    fn answer(
-        &self,
-        node: &mut Node,
-        reads: &[ReadRequest],
-        snapshots: &[SnapshotRequest],
-    ) -> Result<(), Failure> {
-        todo!()
+    /// Tells the core what the host has dropped from the storage. What the core counts as not
+    /// applied yet, because the host compacts before it advances, waits for the next time.
+    fn follow_compaction(&mut self, node: &mut Node) -> Result<(), Failure> {
+        let applied = node.basic_status().applied;
+        let first_index = self.storage.first_index().min(applied + 1);
+        if first_index > self.first_index {
+            node.compacted(first_index)?;
+            self.first_index = first_index;
+        }
+        Ok(())
     }
+
+    /// Answers the requests that no Ready has shown.
+    ///
+    /// # Errors
+    /// The first one of [`Source::read`] and [`Source::read_snapshot`]. Everything is answered
+    /// all the same, so that the core asks again.
+    fn answer_pending(&mut self, node: &mut Node) -> Result<(), Failure> {
+        if self.show_requests {
+            return Ok(());
+        }
+        let earlier = std::mem::take(&mut self.pending);
+        let (reads, snapshots) = node.take_requests();
+        let mut result = Ok(());
+        for request in earlier.reads.iter().chain(&reads) {
+            result = result.and(self.read(node, request));
+        }
+        for request in earlier.snapshots.iter().chain(&snapshots) {
+            result = result.and(self.read_snapshot(node, request));
+        }
+        result
+    }
+
+    /// Passes stored entries to the core.
+    ///
+    /// # Errors
+    /// Those of a damaged storage, and of one that is not what this node has written: they would
+    /// come up again and again, and nothing would ever be applied.
+    fn read(&self, node: &mut Node, request: &ReadRequest) -> Result<(), Failure> {
+        let entries = self
+            .storage
+            .entries(request.low, request.high, request.max_bytes);
+        match entries {
+            Ok(entries) => Ok(node.provide_entries(request.id, entries)?),
+            Err(error) => {
+                node.read_failed(request.id, read_failure(&error))?;
+                let status = node.basic_status();
+                // What is committed and not applied must be there. Anything else may have been
+                // compacted or replaced since it was asked for.
+                let not_applied = status.applied + 1..status.hard_state.commit + 1;
+                match not_applied.contains(&request.low) || is_damage(&error) {
+                    true => Err(error.into()),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Passes the stored snapshot to the core.
+    ///
+    /// # Errors
+    /// Those of a damaged storage.
+    fn read_snapshot(&self, node: &mut Node, request: &SnapshotRequest) -> Result<(), Failure> {
+        match self.storage.snapshot() {
+            Ok(snapshot) if !snapshot.is_empty() => {
+                Ok(node.provide_snapshot(request.id, snapshot)?)
+            }
+            Ok(_) => Ok(node.snapshot_failed(request.id)?),
+            Err(error) => {
+                node.snapshot_failed(request.id)?;
+                match is_damage(&error) {
+                    true => Err(error.into()),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.reads.is_empty() && self.snapshots.is_empty()
+    }
+
+    /// Takes over the requests in a Ready.
+    fn take(&mut self, ready: &mut Ready) {
+        self.reads.append(&mut ready.reads);
+        self.snapshots.append(&mut ready.snapshot_requests);
+    }
+}
+
+fn read_failure(error: &libraft_storage::Error) -> ReadFailure {
+    match error {
+        libraft_storage::Error::Compacted => ReadFailure::Compacted,
+        _ => ReadFailure::Unavailable,
+    }
+}
+
+/// Whether the storage itself is at fault, rather than what was asked of it.
+fn is_damage(error: &libraft_storage::Error) -> bool {
+    use libraft_storage::Error;
+    !matches!(
+        error,
+        Error::Compacted | Error::Unavailable | Error::SnapshotTemporarilyUnavailable
+    )
 }
 
 /// Takes the next length-delimited frame off the front.

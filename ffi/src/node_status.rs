@@ -38,7 +38,7 @@ pub struct raft_node_status {
     pub role: raft_role,
 }
 
-/// Fills in what the caller's struct has room for.
+/// Fills in the caller's struct.
 ///
 /// # Safety
 /// `place` is NULL or points to a struct whose `size` is set, and is true.
@@ -46,18 +46,9 @@ pub(crate) unsafe fn fill(
     place: *mut raft_node_status,
     status: &BasicStatus,
 ) -> Result<(), Failure> {
-    if place.is_null() {
-        return Err(Failure::new(RAFT_ERR_NULL, "out is NULL"));
-    }
-    // SAFETY: not NULL, and `size` is set, by the contract.
-    let size = unsafe { (&raw const (*place).size).read() };
-    if size != size_of::<raft_node_status>() {
-        return Err(Failure::argument(format!(
-            "the size of out is {size} and should be sizeof(raft_node_status), {}",
-            size_of::<raft_node_status>()
-        )));
-    }
-    // SAFETY: as large as the type, by the check above and the contract.
+    // SAFETY: the same contract, for a struct that begins with its size.
+    let size = unsafe { checked_size(place) }?;
+    // SAFETY: not NULL and as large as the type, by the check above and the contract.
     unsafe {
         place.write(raft_node_status {
             size,
@@ -75,6 +66,25 @@ pub(crate) unsafe fn fill(
         });
     }
     Ok(())
+}
+
+/// The size that the caller has set, if it is that of the type.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose first field is a `usize` that is set.
+pub(crate) unsafe fn checked_size<T>(place: *mut T) -> Result<usize, Failure> {
+    if place.is_null() {
+        return Err(Failure::new(RAFT_ERR_NULL, "out is NULL"));
+    }
+    // SAFETY: not NULL, and it begins with a `usize`, by the contract.
+    let size = unsafe { place.cast::<usize>().read() };
+    if size != size_of::<T>() {
+        return Err(Failure::argument(format!(
+            "the size of out is {size} and should be {}",
+            size_of::<T>()
+        )));
+    }
+    Ok(size)
 }
 
 /// The whole status as protobuf.

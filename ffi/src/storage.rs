@@ -3,17 +3,22 @@
 //! A counted reference to one of the storages of `libraft-storage`, so that a handle may be freed
 //! while nodes still use what is behind it.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
+use std::path::Path;
 use std::sync::Arc;
 
-use libraft_core::{Index, RestartState};
+use libraft_core::{
+    ConfState, EntryId, HardState, LOCAL_APPLY, MAX_POSITION, NodeId, Snapshot, codec,
+};
+use libraft_storage::{DurableStorage, MemoryStorage, RecoveryReport, Storage, Update};
 
-use crate::bytes::{raft_buffer, raft_bytes};
-use crate::entry::{raft_entries, raft_hard_state};
+use crate::bytes::{copied, copied_list, raft_buffer, raft_bytes, slice};
+use crate::entry::{decode_entries, hard_state_view, raft_entries, raft_hard_state};
 use crate::error::{Failure, raft_error};
+use crate::node_status::checked_size;
 use crate::ready::raft_ready;
 use crate::snapshot::raft_snapshot;
-use crate::status::raft_status;
+use crate::status::*;
 
 /// Where a node's hard state, log and snapshot are kept. It belongs to the caller, who frees it
 /// with raft_storage_free().
@@ -25,7 +30,24 @@ use crate::status::raft_status;
 /// defect of the library; each one's comment lists what it returns besides. RAFT_ERR_IO comes
 /// from the durable storage only; after a write has failed with it, nobody can know how much of it
 /// is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew.
-pub struct raft_storage(Arc<dyn Storage>);
+pub struct raft_storage {
+    shared: Arc<dyn Storage>,
+    report: RecoveryReport,
+}
+
+/// What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
+/// the call, so that a later version of the library can add fields and still serve this one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_recovery_report {
+    /// sizeof(raft_recovery_report), set by the caller.
+    pub size: usize,
+    /// Writes that were begun, of which nobody was told that they succeeded, and of which nothing
+    /// is left.
+    pub discarded_writes: u64,
+    /// Whether the storage existed and its last user did not close it, but ended in the middle.
+    pub crashed: bool,
+}
 
 export! {
     /// Makes a storage that lives and dies with the process; for tests.
@@ -33,7 +55,7 @@ export! {
         out: *mut *mut raft_storage,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(raft_storage::give(Arc::new(MemoryStorage::new()), RecoveryReport::default()))
     }
 }
 
@@ -50,7 +72,14 @@ export! {
         out: *mut *mut raft_storage,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        if path.is_null() {
+            return Err(Failure::new(RAFT_ERR_NULL, "path is NULL"));
+        }
+        // SAFETY: not NULL, so that the caller vouches for a zero byte at its end.
+        let path = native(unsafe { CStr::from_ptr(path) })?;
+        let storage = DurableStorage::open(path)?;
+        let report = storage.recovery();
+        out.put(raft_storage::give(Arc::new(storage), report))
     }
 }
 
@@ -72,7 +101,7 @@ export! {
         out: *mut bool,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(storage.shared.is_fresh())
     }
 }
 
@@ -98,7 +127,18 @@ export! {
         data_len: usize,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        // SAFETY: the caller vouches for `voters[..voters_len]`.
+        let voters = unsafe { slice(voters, voters_len, "voters") }?;
+        // SAFETY: the caller vouches for `learners[..learners_len]`.
+        let learners = unsafe { slice(learners, learners_len, "learners") }?;
+        // SAFETY: the caller vouches for `data[..data_len]`.
+        let data = unsafe { copied(data, data_len, "data") }?;
+        storage.shared.bootstrap(Snapshot {
+            id: EntryId { term, index },
+            conf_state: first_members(voters, learners)?,
+            data,
+        })?;
+        Ok(())
     }
 }
 
@@ -114,7 +154,7 @@ export! {
         ready: *const raft_ready,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        Ok(storage.shared.save(ready.core()?)?)
     }
 }
 
@@ -135,7 +175,26 @@ export! {
         must_sync: bool,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        // SAFETY: NULL, or the caller vouches for it.
+        let hard_state = unsafe { hard_state.as_ref() }.copied().map(HardState::from);
+        if hard_state.is_some_and(|state| state.term.max(state.commit) > MAX_POSITION) {
+            return Err(Failure::argument("hard_state has a number beyond all bounds"));
+        }
+        // SAFETY: the caller vouches for `entries[..entries_len]` and each view in it.
+        let entries = decode_entries(unsafe { copied_list(entries, entries_len, "entries") }?)?;
+        // SAFETY: the caller vouches for `snapshot[..snapshot_len]`.
+        let snapshot = unsafe { copied(snapshot, snapshot_len, "snapshot") }?;
+        let snapshot = match snapshot.is_empty() {
+            true => None,
+            false => Some(codec::decode_snapshot(snapshot)?),
+        };
+        storage.shared.write(Update {
+            hard_state,
+            entries: &entries,
+            snapshot: snapshot.as_ref(),
+            must_sync,
+        })?;
+        Ok(())
     }
 }
 
@@ -152,7 +211,12 @@ export! {
         len: usize,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        // SAFETY: the caller vouches for `data[..len]`.
+        let message = codec::decode_message(unsafe { copied(data, len, "data") }?)?;
+        let update = Update::of_storage_append(&message).ok_or_else(|| {
+            Failure::argument("the message is not of type RAFT_MSG_STORAGE_APPEND")
+        })?;
+        Ok(storage.shared.write(update)?)
     }
 }
 
@@ -165,7 +229,7 @@ export! {
         storage: *mut raft_storage,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        Ok(storage.shared.sync()?)
     }
 }
 
@@ -176,7 +240,7 @@ export! {
         out: *mut u64,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(storage.shared.first_index())
     }
 }
 
@@ -187,7 +251,7 @@ export! {
         out: *mut u64,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(storage.shared.last_index())
     }
 }
 
@@ -201,7 +265,7 @@ export! {
         out: *mut u64,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(storage.shared.term(index)?)
     }
 }
 
@@ -212,7 +276,7 @@ export! {
         out: *mut raft_hard_state,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(hard_state_view(&storage.shared.hard_state()))
     }
 }
 
@@ -231,7 +295,7 @@ export! {
         out: *mut *mut raft_entries,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(raft_entries::give(&storage.shared.entries(low, high, max_bytes)?))
     }
 }
 
@@ -246,7 +310,7 @@ export! {
         out: *mut *mut raft_snapshot,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        out.put(raft_snapshot::give(storage.shared.snapshot()?))
     }
 }
 
@@ -267,7 +331,22 @@ export! {
         data_len: usize,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        // SAFETY: the caller vouches for `conf_state[..conf_state_len]`.
+        let conf_state = match unsafe { slice(conf_state, conf_state_len, "conf_state") }? {
+            [] => None,
+            encoded => Some(codec::decode_conf_state(encoded)?),
+        };
+        // SAFETY: the caller vouches for `data[..data_len]`.
+        let data = unsafe { copied(data, data_len, "data") }?;
+        let changes = storage.shared.restart_state().conf_changes;
+        if conf_state.is_none() && changes.iter().any(|change| *change <= index) {
+            return Err(Failure::argument(
+                "there are configuration changes since the last snapshot, so that conf_state has \
+                 to say what the members are",
+            ));
+        }
+        storage.shared.create_snapshot(index, conf_state, data)?;
+        Ok(())
     }
 }
 
@@ -283,7 +362,7 @@ export! {
         first_index: u64,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        Ok(storage.shared.compact(first_index)?)
     }
 }
 
@@ -296,31 +375,110 @@ export! {
         out: *mut *mut raft_buffer,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        let state = storage.shared.restart_state();
+        out.put(raft_buffer::give(codec::encode_restart_state(&state)))
     }
 }
 
 export! {
-    /// What had to be repaired when the storage was opened, as UTF-8 for people; empty if nothing
-    /// had to be. The buffer belongs to the caller, who frees it with raft_buffer_free().
+    /// Fills in what raft_storage_open() found. The caller sets out->size first. Of a memory
+    /// storage, all is zero.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT (the size).
     try fn raft_storage_recovery_report(
         storage: *const raft_storage,
-        out: *mut *mut raft_buffer,
+        out: *mut raft_recovery_report,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        todo!()
+        // SAFETY: the caller vouches for `out`, and that its size is set.
+        unsafe { raft_recovery_report::fill(out, &storage.report) }
     }
 }
 
 impl raft_storage {
+    /// A storage for the caller.
+    fn give(shared: Arc<dyn Storage>, report: RecoveryReport) -> *mut raft_storage {
+        Box::into_raw(Box::new(raft_storage { shared, report }))
+    }
+
     /// A reference for a node.
     pub(crate) fn shared(&self) -> Arc<dyn Storage> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.shared)
     }
 }
 
-/// What a node needs of a storage.
-pub(crate) trait Storage: Send + Sync {
-    fn restart_state(&self) -> RestartState;
-    fn first_index(&self) -> Result<Index, Failure>;
+impl raft_recovery_report {
+    /// Fills in the caller's struct.
+    ///
+    /// # Safety
+    /// `place` is NULL or points to a struct whose `size` is set, and is true.
+    unsafe fn fill(
+        place: *mut raft_recovery_report,
+        report: &RecoveryReport,
+    ) -> Result<(), Failure> {
+        // SAFETY: the same contract, for a struct that begins with its size.
+        let size = unsafe { checked_size(place) }?;
+        // SAFETY: not NULL and as large as the type, by the check above and the contract.
+        unsafe {
+            place.write(raft_recovery_report {
+                size,
+                discarded_writes: report.discarded_writes,
+                crashed: report.crashed,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A path as the system has it.
+#[cfg(unix)]
+fn native(path: &CStr) -> Result<&Path, Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
+}
+
+/// A path as text, on systems whose paths are no bytes.
+#[cfg(not(unix))]
+fn native(path: &CStr) -> Result<&Path, Failure> {
+    match path.to_str() {
+        Ok(path) => Ok(Path::new(path)),
+        Err(_) => Err(Failure::argument("path is not UTF-8")),
+    }
+}
+
+/// The configuration that a group begins with.
+fn first_members(voters: &[NodeId], learners: &[NodeId]) -> Result<ConfState, Failure> {
+    if voters.is_empty() {
+        return Err(Failure::argument("a group needs at least one voter"));
+    }
+    let mut all: Vec<NodeId> = voters.iter().chain(learners).copied().collect();
+    all.sort_unstable();
+    if let Some(id) = all.iter().find(|id| **id == 0 || **id >= LOCAL_APPLY) {
+        return Err(Failure::argument(format!("{id} is no id of a node")));
+    }
+    if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failure::argument(format!("{} is a member twice", pair[0])));
+    }
+    let mut conf_state = ConfState::of_voters(voters.iter().copied());
+    conf_state.learners = ConfState::of_voters(learners.iter().copied()).voters;
+    Ok(conf_state)
+}
+
+impl From<libraft_storage::Error> for Failure {
+    fn from(error: libraft_storage::Error) -> Failure {
+        use libraft_storage::Error;
+        let status = match &error {
+            Error::Compacted => RAFT_ERR_COMPACTED,
+            Error::Unavailable | Error::SnapshotTemporarilyUnavailable => RAFT_ERR_UNAVAILABLE,
+            Error::SnapshotOutOfDate => RAFT_ERR_SNAPSHOT_OUT_OF_DATE,
+            Error::SnapshotTooOld { .. } | Error::NotFresh => RAFT_ERR_MISUSE,
+            Error::Invalid(_) => RAFT_ERR_ARGUMENT,
+            Error::Locked { .. } => RAFT_ERR_LOCKED,
+            Error::Corrupt(_) => RAFT_ERR_CORRUPT,
+            Error::Io { .. } => RAFT_ERR_IO,
+            Error::Poisoned(_) => RAFT_ERR_POISONED,
+            _ => RAFT_ERR_OTHER,
+        };
+        Failure::new(status, error.to_string())
+    }
 }
