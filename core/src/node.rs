@@ -16,6 +16,8 @@ use crate::status::{BasicStatus, Status};
 use crate::types::*;
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;
 
 /// One member of one Raft group.
@@ -23,7 +25,7 @@ mod tests;
 /// It does nothing by itself: the host passes in ticks, messages and proposals, takes a [`Ready`]
 /// whenever [`Node::has_ready`] says so, does what that asks for, and calls [`Node::advance`].
 /// A call that returns an error has changed nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     raft: Raft,
     async_storage_writes: bool,
@@ -36,7 +38,7 @@ pub struct Node {
 }
 
 /// A Ready that the host works on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct HandedOut {
     /// Promises of this node to itself: its own votes and acknowledgements.
     own_messages: Vec<Message>,
@@ -48,7 +50,7 @@ struct HandedOut {
 }
 
 /// A batch of committed entries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Batch {
     last_index: Index,
     encoded_bytes: u64,

@@ -1,1 +1,468 @@
+//! The log against a plain list of entries, and each of its rules by name.
 
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::terms::{Terms, Unknown};
+use super::window::Window;
+use super::*;
+use crate::types::{EntryKind, HardState, TermRun};
+
+const NO_LIMITS: LogLimits = LogLimits {
+    applying_bytes: u64::MAX,
+    cached_bytes: u64::MAX,
+};
+
+fn id(term: Term, index: Index) -> EntryId {
+    EntryId { term, index }
+}
+
+fn entry(term: Term, index: Index) -> Entry {
+    Entry {
+        term,
+        index,
+        kind: EntryKind::Normal,
+        data: Bytes::from(format!("{term}/{index}")),
+    }
+}
+
+/// Entries 1, 2, .. with these terms.
+fn entries(terms: &[Term]) -> Vec<Entry> {
+    (1..)
+        .zip(terms)
+        .map(|(index, &term)| entry(term, index))
+        .collect()
+}
+
+fn log_of(terms: &[Term]) -> Log {
+    let mut log = Log::restore(&RestartState::default(), NO_LIMITS).unwrap();
+    log.append(entries(terms));
+    log
+}
+
+fn persist(log: &mut Log) {
+    log.accept_unstable();
+    log.persisted_to(log.last());
+}
+
+fn handed_out(log: &Log) -> Vec<Entry> {
+    match log.next_to_apply(true) {
+        Fetch::Entries(entries) => entries,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_slice_is_appended_only_where_the_log_agrees() {
+    let mut log = log_of(&[1, 1, 2]);
+    let slice = LogSlice::checked(id(1, 3), vec![entry(3, 4)]);
+    assert_eq!(log.maybe_append(slice, 0), None);
+    let slice = LogSlice::checked(id(2, 3), vec![entry(3, 4)]);
+    assert_eq!(log.maybe_append(slice, 3), Some(4));
+    assert_eq!((log.last(), log.committed()), (id(3, 4), 3));
+}
+
+#[test]
+fn a_conflict_replaces_the_rest() {
+    let mut log = log_of(&[1, 1, 2, 2]);
+    persist(&mut log);
+    let slice = LogSlice::checked(id(1, 1), vec![entry(1, 2), entry(3, 3)]);
+    assert_eq!(log.maybe_append(slice, 0), Some(3));
+    assert_eq!(log.last(), id(3, 3));
+    assert_eq!(log.persisted(), 2, "the new entry 3 is not on disk");
+    assert_eq!(log.next_to_persist(), [entry(3, 3)]);
+}
+
+#[test]
+fn a_stale_shorter_append_takes_nothing_away() {
+    let mut log = log_of(&[1, 1, 1, 1]);
+    let slice = LogSlice::checked(id(1, 1), vec![entry(1, 2)]);
+    assert_eq!(log.maybe_append(slice, 9), Some(2));
+    assert_eq!(log.last_index(), 4);
+    assert_eq!(log.committed(), 2, "only what the leader is known to have");
+}
+
+#[test]
+#[should_panic(expected = "committed entries are never replaced")]
+fn committed_entries_can_not_be_replaced() {
+    let mut log = log_of(&[1, 1]);
+    log.commit_to(2);
+    log.append([entry(2, 2)]);
+}
+
+#[test]
+fn a_write_counts_only_if_the_log_still_holds_what_was_written() {
+    let mut log = log_of(&[1, 1]);
+    log.accept_unstable();
+    // The tail is overwritten twice while the first write is under way.
+    log.append([entry(2, 2)]);
+    log.append([entry(3, 2)]);
+    log.persisted_to(id(1, 2));
+    assert_eq!(log.persisted(), 0);
+    log.persisted_to(id(1, 1));
+    assert_eq!(log.persisted(), 1);
+    log.persisted_to(id(3, 9));
+    assert_eq!(log.persisted(), 1, "there is no such entry");
+}
+
+#[test]
+fn an_empty_log_after_a_snapshot_compares_by_the_snapshot() {
+    let mut log = log_of(&[1]);
+    log.install(Snapshot {
+        id: id(5, 10),
+        ..Snapshot::default()
+    });
+    assert_eq!(log.last(), id(5, 10));
+    assert!(!log.is_up_to_date(id(4, 20)));
+    assert!(!log.is_up_to_date(id(5, 9)));
+    assert!(log.is_up_to_date(id(5, 10)));
+    assert!(log.is_up_to_date(id(6, 1)));
+    assert_eq!(log.first_index(), 11);
+}
+
+#[test]
+fn nothing_is_applied_before_a_snapshot_is() {
+    let mut log = log_of(&[1]);
+    log.install(Snapshot {
+        id: id(5, 10),
+        ..Snapshot::default()
+    });
+    log.append([entry(5, 11)]);
+    log.commit_to(11);
+    assert!(!log.has_next_to_apply(true));
+    log.snapshot_persisted(10);
+    log.applied_to(10, 0);
+    assert_eq!(handed_out(&log), [entry(5, 11)]);
+}
+
+#[test]
+fn a_snapshot_that_was_replaced_is_not_persisted_yet() {
+    let mut log = log_of(&[]);
+    let snapshot = |index| Snapshot {
+        id: id(1, index),
+        ..Snapshot::default()
+    };
+    log.install(snapshot(5));
+    log.accept_unstable();
+    log.install(snapshot(9));
+    log.snapshot_persisted(5);
+    assert_eq!(log.next_snapshot(), Some(&snapshot(9)));
+}
+
+#[test]
+fn unpersisted_entries_are_applied_only_if_allowed() {
+    let mut log = log_of(&[1, 1]);
+    log.commit_to(2);
+    log.accept_unstable();
+    log.persisted_to(id(1, 1));
+    assert!(log.has_next_to_apply(false));
+    log.accept_applying(1, 5, false);
+    log.applied_to(1, 5);
+    assert!(!log.has_next_to_apply(false));
+    assert!(log.has_next_to_apply(true));
+}
+
+#[test]
+fn handing_out_stops_at_the_limit_until_something_is_applied() {
+    let size = entry_encoded_len(&entry(1, 1)) as u64;
+    let limits = LogLimits {
+        applying_bytes: 2 * size,
+        ..NO_LIMITS
+    };
+    let mut log = Log::restore(&RestartState::default(), limits).unwrap();
+    log.append(entries(&[1; 5]));
+    log.commit_to(5);
+    assert_eq!(handed_out(&log).len(), 2);
+    log.accept_applying(2, 2 * size, true);
+    assert!(!log.has_next_to_apply(true));
+    log.applied_to(2, 2 * size);
+    assert_eq!(handed_out(&log), [entry(1, 3), entry(1, 4)]);
+}
+
+#[test]
+fn one_entry_is_handed_out_whatever_its_size() {
+    let limits = LogLimits {
+        applying_bytes: 1,
+        ..NO_LIMITS
+    };
+    let mut log = Log::restore(&RestartState::default(), limits).unwrap();
+    log.append(entries(&[1, 1]));
+    log.commit_to(2);
+    assert_eq!(handed_out(&log), [entry(1, 1)]);
+}
+
+#[test]
+fn unapplied_configuration_changes_are_known_without_a_look_at_the_log() {
+    let change = |index| Entry {
+        kind: EntryKind::ConfChangeV2,
+        ..entry(1, index)
+    };
+    let mut log = log_of(&[1]);
+    log.append([change(2), entry(1, 3), change(4)]);
+    assert!(!log.has_unapplied_conf_change(), "it is not committed");
+    log.commit_to(3);
+    assert!(log.has_unapplied_conf_change());
+    log.applied_to(2, 0);
+    assert!(!log.has_unapplied_conf_change());
+    log.append([entry(2, 4)]);
+    log.commit_to(4);
+    assert!(
+        !log.has_unapplied_conf_change(),
+        "the second change was replaced"
+    );
+}
+
+#[test]
+fn restarting_with_applied_above_the_stored_commit_index_is_no_contradiction() {
+    let state = RestartState {
+        hard_state: HardState {
+            term: 1,
+            commit: 2,
+            vote: 0,
+        },
+        last_index: 5,
+        term_runs: vec![TermRun {
+            first_index: 1,
+            term: 1,
+        }],
+        applied: 4,
+        ..RestartState::default()
+    };
+    let log = Log::restore(&state, NO_LIMITS).unwrap();
+    assert_eq!((log.applied(), log.committed()), (4, 4));
+}
+
+#[test]
+fn a_storage_that_contradicts_itself_is_refused() {
+    let run = |first_index, term| TermRun { first_index, term };
+    let good = RestartState {
+        compacted: id(2, 5),
+        last_index: 9,
+        term_runs: vec![run(6, 2), run(8, 3)],
+        conf_changes: vec![7],
+        ..RestartState::default()
+    };
+    assert!(Log::restore(&good, NO_LIMITS).is_ok());
+    let bad = [
+        RestartState {
+            last_index: 4,
+            ..good.clone()
+        },
+        RestartState {
+            last_index: 7,
+            ..good.clone()
+        },
+        RestartState {
+            last_index: u64::MAX,
+            ..good.clone()
+        },
+        RestartState {
+            applied: 10,
+            ..good.clone()
+        },
+        RestartState {
+            conf_changes: vec![10],
+            ..good.clone()
+        },
+        RestartState {
+            conf_changes: vec![8, 7],
+            ..good.clone()
+        },
+        RestartState {
+            term_runs: vec![],
+            ..good.clone()
+        },
+        RestartState {
+            term_runs: vec![run(6, 1)],
+            ..good.clone()
+        },
+        RestartState {
+            term_runs: vec![run(7, 2)],
+            ..good.clone()
+        },
+        RestartState {
+            term_runs: vec![run(6, 3), run(8, 3)],
+            ..good.clone()
+        },
+        RestartState {
+            term_runs: vec![run(6, 2), run(6, 3)],
+            ..good.clone()
+        },
+        RestartState {
+            hard_state: HardState {
+                term: 3,
+                vote: 0,
+                commit: 10,
+            },
+            ..good.clone()
+        },
+    ];
+    for state in bad {
+        let refused = Log::restore(&state, NO_LIMITS);
+        assert!(
+            matches!(refused, Err(Error::InvalidRestartState(_))),
+            "{state:?}"
+        );
+    }
+}
+
+#[test]
+fn only_what_is_applied_can_be_compacted() {
+    let mut log = log_of(&[1, 1, 2, 2]);
+    persist(&mut log);
+    log.commit_to(3);
+    log.applied_to(3, 0);
+    assert!(log.compact(5).is_err());
+    log.compact(4).unwrap();
+    assert_eq!(log.first_index(), 4);
+    assert_eq!(
+        log.term(3),
+        Ok(2),
+        "the entry before the first is still known"
+    );
+    assert_eq!(log.term(2), Err(Unknown::Compacted));
+    log.compact(2).unwrap();
+    assert_eq!(log.first_index(), 4, "compaction never goes back");
+}
+
+#[test]
+fn what_is_needed_is_never_evicted_and_the_rest_is_read_back() {
+    let limits = LogLimits {
+        cached_bytes: 0,
+        ..NO_LIMITS
+    };
+    let mut log = Log::restore(&RestartState::default(), limits).unwrap();
+    log.append(entries(&[1; 10]));
+    log.commit_to(8);
+    log.accept_unstable();
+    log.persisted_to(id(1, 9));
+    assert_eq!(log.fetch(1, u64::MAX), Fetch::Entries(entries(&[1; 10])));
+    log.applied_to(4, 0);
+    assert_eq!(log.fetch(1, u64::MAX), Fetch::Read { low: 1, high: 5 });
+    assert_eq!(log.extend(entries(&[1; 4]), u64::MAX), entries(&[1; 10]));
+    assert_eq!(
+        log.extend(entries(&[1; 2]), u64::MAX),
+        entries(&[1; 2]),
+        "no gap is jumped"
+    );
+    assert!(log.is_answer(1, 5, &entries(&[1; 4])));
+    assert!(
+        !log.is_answer(1, 4, &entries(&[1; 4])),
+        "more than was asked for"
+    );
+    assert!(!log.is_answer(1, 5, &entries(&[2; 4])), "of another term");
+    assert!(
+        !log.is_answer(2, 5, &entries(&[1; 4])),
+        "from another place"
+    );
+    assert!(!log.is_answer(1, 5, &[]));
+}
+
+#[test]
+fn memory_of_a_burst_is_given_back() {
+    let mut window = Window::at(1);
+    for index in 1..=100_000 {
+        window.push(entry(1, index));
+    }
+    window.drop_below(99_999);
+    let kept = [entry(1, 99_999), entry(1, 100_000)];
+    assert_eq!(window.bytes(), encoded_len(&kept));
+    assert!(window.capacity() < 2_000);
+}
+
+/// The definition: one step at a time.
+fn find_conflict_by_definition(terms: &Terms, mut index: Index, term: Term) -> EntryId {
+    while index > 0 {
+        match terms.term(index) {
+            Err(_) => return id(0, index),
+            Ok(ours) if ours <= term => return id(ours, index),
+            Ok(_) => index -= 1,
+        }
+    }
+    id(0, 0)
+}
+
+/// What may happen to the list of terms.
+#[derive(Clone, Debug)]
+enum Step {
+    Push(Term),
+    Truncate(u64),
+    Compact(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..3u64).prop_map(Step::Push),
+        1 => (0..20u64).prop_map(Step::Truncate),
+        1 => (0..20u64).prop_map(Step::Compact),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+proptest! {
+    #[test]
+    fn runs_of_terms_say_what_a_list_of_terms_says(steps in steps()) {
+        let mut terms = Terms::after(id(0, 0));
+        // Entry i has term list[i]; those below `compacted` are not known any more.
+        let mut list = vec![0];
+        let mut compacted = 0usize;
+        for step in steps {
+            match step {
+                Step::Push(more) => {
+                    let term = (list[list.len() - 1] + more).max(1);
+                    terms.push(id(term, list.len() as u64));
+                    list.push(term);
+                }
+                Step::Truncate(from) => {
+                    let from = (from as usize).max(compacted + 1);
+                    terms.truncate_from(from as u64);
+                    list.truncate(from);
+                }
+                Step::Compact(to) => {
+                    let to = (to as usize).clamp(compacted, list.len() - 1);
+                    if to > compacted {
+                        terms.compact(to as u64 + 1);
+                        compacted = to;
+                    }
+                }
+            }
+            prop_assert_eq!(terms.last_index(), list.len() as u64 - 1);
+            prop_assert_eq!(terms.last().term, list[list.len() - 1]);
+            for index in 0..list.len() as u64 + 3 {
+                let expected = match index as usize {
+                    place if place < compacted => Err(Unknown::Compacted),
+                    place => list.get(place).copied().ok_or(Unknown::Beyond),
+                };
+                prop_assert_eq!(terms.term(index), expected);
+                for term in 0..6 {
+                    prop_assert_eq!(
+                        terms.find_conflict_by_term(index, term),
+                        find_conflict_by_definition(&terms, index, term)
+                    );
+                }
+            }
+            let (compacted, last) = (terms.compacted(), terms.last_index());
+            let restored = Terms::restore(compacted, last, terms.runs()).unwrap();
+            prop_assert_eq!(restored.runs(), terms.runs());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_the_longest_that_fits_and_never_empty(
+        sizes in proptest::collection::vec(0..50usize, 1..20),
+        max_bytes in 0..400u64,
+    ) {
+        let sized = |(index, size): (u64, &usize)| Entry {
+            data: vec![0; *size].into(),
+            ..entry(1, index)
+        };
+        let all: Vec<Entry> = (1..).zip(&sizes).map(sized).collect();
+        let mut log = Log::restore(&RestartState::default(), NO_LIMITS).unwrap();
+        log.append(all.clone());
+        let Fetch::Entries(batch) = log.fetch(1, max_bytes) else { panic!() };
+        prop_assert_eq!(&batch[..], &all[..batch.len()]);
+        prop_assert!(batch.len() == 1 || encoded_len(&batch) <= max_bytes);
+        prop_assert!(batch.len() == all.len() || encoded_len(&all[..=batch.len()]) > max_bytes);
+        prop_assert_eq!(log.extend(all[..1].to_vec(), max_bytes), batch);
+    }
+}

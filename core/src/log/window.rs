@@ -42,6 +42,12 @@ impl Window {
         self.bytes
     }
 
+    /// For how many entries there is room.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.entries.capacity()
+    }
+
     /// Adds the next entry.
     pub fn push(&mut self, entry: Entry) {
         debug_assert_eq!(entry.index, self.next_index(), "entries have no gaps");

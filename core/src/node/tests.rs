@@ -6,21 +6,21 @@ use super::*;
 use crate::types::{EntryId, NONE, TermRun};
 
 /// A node and its storage: what a host keeps across restarts.
-struct Member {
-    node: Node,
-    config: Config,
-    hard_state: HardState,
-    log: Vec<Entry>,
-    conf_state: ConfState,
-    compacted: EntryId,
-    snapshot: Option<Snapshot>,
-    applied: Vec<Entry>,
-    applied_index: Index,
-    reads: Vec<ReadState>,
+pub(super) struct Member {
+    pub(super) node: Node,
+    pub(super) config: Config,
+    pub(super) hard_state: HardState,
+    pub(super) log: Vec<Entry>,
+    pub(super) conf_state: ConfState,
+    pub(super) compacted: EntryId,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) applied: Vec<Entry>,
+    pub(super) applied_index: Index,
+    pub(super) reads: Vec<ReadState>,
 }
 
 impl Member {
-    fn new(config: Config, voters: &[NodeId]) -> Member {
+    pub(super) fn new(config: Config, voters: &[NodeId]) -> Member {
         let conf_state = ConfState::of_voters(voters.iter().copied());
         let state = RestartState {
             conf_state: conf_state.clone(),
@@ -40,14 +40,14 @@ impl Member {
         }
     }
 
-    fn last_index(&self) -> Index {
+    pub(super) fn last_index(&self) -> Index {
         self.log
             .last()
             .map_or(self.compacted.index, |last| last.index)
     }
 
     /// Everything in memory is lost.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         let mut term_runs: Vec<TermRun> = Vec::new();
         for entry in &self.log {
             if term_runs.last().is_none_or(|run| run.term != entry.term) {
@@ -75,7 +75,7 @@ impl Member {
         self.node = Node::new(self.config.clone(), state).unwrap();
     }
 
-    fn compact(&mut self, up_to: Index) {
+    pub(super) fn compact(&mut self, up_to: Index) {
         let last = self.log.iter().find(|entry| entry.index == up_to).unwrap();
         self.compacted = last.id();
         self.snapshot = Some(Snapshot {
@@ -88,7 +88,7 @@ impl Member {
     }
 
     /// Does one Ready's work and returns what there is to send.
-    fn process(&mut self) -> Vec<Message> {
+    pub(super) fn process(&mut self) -> Vec<Message> {
         let ready = self.node.ready().unwrap();
         if let Some(hard_state) = ready.hard_state {
             self.hard_state = hard_state;

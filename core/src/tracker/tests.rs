@@ -1,1 +1,159 @@
+//! One member's progress through its flow states, and the window of appends in flight.
 
+use super::{Flow, InflightLimits, Inflights, Progress, Tracker};
+use crate::membership::Membership;
+use crate::types::ConfState;
+
+const LIMITS: InflightLimits = InflightLimits {
+    messages: 3,
+    bytes: 100,
+};
+
+fn probe(match_index: u64, next_index: u64) -> Progress {
+    let mut peer = Progress::unknown(2, false, next_index);
+    peer.match_index = match_index;
+    peer
+}
+
+fn replicate(match_index: u64) -> Progress {
+    let mut peer = probe(match_index, match_index + 1);
+    peer.become_replicate();
+    peer
+}
+
+#[test]
+fn a_probe_sends_one_append_and_waits() {
+    let mut peer = probe(0, 5);
+    peer.sent_entries(0, 0, LIMITS);
+    assert!(!peer.is_paused(), "an empty probe doesn't count");
+    peer.sent_entries(2, 20, LIMITS);
+    assert!(peer.is_paused());
+    assert_eq!(peer.next_index, 5, "nothing is taken for granted");
+    peer.resume();
+    assert!(!peer.is_paused());
+}
+
+#[test]
+fn replication_streams_until_the_window_is_full() {
+    let mut peer = replicate(4);
+    for _ in 0..3 {
+        assert!(!peer.is_paused());
+        peer.sent_entries(2, 10, LIMITS);
+    }
+    assert!(peer.is_paused() && peer.is_window_full(LIMITS));
+    assert_eq!(peer.next_index, 11);
+    assert!(peer.maybe_update(8));
+    if let Flow::Replicate { inflights, .. } = &mut peer.flow {
+        inflights.free_up_to(8);
+    }
+    assert!(!peer.is_paused() && !peer.is_window_full(LIMITS));
+}
+
+#[test]
+fn bytes_fill_the_window_too() {
+    let mut peer = replicate(0);
+    peer.sent_entries(1, 100, LIMITS);
+    assert!(peer.is_window_full(LIMITS));
+}
+
+#[test]
+fn a_stale_refusal_moves_nothing() {
+    let mut peer = replicate(5);
+    assert!(!peer.maybe_decrease(5, 3), "match_index is known to agree");
+    assert!(!peer.maybe_decrease(4, 3));
+    assert_eq!((peer.match_index, peer.next_index), (5, 6));
+
+    let mut peer = probe(0, 10);
+    assert!(!peer.maybe_decrease(8, 3), "only the last probe counts");
+    assert_eq!(peer.next_index, 10);
+}
+
+#[test]
+fn a_refusal_moves_next_to_the_hint_but_never_to_match_or_below() {
+    let mut peer = probe(0, 10);
+    assert!(peer.maybe_decrease(9, 3));
+    assert_eq!(peer.next_index, 4);
+    let mut peer = probe(5, 10);
+    assert!(peer.maybe_decrease(9, 2));
+    assert_eq!(peer.next_index, 6);
+    let mut peer = probe(0, 10);
+    assert!(peer.maybe_decrease(9, 20));
+    assert_eq!(peer.next_index, 9, "a hint beyond the probe is of no use");
+}
+
+#[test]
+fn after_a_snapshot_the_probe_starts_behind_it() {
+    let mut peer = probe(3, 4);
+    peer.become_snapshot(10);
+    assert!(peer.is_paused());
+    peer.become_probe();
+    assert_eq!(peer.next_index, 11);
+
+    peer.become_snapshot(20);
+    peer.snapshot_failed();
+    assert_eq!(peer.next_index, 4);
+}
+
+#[test]
+fn an_acknowledgement_never_moves_backwards() {
+    let mut peer = replicate(5);
+    assert!(!peer.maybe_update(5));
+    assert!(!peer.maybe_update(4));
+    assert!(peer.maybe_update(9));
+    assert_eq!((peer.match_index, peer.next_index), (9, 10));
+}
+
+#[test]
+fn a_commit_index_is_sent_once_and_again_after_a_loss() {
+    let mut peer = replicate(5);
+    assert!(peer.can_bump_commit(3));
+    peer.sent_commit(5);
+    assert!(!peer.can_bump_commit(5));
+    assert!(
+        !peer.can_bump_commit(6),
+        "the follower can't have that entry"
+    );
+    peer.sent_entries(3, 10, LIMITS);
+    assert!(peer.can_bump_commit(6));
+    peer.sent_commit(8);
+    assert!(!peer.can_bump_commit(8));
+    peer.become_probe();
+    assert!(
+        !peer.can_bump_commit(8),
+        "nothing after match_index 5 is known to be there"
+    );
+    peer.next_index = 9;
+    assert!(peer.can_bump_commit(8));
+}
+
+#[test]
+fn inflights_are_freed_in_order() {
+    let mut inflights = Inflights::default();
+    for (last, bytes) in [(2, 10), (5, 20), (9, 30)] {
+        inflights.add(last, bytes);
+    }
+    inflights.free_up_to(1);
+    assert_eq!((inflights.len(), inflights.bytes()), (3, 60));
+    inflights.free_up_to(6);
+    assert_eq!((inflights.len(), inflights.bytes()), (1, 30));
+    inflights.free_up_to(100);
+    assert_eq!((inflights.len(), inflights.bytes()), (0, 0));
+}
+
+#[test]
+fn reconfiguring_keeps_what_is_known_and_begins_new_members_anew() {
+    let membership = |ids: &[u64], learners: &[u64]| {
+        let mut state = ConfState::of_voters(ids.iter().copied());
+        state.learners = learners.to_vec();
+        Membership::restore(&state).unwrap()
+    };
+    let mut tracker = Tracker::new(&membership(&[1, 2, 3], &[]), 7, LIMITS);
+    tracker.get_mut(2).unwrap().match_index = 6;
+    tracker.reconfigure(&membership(&[1, 2], &[4]), &[4], 9);
+    let ids: Vec<u64> = tracker.iter().map(|peer| peer.id).collect();
+    assert_eq!(ids, [1, 2, 4]);
+    assert_eq!(tracker.get(2).unwrap().match_index, 6);
+    let new = tracker.get(4).unwrap();
+    assert!(new.is_learner && new.recent_active);
+    assert_eq!((new.match_index, new.next_index), (0, 9));
+}

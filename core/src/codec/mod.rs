@@ -13,6 +13,9 @@ use crate::message::{Body, Message};
 use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
+#[cfg(test)]
+mod tests;
+
 /// Decodes one message.
 ///
 /// # Errors

@@ -1,0 +1,273 @@
+//! Every message there and back, and whatever else may come in.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+fn position() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 1..200u64, Just(MAX_POSITION)]
+}
+
+fn payload() -> impl Strategy<Value = Bytes> {
+    proptest::collection::vec(any::<u8>(), 0..20).prop_map(Bytes::from)
+}
+
+fn entry_id() -> impl Strategy<Value = EntryId> {
+    (position(), position()).prop_map(|(term, index)| EntryId { term, index })
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let kind = prop_oneof![
+        Just(EntryKind::Normal),
+        Just(EntryKind::ConfChange),
+        Just(EntryKind::ConfChangeV2),
+    ];
+    (position(), 1..=MAX_POSITION, kind, payload()).prop_map(|(term, index, kind, data)| Entry {
+        term,
+        index,
+        kind,
+        data,
+    })
+}
+
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    proptest::collection::vec(entry(), 0..4)
+}
+
+fn ids() -> impl Strategy<Value = Vec<NodeId>> {
+    proptest::collection::btree_set(any::<u64>(), 0..4).prop_map(|set| set.into_iter().collect())
+}
+
+fn conf_state() -> impl Strategy<Value = ConfState> {
+    (ids(), ids(), ids(), ids(), any::<bool>()).prop_map(
+        |(voters, learners, voters_outgoing, learners_next, auto_leave)| ConfState {
+            voters,
+            learners,
+            voters_outgoing,
+            learners_next,
+            auto_leave,
+        },
+    )
+}
+
+fn snapshot() -> impl Strategy<Value = Box<Snapshot>> {
+    (entry_id(), conf_state(), payload()).prop_map(|(id, conf_state, data)| {
+        Box::new(Snapshot {
+            id,
+            conf_state,
+            data,
+        })
+    })
+}
+
+fn optional_snapshot() -> impl Strategy<Value = Option<Box<Snapshot>>> {
+    proptest::option::of(snapshot())
+}
+
+fn peer_body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        entries().prop_map(|entries| Body::Propose { entries }),
+        (entry_id(), entries(), position()).prop_map(|(prev, entries, commit)| Body::Append {
+            prev,
+            entries,
+            commit
+        }),
+        position().prop_map(|index| Body::Accept { index }),
+        (position(), entry_id()).prop_map(|(index, hint)| Body::Reject { index, hint }),
+        (any::<bool>(), entry_id(), any::<bool>()).prop_map(|(pre, last, transfer)| {
+            Body::RequestVote {
+                pre,
+                last,
+                transfer,
+            }
+        }),
+        (any::<bool>(), any::<bool>()).prop_map(|(pre, granted)| Body::Vote { pre, granted }),
+        snapshot().prop_map(|snapshot| Body::InstallSnapshot { snapshot }),
+        (position(), payload()).prop_map(|(commit, context)| Body::Heartbeat { commit, context }),
+        payload().prop_map(|context| Body::HeartbeatResp { context }),
+        payload().prop_map(|context| Body::ReadIndex { context }),
+        (position(), payload()).prop_map(|(index, context)| Body::ReadIndexResp { index, context }),
+        Just(Body::TransferLeader),
+        Just(Body::TimeoutNow),
+        Just(Body::ForgetLeader),
+    ]
+}
+
+fn message_of(body: impl Strategy<Value = Body>) -> impl Strategy<Value = Message> {
+    (any::<u64>(), any::<u64>(), position(), body).prop_map(|(to, from, term, body)| Message {
+        to,
+        from,
+        term,
+        body,
+    })
+}
+
+fn storage_body() -> impl Strategy<Value = Body> {
+    let responses = || proptest::collection::vec(message_of(peer_body()), 0..3);
+    let last = (position(), 1..=MAX_POSITION).prop_map(|(term, index)| EntryId { term, index });
+    prop_oneof![
+        (entries(), optional_snapshot(), responses()).prop_map(|(entries, snapshot, responses)| {
+            Body::StorageAppend {
+                hard_state: None,
+                entries,
+                snapshot,
+                responses,
+            }
+        }),
+        (proptest::option::of(last), optional_snapshot())
+            .prop_map(|(last, snapshot)| Body::StorageAppendResp { last, snapshot }),
+        (entries(), responses())
+            .prop_map(|(entries, responses)| Body::StorageApply { entries, responses }),
+        entries().prop_map(|entries| Body::StorageApplyResp { entries }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_message_of_a_peer_comes_back_as_it_was(message in message_of(peer_body())) {
+        let bytes = encode_message(&message);
+        prop_assert_eq!(decode_message(bytes.into()), Ok(message));
+    }
+
+    #[test]
+    fn every_message_of_a_worker_comes_back_as_it_was(body in storage_body()) {
+        let message = Message { to: 1, from: LOCAL_APPEND, term: 0, body };
+        let bytes = encode_message(&message);
+        prop_assert_eq!(decode_message(bytes.into()), Ok(message));
+    }
+
+    #[test]
+    fn the_size_of_an_entry_is_known_without_encoding_it(entry in entry()) {
+        let bytes = encode_entry(&entry);
+        prop_assert_eq!(entry_encoded_len(&entry), bytes.len());
+        prop_assert_eq!(decode_entry(bytes.into()), Ok(entry));
+    }
+
+    #[test]
+    fn snapshots_and_configurations_come_back_as_they_were(snapshot in snapshot()) {
+        let bytes = encode_snapshot(&snapshot);
+        prop_assert_eq!(decode_snapshot(bytes.into()), Ok(*snapshot.clone()));
+        let bytes = encode_conf_state(&snapshot.conf_state);
+        prop_assert_eq!(decode_conf_state(&bytes), Ok(snapshot.conf_state));
+    }
+
+    #[test]
+    fn garbage_is_an_error_or_a_message_but_never_a_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        if let Ok(message) = decode_message(bytes.into()) {
+            prop_assert!(message.term <= MAX_POSITION);
+        }
+    }
+
+    #[test]
+    fn a_damaged_message_is_an_error_or_a_message_but_never_a_panic(
+        message in message_of(peer_body()),
+        place in any::<prop::sample::Index>(),
+        damage in 1..=255u8,
+    ) {
+        let mut bytes = encode_message(&message);
+        let place = place.index(bytes.len());
+        bytes[place] ^= damage;
+        if let Ok(message) = decode_message(bytes.clone().into()) {
+            prop_assert!(message.term <= MAX_POSITION);
+        }
+        let cut = decode_message(Bytes::from(bytes).slice(..place));
+        prop_assert!(cut.is_ok() || matches!(
+            cut,
+            Err(Error::Malformed(_) | Error::Impossible(_) | Error::LocalMessage)
+        ));
+    }
+}
+
+#[test]
+fn the_bytes_are_those_of_raftpb() {
+    // From the definition: field 1 is the type, 2 to, 3 from, 4 term, 5 logTerm, 6 index,
+    // 7 entries, 8 commit; in an entry 2 is the term, 3 the index, 4 the data.
+    let message = Message {
+        to: 2,
+        from: 1,
+        term: 7,
+        body: Body::Append {
+            prev: EntryId {
+                term: 6,
+                index: 300,
+            },
+            entries: vec![Entry {
+                term: 7,
+                index: 301,
+                kind: EntryKind::Normal,
+                data: Bytes::from_static(b"ab"),
+            }],
+            commit: 299,
+        },
+    };
+    let expected = [
+        0x08, 3, 0x10, 2, 0x18, 1, 0x20, 7, 0x28, 6, 0x30, 0xac, 0x02, 0x3a, 9, 0x10, 7, 0x18,
+        0xad, 0x02, 0x22, 2, b'a', b'b', 0x40, 0xab, 0x02,
+    ];
+    assert_eq!(encode_message(&message), expected);
+}
+
+#[test]
+fn payloads_are_slices_of_the_input() {
+    let entry = Entry {
+        term: 1,
+        index: 1,
+        kind: EntryKind::Normal,
+        data: Bytes::from(vec![9; 1000]),
+    };
+    let bytes = Bytes::from(encode_entry(&entry));
+    let decoded = decode_entry(bytes.clone()).unwrap();
+    assert!(bytes.as_ptr_range().contains(&decoded.data.as_ptr()));
+}
+
+#[test]
+fn what_only_a_node_may_tell_itself_is_refused() {
+    for kind in [0, 1, 10, 11, 12] {
+        let bytes = vec![0x08, kind];
+        assert_eq!(decode_message(bytes.into()), Err(Error::LocalMessage));
+    }
+}
+
+#[test]
+fn unknown_kinds_and_positions_out_of_bounds_are_refused() {
+    let unknown = decode_message(vec![0x08, 99].into());
+    assert!(matches!(unknown, Err(Error::Malformed(_))));
+    // A term of 2^64 - 1.
+    let mut bytes = vec![0x08, 8, 0x20];
+    bytes.extend([0xff; 9]);
+    bytes.push(0x01);
+    let huge = decode_message(bytes.into());
+    assert_eq!(huge, Err(Error::Impossible(Impossible::OutOfBounds)));
+}
+
+#[test]
+fn configuration_changes_of_both_kinds_come_back_as_they_were() {
+    let single = ConfChangeSingle {
+        kind: ConfChangeKind::AddLearnerNode,
+        node_id: 9,
+    };
+    let v1 = ConfChange {
+        id: 3,
+        change: single,
+        context: Bytes::from_static(b"address"),
+    };
+    let bytes = encode_conf_change(&v1);
+    assert_eq!(decode_conf_change(bytes.into()), Ok(v1.clone()));
+    let v2 = ConfChangeV2 {
+        transition: ConfChangeTransition::JointExplicit,
+        changes: vec![single, ConfChangeSingle::default()],
+        context: Bytes::from_static(b"address"),
+    };
+    let bytes = encode_conf_change_v2(&v2);
+    assert_eq!(decode_conf_change_v2(bytes.into()), Ok(v2));
+    let entry = Entry {
+        kind: EntryKind::ConfChange,
+        data: encode_conf_change(&v1).into(),
+        ..Entry::default()
+    };
+    assert_eq!(conf_change_of(&entry), Ok(v1.into()));
+    assert!(conf_change_of(&Entry::default()).is_err());
+}
