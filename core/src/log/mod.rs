@@ -64,6 +64,11 @@ pub struct ApplyRead {
     pub asked_at: u64,
 }
 
+impl ApplyRead {
+    /// In place of the id, once the host has failed to answer. No request has this id.
+    pub const FAILED: RequestId = 0;
+}
+
 /// The log of one node.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -444,6 +449,14 @@ impl Log {
     /// Notes such a read, or that there is none any more.
     pub fn set_apply_read(&mut self, read: Option<ApplyRead>) {
         self.apply_read = read;
+    }
+
+    /// That read has failed. It counts as under way until the next tick, so that a host that
+    /// answers at once isn't asked over and over.
+    pub fn fail_apply_read(&mut self) {
+        if let Some(read) = &mut self.apply_read {
+            read.id = ApplyRead::FAILED;
+        }
     }
 
     /// Takes the answer to that read.

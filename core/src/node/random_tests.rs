@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::message::Message;
 use crate::types::*;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 4000;
 const EVENTS: usize = 600;
 
 /// A cluster whose network is a bag of messages: they are lost, doubled and reordered.
@@ -34,13 +34,16 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let voters = rng.u64(1..=5);
         let peers: Vec<(NodeId, Bytes)> = (1..=voters).map(|id| (id, Bytes::new())).collect();
+        // These must be the same everywhere: a node without either would not tell a leader that it
+        // has a newer term, nor could it win against others that have a lease.
+        let (pre_vote, check_quorum) = (rng.bool(), rng.bool());
         let members = peers
             .iter()
             .map(|&(id, _)| {
                 let mut config = Config::new(id);
                 config.seed = seed;
-                config.pre_vote = rng.bool();
-                config.check_quorum = rng.bool();
+                config.pre_vote = pre_vote;
+                config.check_quorum = check_quorum;
                 config.coalesce_appends = rng.bool();
                 config.max_size_per_msg = rng.u64(1..200);
                 config.max_inflight_msgs = rng.u32(1..5);

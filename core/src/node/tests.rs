@@ -116,7 +116,7 @@ impl Member {
         for read in ready.reads {
             let wanted = |entry: &&Entry| (read.low..read.high).contains(&entry.index);
             let entries: Vec<Entry> = self.log.iter().filter(wanted).cloned().collect();
-            if entries.is_empty() {
+            if entries.first().is_none_or(|first| first.index > read.low) {
                 self.node
                     .read_failed(read.id, ReadFailure::Compacted)
                     .unwrap();

@@ -47,6 +47,13 @@ impl Leader {
         let Some(peer) = self.tracker.get_mut(to) else {
             return Ok(());
         };
+        if snapshot.id.index <= peer.match_index {
+            // It has caught up since, and is past this snapshot.
+            if core.log.term(peer.next_index - 1).is_ok() {
+                self.send_new_entries(core, to);
+            }
+            return Ok(());
+        }
         peer.become_snapshot(snapshot.id.index);
         let snapshot = Box::new(snapshot);
         core.send(to, Body::InstallSnapshot { snapshot });

@@ -82,11 +82,10 @@ impl Raft {
     /// Whether some correct node can have sent this.
     fn vet(&self, message: &Message) -> std::result::Result<(), Impossible> {
         let core = &self.core;
-        // What is valid in any term is checked as if it were of the newest.
-        let term = if message.term == 0 {
-            MAX_POSITION
-        } else {
-            message.term
+        // What names no term is taken in ours.
+        let term = match message.term {
+            0 => core.term(),
+            term => term,
         };
         let leads = matches!(self.role, RoleState::Leader(_)) && message.term <= core.term();
         let last = core.log.last_index();

@@ -76,10 +76,12 @@ impl Raft {
         }
     }
 
-    /// An answer that stays out is asked for again.
+    /// An answer that has failed, or stays out, is asked for again.
     pub(super) fn drop_overdue_apply_read(&mut self) {
         let read = self.core.log.apply_read();
-        if read.is_some_and(|read| self.core.is_overdue(read.asked_at)) {
+        let is_lost =
+            |read: ApplyRead| read.id == ApplyRead::FAILED || self.core.is_overdue(read.asked_at);
+        if read.is_some_and(is_lost) {
             self.core.log.set_apply_read(None);
         }
     }
@@ -93,7 +95,7 @@ impl Raft {
         let wrong = || Err(Error::WrongAnswer("not the entries asked for".to_owned()));
         if let Some(read) = core.log.apply_read().filter(|read| read.id == id) {
             if !core.log.is_answer(read.low, read.high, &entries) {
-                core.log.set_apply_read(None);
+                core.log.fail_apply_read();
                 return wrong();
             }
             core.log.provide_to_apply(entries);
@@ -116,7 +118,7 @@ impl Raft {
     pub fn read_failed(&mut self, id: RequestId, failure: ReadFailure) {
         let core = &mut self.core;
         if core.log.apply_read().is_some_and(|read| read.id == id) {
-            core.log.set_apply_read(None);
+            core.log.fail_apply_read();
             return;
         }
         if let RoleState::Leader(leader) = &mut self.role
