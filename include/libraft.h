@@ -1446,10 +1446,11 @@ raft_status raft_node_conf_state(const struct raft_node *node,
 
 /**
  * Hands over a message from a peer: `len` bytes of raftpb.Message at `data`, which are
- * copied. Whatever they are, an error changes nothing.
+ * copied.
  *
  * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
- * RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER, RAFT_ERR_DROPPED (a forwarded proposal).
+ * RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER; RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED
+ * (a peer passed on what this node can't take either; it hears nothing of that).
  */
 raft_status raft_node_step(struct raft_node *node,
                            const uint8_t *data,

@@ -96,10 +96,10 @@ impl Failure {
 impl From<Failure> for raft_error {
     fn from(failure: Failure) -> raft_error {
         let mut text = failure.message.into_bytes();
-        // What a peer or a file contributed to the message may hold zero bytes, and C would
-        // stop reading there.
+        // What a peer or a file contributed to the message may hold zero bytes, where C would stop
+        // reading, and line ends, where a log would.
         text.iter_mut()
-            .filter(|byte| **byte == 0)
+            .filter(|byte| matches!(**byte, 0 | b'\n' | b'\r'))
             .for_each(|byte| *byte = b' ');
         raft_error {
             status: failure.status,

@@ -37,3 +37,6 @@ pub mod snapshot;
 
 pub mod node;
 pub mod storage;
+
+#[cfg(test)]
+mod tests;

@@ -370,10 +370,11 @@ export! {
 
 export! {
     /// Hands over a message from a peer: `len` bytes of raftpb.Message at `data`, which are
-    /// copied. Whatever they are, an error changes nothing.
+    /// copied.
     ///
     /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
-    /// RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER, RAFT_ERR_DROPPED (a forwarded proposal).
+    /// RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER; RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED
+    /// (a peer passed on what this node can't take either; it hears nothing of that).
     try fn raft_node_step(
         node: *mut raft_node,
         data: *const u8,
@@ -668,6 +669,17 @@ impl raft_node {
                 "the node has stopped: the library panicked in an earlier call",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+impl raft_node {
+    /// Runs `call` in the place of a call on the core.
+    pub(crate) fn occupied(&self, call: impl FnOnce()) -> Result<(), Failure> {
+        self.with(|_| {
+            call();
+            Ok(())
+        })
     }
 }
 

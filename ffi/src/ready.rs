@@ -164,6 +164,13 @@ impl ReadyPlace {
         ReadyPlace(NonNull::from(Box::leak(Box::new(content))))
     }
 
+    /// What the buffer takes.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        // SAFETY: owned by us, and the reference ends here.
+        unsafe { self.0.as_ref() }.encoded.capacity()
+    }
+
     /// Replaces the content, which ends the life of all views of the last one.
     pub(crate) fn fill(&mut self, ready: Ready) -> *const raft_ready {
         let place = self.0.as_ptr();
