@@ -99,7 +99,7 @@ test: ## run every test, lint and drift check
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test
-	@python3 scripts/test --only shellcheck,ruff,mypy
+	@python3 scripts/test --lint
 
 .PHONY: fmt
 fmt: ## format all sources
