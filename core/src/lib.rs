@@ -1,19 +1,84 @@
-//! A Raft consensus core.
+//! A Raft consensus core without I/O.
+//!
+//! It does what etcd-io/raft does, speaks its wire protocol, and can serve in one cluster with it.
+//! It reads no clock, opens no file, sends nothing and starts no thread: its host does all that. The
+//! same calls in the same order give the same bytes.
+//!
+//! # The loop of a host
+//!
+//! A [`Node`] is one member of one group. What has happened goes in by a method call: time by
+//! [`Node::tick`], a message by [`Node::step_bytes`], a command by [`Node::propose`], the wish to
+//! read by [`Node::read_index`]. What is to be done comes out in a [`Ready`]:
+//!
+//! ```
+//! use libraft_core::{ConfState, Config, Entry, HardState, Node, RestartState};
+//!
+//! // A group of one, so that there is nobody to send to.
+//! let state = RestartState {
+//!     conf_state: ConfState::of_voters([1]),
+//!     ..RestartState::default()
+//! };
+//! let mut node = Node::new(Config::new(1), state)?;
+//! node.campaign()?;
+//!
+//! let (mut log, mut hard_state) = (Vec::<Entry>::new(), HardState::default());
+//! let mut applied = Vec::new();
+//! let mut drive = |node: &mut Node| -> libraft_core::Result<()> {
+//!     while node.has_ready() {
+//!         let ready = node.ready()?;
+//!         // 1. Persist, here into two variables.
+//!         hard_state = ready.hard_state.unwrap_or(hard_state);
+//!         log.extend(ready.entries);
+//!         // 2. Send `ready.messages`, each encoded with `codec::encode_message`.
+//!         // 3. Apply.
+//!         applied.extend(ready.committed_entries.into_iter().map(|entry| entry.data));
+//!         // 4. Answer `ready.reads` and `ready.snapshot_requests`, now or later.
+//!         // 5. Say that all that is done.
+//!         node.advance()?;
+//!     }
+//!     Ok(())
+//! };
+//! drive(&mut node)?;
+//! node.propose("hello".into())?;
+//! drive(&mut node)?;
+//! // A leader begins its term with an empty entry.
+//! assert_eq!(applied, ["", "hello"]);
+//! # Ok::<(), libraft_core::Error>(())
+//! ```
+//!
+//! # A tour
+//!
+//! - The vocabulary is plain data: [`Entry`], [`HardState`], [`Snapshot`], [`ConfState`],
+//!   [`Message`] with one [`Body`] for each kind. [`codec`] has its bytes, [`proto`] the protobuf
+//!   types behind them.
+//! - A node that starts is told of its storage in a [`RestartState`]: a few numbers and no entry.
+//!   When it needs an older entry later, it asks ([`ReadRequest`], [`SnapshotRequest`]), and a late,
+//!   wrong or missing answer does no harm. The crate `libraft-storage` answers for you.
+//! - [`Error`] has three families. The caller can act on the first, the second means that a peer has
+//!   sent nonsense, and in both cases nothing has changed. The third is the end of the node.
+//! - [`Config`] has all settings, with units, ranges and defaults.
+//!
+//! Inside, `raft/step.rs` is the place to start reading.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+// The vocabulary, and its bytes.
 pub mod codec;
 mod config;
 mod error;
 mod message;
 mod types;
 
+// Pure data, which cannot send.
 mod log;
 mod membership;
 mod quorum;
-mod raft;
 mod tracker;
 
+// The protocol.
+mod raft;
+
+// What hosts see of it.
 mod node;
 mod ready;
 mod status;

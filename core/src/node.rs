@@ -32,6 +32,8 @@ pub struct Node {
     /// What the last Ready that had them said.
     shown_soft_state: SoftState,
     shown_hard_state: HardState,
+    /// Whether a Ready has been taken since the last advance, be it empty.
+    may_advance: bool,
     /// What follows when the host is done with the last Ready.
     handed_out: Option<HandedOut>,
     poisoned: Option<String>,
@@ -70,6 +72,7 @@ impl Node {
             shown_hard_state: raft.core().hard_state(),
             raft,
             async_storage_writes,
+            may_advance: false,
             handed_out: None,
             poisoned: None,
         })
@@ -365,12 +368,13 @@ impl Node {
     /// Takes the next batch of work. See [`Ready`] for what the host has to do with it.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if the last one has not been advanced.
+    /// [`Error::Misuse`] if the last one that was not empty has not been advanced.
     pub fn ready(&mut self) -> Result<Ready> {
         self.call(|node| {
             if node.handed_out.is_some() {
                 return Err(Error::Misuse("the last Ready has not been advanced"));
             }
+            node.may_advance = !node.async_storage_writes;
             Ok(node.take_ready())
         })
     }
@@ -383,8 +387,12 @@ impl Node {
     /// [`Error::Misuse`] if there was none, as always with asynchronous storage writes.
     pub fn advance(&mut self) -> Result<()> {
         self.call(|node| {
-            let done = node.handed_out.take();
-            let done = done.ok_or(Error::Misuse("there is no Ready to advance"))?;
+            if !std::mem::take(&mut node.may_advance) {
+                return Err(Error::Misuse("there is no Ready to advance"));
+            }
+            let Some(done) = node.handed_out.take() else {
+                return Ok(());
+            };
             for message in done.own_messages {
                 node.raft.step_own(message)?;
             }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::message::Message;
 use crate::types::*;
 
-const SEEDS: u64 = 4000;
+const SEEDS: u64 = 300;
 const EVENTS: usize = 600;
 
 /// A cluster whose network is a bag of messages: they are lost, doubled and reordered.

@@ -589,3 +589,229 @@ fn a_poisoned_node_refuses_everything() {
     );
     assert!(!node.has_ready());
 }
+
+#[test]
+fn a_single_voter_serves_no_read_before_it_commits_in_its_term() {
+    let mut cluster = Cluster::of(1);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    let member = cluster.at(1);
+    // The commit index is written without a sync, so that a crash may take it back.
+    member.hard_state.commit = 1;
+    member.restart();
+    member.node.campaign().unwrap();
+    // Its pre-vote and its vote each wait for a Ready to be persisted.
+    member.process();
+    member.process();
+    assert_eq!(member.node.basic_status().soft_state.role, Role::Leader);
+    member.node.read_index(Bytes::from_static(b"read")).unwrap();
+    assert!(member.node.raft.core().outbox.read_states.is_empty());
+    cluster.settle();
+    assert_eq!(cluster.at(1).reads[0].index, 3);
+}
+
+#[test]
+fn reads_are_answered_when_nobody_is_left_to_confirm_them() {
+    let mut cluster = Cluster::of(2);
+    cluster.elect(1);
+    let remove = change(ConfChangeKind::RemoveNode, 2);
+    cluster.at(1).node.propose_conf_change(&remove).unwrap();
+    // The change commits and is applied, but the heartbeat that asks to confirm is lost.
+    for _ in 0..3 {
+        let sent = cluster.at(1).process();
+        for message in sent {
+            cluster.at(2).node.step(message).unwrap();
+        }
+        let answers = cluster.at(2).process();
+        for message in answers {
+            match cluster.at(1).node.step(message) {
+                Ok(()) | Err(Error::UnknownPeer(2)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        if cluster.at(1).reads.is_empty() && cluster.at(1).conf_state.voters.len() == 2 {
+            cluster
+                .at(1)
+                .node
+                .read_index(Bytes::from_static(b"read"))
+                .unwrap();
+            cluster
+                .at(1)
+                .node
+                .raft
+                .core_mut()
+                .outbox
+                .messages
+                .retain(|message| !matches!(message.body, Body::Heartbeat { .. }));
+        }
+    }
+    cluster.cut = vec![2];
+    cluster.settle();
+    assert_eq!(cluster.at(1).conf_state.voters, [1]);
+    assert!(!cluster.at(1).reads.is_empty());
+}
+
+#[test]
+fn pending_reads_are_bounded() {
+    let mut cluster = Cluster::with(3, |config| config.max_pending_reads = 2);
+    cluster.elect(1);
+    cluster.cut = vec![1];
+    let mut read = || cluster.at(1).node.read_index(Bytes::from_static(b"read"));
+    assert_eq!((read(), read()), (Ok(()), Ok(())));
+    assert!(matches!(read(), Err(Error::ReadDropped(_))));
+}
+
+#[test]
+fn an_answer_that_is_wrong_or_missing_is_asked_for_again() {
+    let mut cluster = Cluster::of(1);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    let member = cluster.at(1);
+    let log = member.log.clone();
+    member.applied_index = 0;
+    member.restart();
+    let node = &mut member.node;
+    let ask = |node: &mut Node| node.take_requests().0.first().copied();
+
+    let first = ask(node).expect("what is committed has to be read");
+    assert_eq!((first.low, ask(node)), (1, None), "it is asked for once");
+    assert!(matches!(
+        node.provide_entries(first.id, log[1..].to_vec()),
+        Err(Error::WrongAnswer(_))
+    ));
+    assert_eq!(ask(node), None, "not again before the next tick");
+    node.tick().unwrap();
+
+    let second = ask(node).expect("the answer was wrong");
+    node.provide_entries(first.id, log.clone()).unwrap();
+    assert!(
+        node.ready().unwrap().committed_entries.is_empty(),
+        "a stale answer is ignored"
+    );
+    for _ in 0..10 {
+        assert_eq!(ask(node), None, "the second answer may still come");
+        node.tick().unwrap();
+    }
+
+    let third = ask(node).expect("the answer is overdue");
+    assert_ne!(second.id, third.id);
+    node.provide_entries(third.id, log.clone()).unwrap();
+    node.provide_entries(third.id, log.clone()).unwrap();
+    member.applied.clear();
+    cluster.settle();
+    assert_eq!(cluster.at(1).commands(), [b"a"]);
+}
+
+#[test]
+fn impossible_messages_change_nothing() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    let commit = cluster.at(1).node.basic_status().hard_state.commit;
+    let entry = |term, index| Entry {
+        term,
+        index,
+        ..Entry::default()
+    };
+    let append = |prev, entries| Body::Append {
+        prev,
+        entries,
+        commit: 0,
+    };
+    let id = |term, index| EntryId { term, index };
+    let no_voters = Snapshot {
+        id: id(1, 100),
+        conf_state: ConfState {
+            learners: vec![2],
+            ..ConfState::default()
+        },
+        data: Bytes::new(),
+    };
+    let impossible = [
+        append(id(1, 2), vec![entry(1, 4)]),
+        append(id(1, 2), vec![entry(9, 3), entry(8, 4)]),
+        append(id(1, 2), vec![entry(99, 3)]),
+        append(id(9, 1), vec![]),
+        append(id(1, MAX_POSITION), vec![entry(1, MAX_POSITION + 1)]),
+        Body::Heartbeat {
+            commit: commit + 1,
+            context: Bytes::new(),
+        },
+        Body::InstallSnapshot {
+            snapshot: Box::new(no_voters),
+        },
+        Body::Propose { entries: vec![] },
+    ];
+    for body in impossible {
+        let message = Message {
+            to: 2,
+            from: 1,
+            term: 9,
+            body,
+        };
+        let node = &mut cluster.at(2).node;
+        let before = format!("{node:?}");
+        let refused = node.step(message.clone());
+        assert!(
+            matches!(refused, Err(Error::Impossible(_))),
+            "{message:?}: {refused:?}"
+        );
+        assert_eq!(format!("{node:?}"), before, "{message:?}");
+    }
+
+    let to_leader = [
+        Body::Accept { index: commit + 1 },
+        append(id(1, 2), vec![]),
+        Body::HeartbeatResp {
+            context: Bytes::from_static(b"short"),
+        },
+        Body::HeartbeatResp {
+            context: Bytes::copy_from_slice(&7u64.to_le_bytes()),
+        },
+    ];
+    for body in to_leader {
+        let node = &mut cluster.at(1).node;
+        let term = node.basic_status().hard_state.term;
+        let before = format!("{node:?}");
+        let refused = node.step(Message {
+            to: 1,
+            from: 2,
+            term,
+            body,
+        });
+        assert!(matches!(refused, Err(Error::Impossible(_))), "{refused:?}");
+        assert_eq!(format!("{node:?}"), before);
+    }
+}
+
+#[test]
+fn a_peer_can_not_speak_for_this_node_or_its_storage() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    let forged = [
+        (LOCAL_APPEND, Body::Accept { index: 1 }),
+        (
+            LOCAL_APPEND,
+            Body::StorageAppendResp {
+                last: Some(EntryId { term: 1, index: 1 }),
+                snapshot: None,
+            },
+        ),
+        (1, Body::Accept { index: 1 }),
+        (
+            2,
+            Body::StorageApplyResp {
+                entries: Vec::new(),
+            },
+        ),
+    ];
+    for (from, body) in forged {
+        let message = Message {
+            to: 1,
+            from,
+            term: 1,
+            body,
+        };
+        assert_eq!(cluster.at(1).node.step(message), Err(Error::LocalMessage));
+    }
+}
