@@ -36,6 +36,10 @@ demo: servers ## build everything and run the demo: three nodes, three languages
 cluster: servers ## start the same cluster and leave it up until Ctrl-C
 	@python3 examples/kv/demo/demo.py --stay $(DEMO)
 
+.PHONY: soak
+soak: servers ## kill nodes at random under load for ten minutes
+	@python3 examples/kv/demo/demo.py --soak 600 $(DEMO)
+
 .PHONY: bootstrap
 bootstrap: ## install what is missing to build and run
 	@scripts/bootstrap run

@@ -2,7 +2,8 @@
 """Runs a replicated key-value cluster and tries to make it lose something.
 
     demo.py               the demo: two leaders killed, a node added and removed
-    demo.py --soak 600    kills nodes at random under load for that many seconds
+    demo.py --soak 600    kills nodes at random under load for that many seconds, and
+                          watches their memory
     demo.py --stay        starts the cluster and leaves it up until Ctrl-C
 
 The exit code is 0 only if every acknowledged write was there at the end, on each node,
@@ -27,6 +28,12 @@ import cluster as clusters
 import workload
 from cluster import Cluster, DemoError, Node, Program
 from workload import Load
+
+# How often --soak reports.
+REPORT_S = 10
+# How long no write may be acknowledged before that counts as a failure. Far more than a
+# fail-over takes, even on a machine that is busy with other things.
+PATIENCE_S = 60
 
 
 class Screen:
@@ -86,6 +93,7 @@ class Run:
         self.load_seconds = 0.0
         self.failovers: list[tuple[Node, Node, float]] = []
         self.kills = 0
+        self.memory: dict[int, list[int]] = {}
         self.problems: list[str] = []
         self.lost = 0
         self.checked = 0
@@ -122,8 +130,8 @@ class Run:
         while (done := self.load.acknowledged) < target:
             if done != seen:
                 last_progress, seen = time.monotonic(), done
-            elif time.monotonic() - last_progress > 30:
-                raise DemoError(f"no write was acknowledged for 30 s\n{self.cluster.describe()}")
+            elif time.monotonic() - last_progress > PATIENCE_S:
+                raise DemoError(f"no write was acknowledged for {PATIENCE_S} s\n{self.cluster.describe()}")
             if not any(writer.is_alive() for writer in self.load.writers):
                 raise DemoError("all writers have ended")
             self.show_progress()
@@ -248,6 +256,9 @@ class Run:
             show(f"fail-over            {gap:.2f} s from {killed.name} to {successor.name}")
         if self.kills > len(self.failovers):
             show(f"killed               {self.kills} times in all")
+        for node_id, samples in self.memory.items():
+            name, mib = self.cluster.nodes[node_id].name, [kib / 1024 for kib in samples]
+            show(f"memory               {name}: {mib[0]:.1f} MiB first, {mib[-1]:.1f} last, {max(mib):.1f} at most")
         show()
         show("node  language  role      term   applied      log  state hash        starts  memory  writes taken")
         for node in self.cluster.nodes.values():
@@ -304,44 +315,56 @@ def demo(run: Run, extra: Program) -> int:
 
 
 def soak(run: Run, seconds: float) -> int:
-    """Kills nodes at random moments, one at a time or a majority at once, under load."""
+    """Load for a long time, with kills at random moments unless --no-kills says otherwise."""
     run.start()
     run.begin_load()
+    assert run.load is not None
     chance = random.Random(run.options.seed)
-    end = time.monotonic() + seconds
-    next_report = time.monotonic()
-    while time.monotonic() < end:
-        pause_until = min(end, time.monotonic() + chance.uniform(0.2, 4.0))
-        while time.monotonic() < pause_until:
-            time.sleep(clusters.POLL_S)
-        nodes = list(run.cluster.nodes.values())
-        if chance.random() < 0.5:
-            victims = [run.cluster.wait_leader(60)]
-        else:
-            victims = chance.sample(nodes, chance.choice([1, 1, 1, 2, len(nodes)]))
-        for node in victims:
-            node.kill()
-            run.kills += 1
-        time.sleep(chance.uniform(0.0, 3.0))
-        for node in victims:
-            node.start()
-        for node in victims:
-            run.cluster.wait_serving(node)
-        if chance.random() < 0.7:
-            for node in victims:
-                run.cluster.wait_caught_up(node)
-        assert run.load is not None
+    begun = time.monotonic()
+    next_report = begun + REPORT_S
+    progressed, seen = begun, 0
+    while time.monotonic() < begun + seconds:
+        time.sleep(min(chance.uniform(0.2, 4.0), max(0.0, begun + seconds - time.monotonic())))
+        if not run.options.no_kills:
+            kill_some(run, chance)
         problems = run.load.stale() + run.load.refused()
         if problems:
             raise DemoError(f"under load: {problems[0]}")
+        if run.load.acknowledged > seen:
+            progressed, seen = time.monotonic(), run.load.acknowledged
+        elif time.monotonic() - progressed > PATIENCE_S:
+            raise DemoError(f"no write was acknowledged for {PATIENCE_S} s\n{run.cluster.describe()}")
         if time.monotonic() > next_report:
-            next_report = time.monotonic() + 10
-            memory = ", ".join(
-                f"{node.program.title} {(node.resident_kib() or 0) // 1024} MiB" for node in run.cluster.nodes.values()
-            )
-            run.screen.line(f"{run.load.acknowledged} writes, {run.kills} kills; {memory}")
+            next_report = time.monotonic() + REPORT_S
+            memory = []
+            for node in run.cluster.nodes.values():
+                kib = node.resident_kib() or 0
+                run.memory.setdefault(node.id, []).append(kib)
+                memory.append(f"{node.program.title} {kib / 1024:.1f} MiB")
+            run.screen.line(f"{seen} writes, {run.kills} kills; {', '.join(memory)}")
     run.cluster.wait_leader(60)
     return run.finish()
+
+
+def kill_some(run: Run, chance: random.Random) -> None:
+    """Kills the leader, any node, or several at once; starts them again a little later."""
+    nodes = list(run.cluster.nodes.values())
+    if chance.random() < 0.5:
+        victims = [run.cluster.wait_leader(60)]
+    else:
+        victims = chance.sample(nodes, chance.choice([1, 1, 1, 2, len(nodes)]))
+    for node in victims:
+        node.kill()
+        run.kills += 1
+    time.sleep(chance.uniform(0.0, 3.0))
+    for node in victims:
+        node.start()
+    for node in victims:
+        run.cluster.wait_serving(node)
+    # Sometimes the next kill comes before they have caught up.
+    if chance.random() < 0.7:
+        for node in victims:
+            run.cluster.wait_caught_up(node)
 
 
 def stay(run: Run) -> int:
@@ -402,33 +425,24 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="demo.py",
         description="Run a replicated key-value cluster on loopback, kill its leaders, and check that nothing is lost.",
     )
-    parser.add_argument(
-        "--nodes", default="cpp,go,python", help="the language of each first node (default: %(default)s)"
-    )
-    parser.add_argument("--extra", help="the language of the node that is added (default: as node 1)")
-    parser.add_argument("--writes", type=int, help="how many writes to acknowledge at least (default: 6000)")
-    parser.add_argument(
-        "--keys", type=int, default=5000, help="how many keys the clients write to (default: %(default)s)"
-    )
-    parser.add_argument("--clients", type=int, default=6, help="how many clients write at once (default: %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="of the load and the election time-outs (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--read-back", type=int, default=0, help="how many keys to read back on each node (default: all)"
-    )
-    parser.add_argument("--data", type=Path, help="where the nodes keep their data (default: a temporary directory)")
-    parser.add_argument("--keep", action="store_true", help="keep the temporary directory")
-    parser.add_argument("--program", action="append", default=[], metavar="LANG=COMMAND", help="another server to use")
-    parser.add_argument(
-        "--limit", type=float, default=300, help="seconds after which the demo gives up (default: %(default)s)"
-    )
+    add = parser.add_argument
+    add("--nodes", default="cpp,go,python", help="languages of the first nodes (default: %(default)s)")
+    add("--extra", help="the language of the node that is added (default: as node 1)")
+    add("--writes", type=int, default=6000, help="how many to acknowledge at least (default: %(default)s)")
+    add("--keys", type=int, default=5000, help="how many keys are written (default: %(default)s)")
+    add("--clients", type=int, default=6, help="how many write at the same time (default: %(default)s)")
+    add("--seed", type=int, default=1, help="of the load and the election time-outs (default: %(default)s)")
+    add("--read-back", type=int, default=0, help="how many keys to read back on each node (default: all)")
+    add("--data", type=Path, help="where the nodes keep their data (default: a temporary directory)")
+    add("--keep", action="store_true", help="keep the temporary directory")
+    add("--program", action="append", default=[], metavar="LANG=COMMAND", help="another server to use")
+    add("--limit", type=float, default=300, help="seconds until the demo gives up (default: %(default)s)")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--stay", action="store_true", help="leave the cluster up until Ctrl-C")
     way.add_argument("--soak", type=float, metavar="SECONDS", help="kill nodes at random for that long")
-    parser.add_argument("--load", action="store_true", help="with --stay: write without pause, and check at Ctrl-C")
+    add("--load", action="store_true", help="with --stay: write without pause, and check at Ctrl-C")
+    add("--no-kills", action="store_true", help="with --soak: only load, to watch the memory")
     options = parser.parse_args(arguments)
-    options.writes = options.writes or 6000
     if options.clients < 1 or options.keys < options.clients or options.writes < 1:
         parser.error("--clients, --keys and --writes must be at least 1, and there must be a key for each client")
     if options.load and not options.stay:
