@@ -913,6 +913,29 @@ typedef struct raft_ready {
 typedef int32_t raft_snapshot_status;
 
 /**
+ * Requests for a host that answers them at once, between two Readys. Borrowed from the node
+ * until the next raft_node_take_requests() on it, or raft_node_free().
+ */
+typedef struct raft_requests {
+  /**
+   * Stored entries that the core needs.
+   */
+  const struct raft_read_request *reads;
+  /**
+   * How many there are.
+   */
+  size_t reads_len;
+  /**
+   * Snapshots that the core needs.
+   */
+  const struct raft_snapshot_request *snapshot_requests;
+  /**
+   * How many there are.
+   */
+  size_t snapshot_requests_len;
+} raft_requests;
+
+/**
  * Why a raft_read_request can't be answered: one of the RAFT_READ_ numbers.
  */
 typedef int32_t raft_read_failure;
@@ -1539,6 +1562,17 @@ raft_status raft_node_transfer_leader(struct raft_node *node,
 raft_status raft_node_forget_leader(struct raft_node *node, struct raft_error **error);
 
 /**
+ * Takes out the requests for entries and snapshots that no Ready has shown yet, for a host
+ * that answers them at once: what it provides before it takes the Ready is in that Ready
+ * already. Each of them must be answered like one in a Ready, and an answer may lead to
+ * more. `out` is borrowed; see raft_requests. Without requests, its lists are empty; as they
+ * always are for a node that reads from its own storage.
+ */
+raft_status raft_node_take_requests(struct raft_node *node,
+                                    const struct raft_requests **out,
+                                    struct raft_error **error);
+
+/**
  * Answers a raft_read_request with entries from its low index on, each one as raftpb.Entry.
  * They are copied. Late, stale and wrong answers are harmless.
  *
@@ -1592,6 +1626,16 @@ raft_status raft_node_snapshot_failed(struct raft_node *node,
 raft_status raft_node_compacted(struct raft_node *node,
                                 uint64_t first_index,
                                 struct raft_error **error);
+
+/**
+ * Fixes the randomized election timeout, in ticks, until the node's next change of role or
+ * term draws a new one. For tests that need to know which node campaigns first.
+ *
+ * Errors: RAFT_ERR_MISUSE (0 ticks).
+ */
+raft_status raft_node_set_randomized_election_timeout(struct raft_node *node,
+                                                      uint32_t ticks,
+                                                      struct raft_error **error);
 
 /**
  * Fills in what the node says about itself. The caller sets out->size first.

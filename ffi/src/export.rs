@@ -214,6 +214,7 @@ results!(
     *mut crate::snapshot::raft_snapshot,
     *mut crate::storage::raft_storage,
     *const crate::ready::raft_ready,
+    *const crate::requests::raft_requests,
 );
 
 impl Arg for *mut *mut raft_error {

@@ -33,6 +33,7 @@ pub mod entry;
 pub mod message;
 pub mod node_status;
 pub mod ready;
+pub mod requests;
 pub mod snapshot;
 
 pub mod node;

@@ -22,6 +22,7 @@ use crate::entry::{decode_entries, raft_entry_type};
 use crate::error::{Failure, raft_error};
 use crate::node_status::{self, raft_node_status};
 use crate::ready::{ReadyPlace, raft_ready};
+use crate::requests::{RequestsPlace, raft_requests};
 use crate::status::*;
 use crate::storage::raft_storage;
 
@@ -45,6 +46,7 @@ struct Inner {
     node: Node,
     source: Option<Source>,
     ready: ReadyPlace,
+    requests: RequestsPlace,
     /// Whether a Ready was taken that has not been advanced.
     to_advance: bool,
 }
@@ -529,6 +531,22 @@ export! {
 }
 
 export! {
+    /// Takes out the requests for entries and snapshots that no Ready has shown yet, for a host
+    /// that answers them at once: what it provides before it takes the Ready is in that Ready
+    /// already. Each of them must be answered like one in a Ready, and an answer may lead to
+    /// more. `out` is borrowed; see raft_requests. Without requests, its lists are empty; as they
+    /// always are for a node that reads from its own storage.
+    try fn raft_node_take_requests(
+        node: *mut raft_node,
+        out: *mut *const raft_requests,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let requests = node.with(|inner| Ok(inner.take_requests()))?;
+        out.put(requests)
+    }
+}
+
+export! {
     /// Answers a raft_read_request with entries from its low index on, each one as raftpb.Entry.
     /// They are copied. Late, stale and wrong answers are harmless.
     ///
@@ -613,6 +631,20 @@ export! {
 }
 
 export! {
+    /// Fixes the randomized election timeout, in ticks, until the node's next change of role or
+    /// term draws a new one. For tests that need to know which node campaigns first.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (0 ticks).
+    try fn raft_node_set_randomized_election_timeout(
+        node: *mut raft_node,
+        ticks: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.set_randomized_election_timeout(ticks)?))
+    }
+}
+
+export! {
     /// Fills in what the node says about itself. The caller sets out->size first.
     ///
     /// Errors: RAFT_ERR_ARGUMENT (the size).
@@ -650,6 +682,7 @@ impl raft_node {
                 node,
                 source,
                 ready: ReadyPlace::new(),
+                requests: RequestsPlace::new(),
                 to_advance: false,
             }),
         }))
@@ -701,6 +734,15 @@ impl Inner {
             source.pending.take(&mut ready);
         }
         Ok(self.ready.fill(ready))
+    }
+
+    fn take_requests(&mut self) -> *const raft_requests {
+        let answers_itself = |source: &Source| !source.show_requests;
+        if self.source.as_ref().is_some_and(answers_itself) {
+            return self.requests.fill(&[], &[]);
+        }
+        let (reads, snapshots) = self.node.take_requests();
+        self.requests.fill(&reads, &snapshots)
     }
 
     /// The core has nothing to advance from after a Ready in which there was nothing to do, but

@@ -7,7 +7,7 @@
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
-use libraft_core::{Ready, codec, proto::libraft as out};
+use libraft_core::{ReadRequest, Ready, SnapshotRequest, codec, proto::libraft as out};
 use prost::Message;
 use prost::encoding::{WireType, encode_key};
 
@@ -55,6 +55,26 @@ pub struct raft_snapshot_request {
     pub id: u64,
     /// The peer that needs it.
     pub to: u64,
+}
+
+impl From<&ReadRequest> for raft_read_request {
+    fn from(read: &ReadRequest) -> raft_read_request {
+        raft_read_request {
+            id: read.id,
+            low: read.low,
+            high: read.high,
+            max_bytes: read.max_bytes,
+        }
+    }
+}
+
+impl From<&SnapshotRequest> for raft_snapshot_request {
+    fn from(request: &SnapshotRequest) -> raft_snapshot_request {
+        raft_snapshot_request {
+            id: request.id,
+            to: request.to,
+        }
+    }
 }
 
 /// One batch of work for the host. In this order:
@@ -294,12 +314,7 @@ impl Content {
                 max_bytes: read.max_bytes,
             };
             field(buffer, 9, &message);
-            self.reads.push(raft_read_request {
-                id: read.id,
-                low: read.low,
-                high: read.high,
-                max_bytes: read.max_bytes,
-            });
+            self.reads.push(read.into());
         }
         self.snapshot_requests.clear();
         for request in &ready.snapshot_requests {
@@ -308,10 +323,7 @@ impl Content {
                 to: request.to,
             };
             field(buffer, 10, &message);
-            self.snapshot_requests.push(raft_snapshot_request {
-                id: request.id,
-                to: request.to,
-            });
+            self.snapshot_requests.push(request.into());
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::conf_state::raft_conf_state_free;
 use crate::entry::{RAFT_ENTRY_CONF_CHANGE, RAFT_ENTRY_NORMAL, raft_entries_free, raft_hard_state};
 use crate::message::{raft_message, raft_message_decode};
 use crate::ready::raft_ready;
+use crate::requests::raft_requests;
 use crate::snapshot::raft_snapshot_free;
 
 /// Each call must return RAFT_ERR_NULL, name what is NULL, and manage without an error as well.
@@ -30,6 +31,7 @@ fn a_null_handle_is_refused_by_every_function() {
     let mut flag = false;
     let mut number = 0u64;
     let mut ready: *const raft_ready = null();
+    let mut requests: *const raft_requests = null();
     let mut buffer = null_mut();
     let mut made = null_mut();
     let mut entries = null_mut();
@@ -109,15 +111,18 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_report_snapshot(node, 2, RAFT_SNAPSHOT_FINISH) names "node";
         raft_node_transfer_leader(node, 2) names "node";
         raft_node_forget_leader(node) names "node";
+        raft_node_take_requests(node, &mut requests) names "node";
         raft_node_provide_entries(node, 1, null(), 0) names "node";
         raft_node_read_failed(node, 1, RAFT_READ_COMPACTED) names "node";
         raft_node_provide_snapshot(node, 1, nothing, 0) names "node";
         raft_node_snapshot_failed(node, 1) names "node";
         raft_node_compacted(node, 1) names "node";
+        raft_node_set_randomized_election_timeout(node, 1) names "node";
         raft_node_get_status(node, &mut status) names "node";
         raft_node_status_encoded(node, &mut buffer) names "node";
     }
-    assert!(!flag && number == 0 && ready.is_null() && buffer.is_null() && made.is_null());
+    assert!(!flag && number == 0 && ready.is_null() && requests.is_null());
+    assert!(buffer.is_null() && made.is_null());
     assert!(entries.is_null() && snapshot.is_null() && state.is_null());
     assert!(hard.term == 9 && report.discarded_writes == 9);
 }
@@ -151,6 +156,7 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_conf_state(node, null_mut()) names "out";
         raft_node_has_ready(node, null_mut()) names "out";
         raft_node_ready(node, null_mut()) names "out";
+        raft_node_take_requests(node, null_mut()) names "out";
         raft_node_get_status(node, null_mut()) names "out";
         raft_node_status_encoded(node, null_mut()) names "out";
     }

@@ -5,9 +5,13 @@ use std::ptr::{null, null_mut};
 
 use super::*;
 use crate::conf_state::{raft_conf_state, raft_conf_state_free};
-use crate::entry::{RAFT_ENTRY_CONF_CHANGE, RAFT_ROLE_LEADER, raft_entries_free};
+use crate::entry::{
+    RAFT_ENTRY_CONF_CHANGE, RAFT_ROLE_FOLLOWER, RAFT_ROLE_LEADER, RAFT_ROLE_PRE_CANDIDATE,
+    raft_entries_free,
+};
 use crate::message::{RAFT_MSG_SNAP, raft_message, raft_message_decode};
 use crate::ready::{raft_read_request, raft_snapshot_request};
+use crate::requests::raft_requests;
 use crate::snapshot::raft_snapshot_free;
 
 /// Hosts by id, and the messages between them.
@@ -352,7 +356,7 @@ fn a_host_that_wants_to_see_requests_answers_them() {
     let mut unavailable = true;
     let seen = work_shown(&mut host, |host, reads, _| {
         if std::mem::take(&mut unavailable) {
-            // It can't be had now: the core asks again.
+            // It can't be had now: the core asks again, after a tick.
             for read in reads {
                 ok!(raft_node_read_failed(
                     host.node,
@@ -362,12 +366,95 @@ fn a_host_that_wants_to_see_requests_answers_them() {
                 // An answer that nobody waits for any more.
                 provide(host, &[*read]);
             }
+            ok!(raft_node_tick(host.node));
         } else {
             provide(host, reads);
         }
     });
     assert!(seen > 3, "{seen} requests were shown");
     assert_eq!(host.applied, commands(10));
+}
+
+#[test]
+fn a_host_that_answers_at_once_finds_no_request_in_a_ready() {
+    let settings = small(1);
+    let mut host = Host::new(&settings, &[1]);
+    ok!(raft_node_campaign(host.node));
+    host.work();
+    for command in commands(10) {
+        host.propose(&command);
+    }
+    host.work();
+    let storage = std::mem::replace(&mut host.storage, null_mut());
+    drop(host);
+
+    ok!(raft_config_set_show_requests(settings.0, true));
+    let mut host = Host::on(&settings, storage);
+    let mut answered = 0;
+    let seen = loop {
+        // Each answer may lead to another request.
+        loop {
+            let mut requests = null();
+            ok!(raft_node_take_requests(host.node, &mut requests));
+            let requests: &raft_requests = unsafe { &*requests };
+            assert!(requests.snapshot_requests.is_null());
+            if requests.reads_len == 0 {
+                break;
+            }
+            answered += requests.reads_len;
+            provide(&host, unsafe { list(requests.reads, requests.reads_len) });
+        }
+        if !host.has_ready() {
+            break 0;
+        }
+        let ready = host.ready();
+        if ready.reads_len > 0 {
+            break ready.reads_len;
+        }
+        for entry in unsafe { list(ready.committed_entries, ready.committed_entries_len) } {
+            let command = bytes(entry.data).to_vec();
+            host.applied
+                .extend(Some(command).filter(|data| !data.is_empty()));
+        }
+        ok!(raft_node_advance(host.node));
+    };
+    assert_eq!(seen, 0, "requests in a Ready");
+    assert!(answered > 1, "{answered} requests");
+    assert_eq!(host.applied, commands(10));
+}
+
+#[test]
+fn a_node_that_reads_by_itself_gives_no_requests_away() {
+    let settings = small(1);
+    let mut host = Host::new(&settings, &[1]);
+    ok!(raft_node_campaign(host.node));
+    host.work();
+    for command in commands(10) {
+        host.propose(&command);
+    }
+    host.work();
+    let storage = std::mem::replace(&mut host.storage, null_mut());
+    drop(host);
+
+    let mut host = Host::on(&settings, storage);
+    let mut requests: *const raft_requests = null();
+    ok!(raft_node_take_requests(host.node, &mut requests));
+    assert_eq!(unsafe { (*requests).reads_len }, 0);
+    host.work();
+    assert_eq!(host.applied, commands(10));
+}
+
+#[test]
+fn a_fixed_election_timeout_says_when_a_node_campaigns() {
+    let host = Host::new(&Settings::new(1), &[1]);
+    ok!(raft_node_set_randomized_election_timeout(host.node, 3));
+    ok!(raft_node_tick(host.node));
+    ok!(raft_node_tick(host.node));
+    assert_eq!(host.status().role, RAFT_ROLE_FOLLOWER);
+    ok!(raft_node_tick(host.node));
+    assert_eq!(host.status().role, RAFT_ROLE_PRE_CANDIDATE);
+    let (status, _) = err!(raft_node_set_randomized_election_timeout(host.node, 0));
+    assert_eq!(status, RAFT_ERR_MISUSE);
 }
 
 #[test]
@@ -426,6 +513,8 @@ fn a_node_whose_storage_lost_its_entries_says_so() {
         let (status, _) = err!(raft_node_ready(host.node, &mut ready));
         assert_eq!(status, RAFT_ERR_COMPACTED);
         assert!(ready.is_null());
+        // What has failed is tried again after a tick.
+        ok!(raft_node_tick(host.node));
     }
 }
 
