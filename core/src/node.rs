@@ -16,6 +16,8 @@ use crate::status::{BasicStatus, Status};
 use crate::types::*;
 
 #[cfg(test)]
+mod parity_tests;
+#[cfg(test)]
 mod random_tests;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,9 @@ pub struct Outbox {
     pub snapshot_requests: Vec<SnapshotRequest>,
 }
 
+/// The term that a log begins with, if no election has.
+pub const FIRST_TERM: Term = 1;
+
 /// The state that all roles share.
 #[derive(Clone, Debug)]
 pub struct Core {
@@ -63,7 +66,10 @@ impl Core {
         let membership = Membership::restore(&state.conf_state)
             .map_err(|error| Error::InvalidRestartState(error.to_string()))?;
         let hard_state = state.hard_state;
-        if hard_state.term > MAX_POSITION || hard_state.term < log.last().term {
+        // Whoever founds a cluster by hand begins with a snapshot of the first term and no hard state,
+        // as etcd-io/raft's first members may: the term is one that nobody has voted in yet.
+        let earliest = hard_state.term.max(FIRST_TERM);
+        if hard_state.term > MAX_POSITION || earliest < log.last().term {
             return Err(Error::InvalidRestartState(
                 "the term is out of bounds or below the log's".to_owned(),
             ));

@@ -1,6 +1,7 @@
 //! What holds in every state of a node, and between two states that follow each other. Checked
 //! after every call in debug builds, and by the tests.
 
+use super::core::FIRST_TERM;
 use super::{Raft, RoleState};
 use crate::types::{HardState, Index, NONE, Role};
 
@@ -30,7 +31,7 @@ pub fn check(raft: &Raft) -> Result<(), &'static str> {
     core.log.check()?;
     let ensure = |holds: bool, what| if holds { Ok(()) } else { Err(what) };
     ensure(
-        core.log.last().term <= core.term(),
+        core.log.last().term <= core.term().max(FIRST_TERM),
         "no entry is of a later term",
     )?;
     match &raft.role {
