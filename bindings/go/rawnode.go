@@ -1,0 +1,531 @@
+// RawNode: one member of one Raft group, driven by its host.
+
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// #include "libraft.h"
+//
+// #cgo noescape raft_node_step
+// #cgo nocallback raft_node_step
+// #cgo noescape raft_node_propose
+// #cgo nocallback raft_node_propose
+// #cgo noescape raft_node_has_ready
+// #cgo nocallback raft_node_has_ready
+// #cgo noescape raft_node_get_status
+// #cgo nocallback raft_node_get_status
+import "C"
+
+// RawNode is one member of one Raft group. It does nothing by itself: the host passes in ticks,
+// messages and proposals, takes a [Ready] whenever [RawNode.HasReady] says so, does what that asks
+// for, and calls [RawNode.Advance].
+//
+// It is for one goroutine at a time. What a Ready holds may be used by others meanwhile.
+type RawNode struct {
+	native *C.raft_node
+	free   runtime.Cleanup
+
+	id           uint64
+	asyncWrites  bool
+	maxInflight  int
+	maxInflBytes uint64
+	logger       Logger
+
+	// Where the node's requests are answered from; nil if the library does that by itself.
+	storage Storage
+	// What the core has last been told of the storage's compaction.
+	firstIndex uint64
+
+	// The last Ready, as long as the library lends it.
+	lent *origin
+	// Why the node has stopped, if it has.
+	err        error
+	dropReason DropReason
+	scratch    []byte
+}
+
+// origin ties a Ready to the bytes that the library made of it, so that they need not be encoded
+// again. The library's view is lent until the next Ready is taken or the node is closed.
+type origin struct {
+	mutex sync.Mutex
+	// nil when it is no longer lent.
+	view *C.raft_ready
+	// Keeps the owner of the view from being collected.
+	node *RawNode
+
+	hardState       *pb.HardState
+	entries         []*pb.Entry
+	snapshot        *pb.Snapshot
+	messages        []*pb.Message
+	encodedMessages [][]byte
+}
+
+// NewRawNode makes a node that goes on from what is in config.Storage. The members of a new group
+// come from the stored configuration, or from [RawNode.Bootstrap]; a node without members waits
+// until a leader's messages bring it up.
+func NewRawNode(config *Config) (*RawNode, error) {
+	settings, err := config.native()
+	if err != nil {
+		return nil, err
+	}
+	defer C.raft_config_free(settings)
+
+	rn := &RawNode{
+		id:           config.ID,
+		asyncWrites:  config.AsyncStorageWrites,
+		maxInflight:  config.MaxInflightMsgs,
+		maxInflBytes: config.MaxInflightBytes,
+		logger:       config.Logger,
+	}
+	if rn.logger == nil {
+		rn.logger = getLogger()
+	}
+	var failure *C.raft_error
+	var status C.raft_status
+	if durable, ok := config.Storage.(*DurableStorage); ok {
+		durable.mutex.RLock()
+		defer durable.mutex.RUnlock()
+		if durable.native == nil {
+			return nil, ErrClosed
+		}
+		status = C.raft_node_new(settings, durable.native, &rn.native, &failure)
+	} else {
+		state, err := readRestartState(config)
+		if err != nil {
+			return nil, err
+		}
+		encoded, err := state.encode()
+		if err != nil {
+			return nil, err
+		}
+		data, length := view(encoded)
+		status = C.raft_node_restart(settings, data, length, &rn.native, &failure)
+		rn.storage = config.Storage
+		rn.firstIndex = state.compactedIndex + 1
+	}
+	if err := takeError(status, failure); err != nil {
+		return nil, err
+	}
+	rn.free = runtime.AddCleanup(rn, func(native *C.raft_node) { C.raft_node_free(native) }, rn.native)
+	return rn, nil
+}
+
+// Close frees the node. What has not been saved is lost, as in a crash. A closed node does
+// nothing and returns ErrClosed; closing it again does nothing.
+func (rn *RawNode) Close() error {
+	if rn.native == nil {
+		return nil
+	}
+	rn.free.Stop()
+	rn.takeBack()
+	C.raft_node_free(rn.native)
+	rn.native = nil
+	return nil
+}
+
+// Err says why the node has stopped: its Storage failed, or it found its own state to contradict
+// itself. Such a node does nothing any more, and has to be made anew from its storage. nil as long
+// as it works.
+func (rn *RawNode) Err() error {
+	if rn.native == nil && rn.err == nil {
+		return ErrClosed
+	}
+	return rn.err
+}
+
+// DropReason says why the last proposal or read that this node was given was dropped.
+func (rn *RawNode) DropReason() DropReason {
+	return rn.dropReason
+}
+
+// Tick says that one unit of time has passed.
+func (rn *RawNode) Tick() {
+	rn.tell("tick", func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_tick(node, failure)
+	})
+}
+
+// TickQuiesced says that one unit of time has passed for a group that is known to be at rest: the
+// election clock moves and nothing is sent.
+func (rn *RawNode) TickQuiesced() {
+	rn.tell("tick", func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_tick_quiesced(node, failure)
+	})
+}
+
+// Campaign starts an election now.
+func (rn *RawNode) Campaign() error {
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_campaign(node, failure)
+	})
+}
+
+// Propose proposes data, which is copied, as one entry. That it was taken does not mean that it
+// will be committed: it is when it comes back in Ready.CommittedEntries. ErrProposalDropped if it
+// was not taken.
+func (rn *RawNode) Propose(data []byte) error {
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		start, length := view(data)
+		return C.raft_node_propose(node, start, length, failure)
+	})
+}
+
+// ProposeMany proposes several entries: all of them are taken, in this order, or none is.
+func (rn *RawNode) ProposeMany(data [][]byte) error {
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return withViews(data, func(list *C.raft_bytes, length C.size_t) C.raft_status {
+			return C.raft_node_propose_many(node, list, length, failure)
+		})
+	})
+}
+
+// ProposeConfChange proposes a change of the members. When it comes back committed,
+// [RawNode.ApplyConfChange] is to be called. A leader that can't take it, because another one is
+// in flight, turns it into an empty entry.
+func (rn *RawNode) ProposeConfChange(cc pb.ConfChangeI) error {
+	kind, data, err := pb.MarshalConfChange(cc)
+	if err != nil {
+		return err
+	}
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		start, length := view(data)
+		return C.raft_node_propose_conf_change_encoded(
+			node, C.raft_entry_type(kind), start, length, failure)
+	})
+}
+
+// ApplyConfChange applies a committed change of the members, when its turn comes, and returns the
+// new configuration, which belongs into snapshots. For a change that the host refuses, it is not
+// called, or called with an empty node id. One that does not fit is refused and logged; the
+// configuration is as before.
+func (rn *RawNode) ApplyConfChange(cc pb.ConfChangeI) *pb.ConfState {
+	kind, data, err := pb.MarshalConfChange(cc)
+	if err == nil {
+		err = rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+			start, length := view(data)
+			return C.raft_node_apply_conf_change(
+				node, C.raft_entry_type(kind), start, length, nil, failure)
+		})
+	}
+	if err != nil && rn.err == nil {
+		rn.logger.Errorf("%x: a configuration change is refused: %v", rn.id, err)
+	}
+	var state *C.raft_conf_state
+	err = rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_conf_state(node, &state, failure)
+	})
+	result := &pb.ConfState{}
+	if err == nil {
+		encoded := unsafe.Slice((*byte)(state.encoded.data), int(state.encoded.len))
+		err = proto.Unmarshal(encoded, result)
+		C.raft_conf_state_free(state)
+	}
+	if err != nil {
+		rn.stop("the configuration can't be told", err)
+	}
+	return pb.EnsureConfState(result)
+}
+
+// Step hands over a message from a peer, or from a storage worker. An error changes nothing:
+// ErrStepLocalMsg, ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error]
+// for what no correct peer sends.
+func (rn *RawNode) Step(m *pb.Message) error {
+	encoded, err := proto.MarshalOptions{}.MarshalAppend(rn.scratch[:0], m)
+	if err != nil {
+		return err
+	}
+	err = rn.StepEncoded(encoded)
+	// Large messages are rare, and their buffer should not stay for good.
+	if rn.scratch = encoded[:0]; cap(rn.scratch) > 1<<20 {
+		rn.scratch = nil
+	}
+	return err
+}
+
+// StepEncoded does the same with a message as it came over the wire, which is copied.
+func (rn *RawNode) StepEncoded(message []byte) error {
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		start, length := view(message)
+		return C.raft_node_step(node, start, length, failure)
+	})
+}
+
+// HasReady says whether there is something to do.
+func (rn *RawNode) HasReady() bool {
+	var has C.bool
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_has_ready(node, &has, failure)
+	})
+	if err != nil {
+		rn.complain("has ready", err)
+		return false
+	}
+	return bool(has)
+}
+
+// Ready takes the next batch of work, and reads from the Storage what the node needs for that. A
+// batch may be empty. After it, and before the next one, [RawNode.Advance] is to be called. A
+// node that has stopped gives an empty one.
+func (rn *RawNode) Ready() Ready {
+	ready, err := rn.takeReady()
+	if err != nil {
+		rn.complain("ready", err)
+		return Ready{}
+	}
+	return ready
+}
+
+// Advance says that the last Ready's work is done. Not to be called with
+// Config.AsyncStorageWrites.
+func (rn *RawNode) Advance(_ Ready) {
+	if err := rn.advance(); err != nil {
+		rn.complain("advance", err)
+	}
+}
+
+func (rn *RawNode) advance() error {
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_advance(node, failure)
+	})
+	// To advance where there was no Ready is no fault.
+	if !rn.asyncWrites && errors.Is(err, &Error{Code: CodeMisuse}) {
+		return nil
+	}
+	return err
+}
+
+// ReportUnreachable says that a message to this peer could not be delivered.
+func (rn *RawNode) ReportUnreachable(id uint64) {
+	rn.tell("report", func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_report_unreachable(node, C.uint64_t(id), failure)
+	})
+}
+
+// ReportSnapshot says what became of a MsgSnap to this peer. Until then, nothing else is sent to
+// it.
+func (rn *RawNode) ReportSnapshot(id uint64, status SnapshotStatus) {
+	rn.tell("report", func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_report_snapshot(
+			node, C.uint64_t(id), C.raft_snapshot_status(status), failure)
+	})
+}
+
+// TransferLeader asks the leader to hand its leadership to this member.
+func (rn *RawNode) TransferLeader(transferee uint64) {
+	rn.tell("transfer", func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_transfer_leader(node, C.uint64_t(transferee), failure)
+	})
+}
+
+// ForgetLeader makes a follower forget its leader, so that it may vote for another at once. Does
+// nothing with ReadOnlyLeaseBased.
+func (rn *RawNode) ForgetLeader() error {
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_forget_leader(node, failure)
+	})
+}
+
+// ReadIndex asks for a linearizable read. rctx is its name, never to be used again, not even for
+// another try. The answer is a ReadState with this name in a later Ready; or it never comes, if
+// the read is dropped, messages get lost or the leader changes.
+func (rn *RawNode) ReadIndex(rctx []byte) {
+	_ = rn.TryReadIndex(rctx)
+}
+
+// TryReadIndex does the same, and says if the read was dropped at once: an [Error] with
+// CodeReadDropped, and [RawNode.DropReason] has the reason.
+func (rn *RawNode) TryReadIndex(rctx []byte) error {
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		start, length := view(rctx)
+		return C.raft_node_read_index(node, start, length, failure)
+	})
+}
+
+// Bootstrap starts the log of a new group with one committed entry for each first member, all of
+// which have to be given the same peers. An error if there are none, or if the log is not empty.
+// A log that begins at 1 never tells a later member by snapshot who these were; it is better to
+// begin with a snapshot, see [DurableStorage.Bootstrap] and [MemoryStorage.ApplySnapshot].
+func (rn *RawNode) Bootstrap(peers []Peer) error {
+	contexts := make([][]byte, len(peers))
+	for i, peer := range peers {
+		contexts[i] = peer.Context
+	}
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return withViews(contexts, func(list *C.raft_bytes, length C.size_t) C.raft_status {
+			native := make([]C.raft_peer, len(peers))
+			for i, context := range unsafe.Slice(list, len(peers)) {
+				native[i] = C.raft_peer{id: C.uint64_t(peers[i].ID), context: context}
+			}
+			return C.raft_node_bootstrap(node, unsafe.SliceData(native), length, failure)
+		})
+	})
+}
+
+// call makes a call on the node, and keeps account of what stops it for good.
+func (rn *RawNode) call(f func(*C.raft_node, **C.raft_error) C.raft_status) error {
+	if err := rn.Err(); err != nil {
+		return err
+	}
+	var failure *C.raft_error
+	status := f(rn.native, &failure)
+	runtime.KeepAlive(rn)
+	if status == C.RAFT_OK {
+		return nil
+	}
+	if status == C.RAFT_ERR_DROPPED || status == C.RAFT_ERR_READ_DROPPED {
+		rn.dropReason = DropReason(C.raft_error_drop_reason(failure))
+	}
+	err := takeError(status, failure)
+	switch status {
+	case C.RAFT_ERR_POISONED, C.RAFT_ERR_PANIC, C.RAFT_ERR_CORRUPT, C.RAFT_ERR_IO:
+		return rn.stop("the node has failed", err)
+	}
+	return err
+}
+
+// tell makes a call that has nobody to return an error to.
+func (rn *RawNode) tell(what string, f func(*C.raft_node, **C.raft_error) C.raft_status) {
+	if err := rn.call(f); err != nil {
+		rn.complain(what, err)
+	}
+}
+
+// complain logs an error of a call that returns none. That the node has stopped has been logged.
+func (rn *RawNode) complain(what string, err error) {
+	if rn.err == nil && rn.native != nil {
+		rn.logger.Errorf("%x: %s: %v", rn.id, what, err)
+	}
+}
+
+// stop ends the node for good, and logs why.
+func (rn *RawNode) stop(why string, err error) error {
+	if rn.err == nil {
+		rn.err = fmt.Errorf("%w: %s: %w", ErrStopped, why, err)
+		rn.logger.Errorf("%x: %v", rn.id, rn.err)
+	}
+	return rn.err
+}
+
+// takeReady takes a batch and answers the requests in it. What an answer leads to is in the batch
+// after that, so that one with nothing but requests is not worth showing.
+func (rn *RawNode) takeReady() (Ready, error) {
+	if err := rn.followCompaction(); err != nil {
+		return Ready{}, err
+	}
+	for {
+		decoded, err := rn.takeNativeReady()
+		if err != nil {
+			return Ready{}, err
+		}
+		asked := len(decoded.reads) + len(decoded.snapshotRequests)
+		if err := rn.answer(decoded.reads, decoded.snapshotRequests); err != nil {
+			return Ready{}, err
+		}
+		if asked == 0 || decoded.Ready.hasWork() {
+			return decoded.Ready, nil
+		}
+		if !rn.asyncWrites {
+			if err := rn.advance(); err != nil {
+				return Ready{}, err
+			}
+		}
+	}
+}
+
+// hasWork says whether there is anything to do for the host.
+func (rd Ready) hasWork() bool {
+	return rd.SoftState != nil || rd.HardState != nil || rd.Snapshot != nil ||
+		len(rd.ReadStates)+len(rd.Entries)+len(rd.CommittedEntries)+len(rd.Messages) > 0
+}
+
+func (rn *RawNode) takeNativeReady() (*decodedReady, error) {
+	if err := rn.Err(); err != nil {
+		return nil, err
+	}
+	rn.takeBack()
+	var native *C.raft_ready
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_ready(node, &native, failure)
+	})
+	if errors.Is(err, &Error{Code: CodeMisuse}) {
+		return nil, err
+	}
+	if err != nil {
+		// The next call would find the same, and a host that asks for as long as there is something
+		// to do would ask for ever.
+		return nil, rn.stop("no Ready can be made", err)
+	}
+	// Whatever the host keeps of the Ready is part of this copy.
+	decoded, err := decodeReady(copyBytes(native.encoded))
+	if err != nil {
+		return nil, rn.stop("a Ready can't be read", err)
+	}
+	rn.lent = &origin{
+		view:            native,
+		node:            rn,
+		hardState:       decoded.HardState,
+		entries:         decoded.Entries,
+		snapshot:        decoded.Snapshot,
+		messages:        decoded.Messages,
+		encodedMessages: decoded.encodedMessages,
+	}
+	decoded.origin = rn.lent
+	return decoded, nil
+}
+
+// takeBack ends the loan of the last Ready, which the library is about to write over. Waits for
+// a storage that is saving it.
+func (rn *RawNode) takeBack() {
+	if rn.lent == nil {
+		return
+	}
+	rn.lent.mutex.Lock()
+	rn.lent.view = nil
+	rn.lent.mutex.Unlock()
+	rn.lent = nil
+}
+
+// isOf says whether a Ready still has what it had when it came from the node.
+func (o *origin) isOf(rd *Ready) bool {
+	return o != nil && o.hardState == rd.HardState && o.snapshot == rd.Snapshot &&
+		sameSlice(o.entries, rd.Entries)
+}
+
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
+}
+
+func copyBytes(bytes C.raft_bytes) []byte {
+	if bytes.len == 0 {
+		return nil
+	}
+	copied := make([]byte, int(bytes.len))
+	copy(copied, unsafe.Slice((*byte)(bytes.data), len(copied)))
+	return copied
+}
+
+// withViews makes a list of views for a C function. The bytes are pinned, since the list is memory
+// of Go that points to memory of Go.
+func withViews(
+	items [][]byte, f func(list *C.raft_bytes, length C.size_t) C.raft_status,
+) C.raft_status {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	views := make([]C.raft_bytes, len(items))
+	for i, item := range items {
+		if len(item) > 0 {
+			pinner.Pin(unsafe.SliceData(item))
+		}
+		views[i].data, views[i].len = view(item)
+	}
+	return f(unsafe.SliceData(views), C.size_t(len(views)))
+}
