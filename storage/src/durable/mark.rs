@@ -1,10 +1,13 @@
 //! The mark: a small file that says how far the engine's file must reach.
 //!
-//! After a crash the engine goes back to its last sound commit and can't tell a commit that was
+//! After a crash the engine goes back to its last sound commit, and can't tell a commit that was
 //! cut short from one that was synced and damaged later. The mark can: it has the number of the
 //! last commit that was begun, and of the last one known to be synced. It is itself written
 //! without a sync, so that it costs none. It therefore survives the end of the process, but may
 //! be older than the truth after a power cut, never newer.
+//!
+//! It is written to two places in turn, so that a write that is torn, or damaged later, leaves
+//! the one before.
 
 use redb::StorageBackend;
 
@@ -12,8 +15,10 @@ use super::medium::MediumFile;
 use crate::error::{Error, Result};
 
 const MAGIC: [u8; 8] = *b"raftmark";
-/// Magic, two numbers, checksum: far less than a sector, so that no crash tears it.
-const LEN: usize = 28;
+/// Magic, turn, two numbers, checksum.
+const LEN: usize = 36;
+/// The distance between the two places: what a disk writes as a whole.
+const SECTOR: u64 = 512;
 
 /// What the mark says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,42 +29,75 @@ pub(super) struct Mark {
     pub synced: u64,
 }
 
-impl Mark {
-    /// Reads it. None if it was never written: nothing but zeros or nothing at all.
-    pub fn read(file: &MediumFile) -> Result<Option<Mark>> {
-        let io = Error::io("reading the storage's mark");
-        let len = file.len().map_err(&io)?;
-        let mut bytes = vec![0; len.min(4096) as usize];
-        file.read(0, &mut bytes).map_err(&io)?;
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        let damaged = || Error::Corrupt("the file `mark` is not as it was written".to_owned());
-        let bytes: [u8; LEN] = bytes.try_into().map_err(|_| damaged())?;
-        let (body, checksum) = bytes.split_at(LEN - 4);
-        if checksum != crc32fast::hash(body).to_le_bytes() || body[..8] != MAGIC {
-            return Err(damaged());
-        }
-        let number = |at: usize| {
-            let mut number = [0; 8];
-            number.copy_from_slice(&body[at..at + 8]);
-            u64::from_le_bytes(number)
-        };
-        Ok(Some(Mark {
-            begun: number(8),
-            synced: number(16),
-        }))
+/// The file that the mark is in.
+#[derive(Debug)]
+pub(super) struct MarkFile {
+    file: MediumFile,
+    /// Counts the writes; the newest one holds, and its parity says where it is.
+    turn: u64,
+}
+
+impl MarkFile {
+    /// Writes the first mark to a new file, and syncs it.
+    pub fn create(file: MediumFile) -> Result<MarkFile> {
+        let mut mark_file = MarkFile { file, turn: 0 };
+        mark_file.write(Mark::default())?;
+        mark_file.write(Mark::default())?;
+        mark_file.sync()?;
+        Ok(mark_file)
     }
 
-    /// Writes it, for the process's end; without a sync.
-    pub fn write(self, file: &MediumFile) -> Result<()> {
+    /// Reads the mark.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if neither of the two places is sound.
+    pub fn open(file: MediumFile) -> Result<(MarkFile, Mark)> {
+        let io = Error::io("reading the storage's mark");
+        let len = file.len().map_err(&io)?;
+        let mut bytes = vec![0; len.min(2 * SECTOR) as usize];
+        file.read(0, &mut bytes).map_err(&io)?;
+        let places = [0, SECTOR as usize].map(|at| bytes.get(at..at + LEN).and_then(decode));
+        let newest = places.into_iter().flatten().max_by_key(|(turn, _)| *turn);
+        let (turn, mark) = newest
+            .ok_or_else(|| Error::Corrupt("the file `mark` is not as it was written".to_owned()))?;
+        Ok((MarkFile { file, turn }, mark))
+    }
+
+    /// Writes the mark, for the process's end; without a sync.
+    pub fn write(&mut self, mark: Mark) -> Result<()> {
+        self.turn += 1;
         let mut bytes = [0; LEN];
         bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..16].copy_from_slice(&self.begun.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.synced.to_le_bytes());
-        let checksum = crc32fast::hash(&bytes[..24]);
-        bytes[24..].copy_from_slice(&checksum.to_le_bytes());
-        file.write(0, &bytes)
+        bytes[8..16].copy_from_slice(&self.turn.to_le_bytes());
+        bytes[16..24].copy_from_slice(&mark.begun.to_le_bytes());
+        bytes[24..32].copy_from_slice(&mark.synced.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[..32]);
+        bytes[32..].copy_from_slice(&checksum.to_le_bytes());
+        self.file
+            .write(self.turn % 2 * SECTOR, &bytes)
             .map_err(Error::io("writing the storage's mark"))
     }
+
+    pub fn sync(&self) -> Result<()> {
+        self.file
+            .sync_data()
+            .map_err(Error::io("syncing the storage's mark"))
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<(u64, Mark)> {
+    let (body, checksum) = bytes.split_at(LEN - 4);
+    if checksum != crc32fast::hash(body).to_le_bytes() || body[..8] != MAGIC {
+        return None;
+    }
+    let number = |at: usize| {
+        let mut number = [0; 8];
+        number.copy_from_slice(&body[at..at + 8]);
+        u64::from_le_bytes(number)
+    };
+    let mark = Mark {
+        begun: number(16),
+        synced: number(24),
+    };
+    Some((number(8), mark))
 }

@@ -16,7 +16,8 @@
 //! In memory are the log's outline ([`LogState`]) and the engine's cache. There is no cache of
 //! entries here, since the core has one.
 //!
-//! The directory holds `LOCK`, `mark`, `raft.redb`, and while that is copied `raft.redb.new`.
+//! The directory holds `LOCK`, `mark` and `raft.redb`. The last two come into being under a name
+//! that ends in `.new`, so that under their own names they are whole.
 
 mod mark;
 mod medium;
@@ -41,7 +42,7 @@ use redb::{
 };
 
 use self::{
-    mark::Mark,
+    mark::{Mark, MarkFile},
     medium::{Directory, Medium, MediumFile},
     view::{Disk, View},
 };
@@ -54,6 +55,7 @@ use crate::{
 const DATABASE: &str = "raft.redb";
 const NEW_DATABASE: &str = "raft.redb.new";
 const MARK: &str = "mark";
+const NEW_MARK: &str = "mark.new";
 const VERSION: u64 = 1;
 
 /// What changes with nearly every write: "version", "counters", "hard_state", and "snapshot"
@@ -104,7 +106,7 @@ pub struct DurableStorage {
 struct Writer {
     db: Arc<Engine>,
     file: MediumFile,
-    mark_file: MediumFile,
+    mark_file: MarkFile,
     mark: Mark,
     counters: Counters,
     /// The outline as the engine has it. The view's may have a newer commit index.
@@ -184,16 +186,17 @@ impl DurableStorage {
     fn open_on(medium: Box<dyn Medium>) -> Result<DurableStorage> {
         let io = Error::io("opening the storage's files");
         medium.remove(NEW_DATABASE).map_err(&io)?;
+        medium.remove(NEW_MARK).map_err(&io)?;
         let file = medium.open(DATABASE).map_err(&io)?;
-        let mark_file = medium.open(MARK).map_err(&io)?;
-        let mark = mark_file.as_ref().map(Mark::read).transpose()?.flatten();
+        let mark = medium.open(MARK).map_err(&io)?;
+        let mark = mark.map(MarkFile::open).transpose()?;
         let missing = |name| Error::Corrupt(format!("the file `{name}` is missing"));
-        match (file, mark_file, mark) {
-            (Some(file), Some(mark_file), Some(mark)) => recover(medium, file, mark_file, mark),
-            (Some(_), _, _) => Err(missing(MARK)),
-            // The mark is created first, and says so until the other file is there.
-            (None, _, None | Some(Mark { begun: 0, .. })) => create(medium),
-            (None, _, Some(_)) => Err(missing(DATABASE)),
+        match (file, mark) {
+            (Some(file), Some((mark_file, mark))) => recover(medium, file, mark_file, mark),
+            (Some(_), None) => Err(missing(MARK)),
+            // The mark is created first, and nothing is begun until the other file is there.
+            (None, None | Some((_, Mark { begun: 0, .. }))) => create(medium),
+            (None, Some(_)) => Err(missing(DATABASE)),
         }
     }
 
@@ -409,7 +412,7 @@ impl Drop for DurableStorage {
     fn drop(&mut self) {
         if let Ok(mut writer) = self.writer() {
             let _ = self.flush(&mut writer);
-            let _ = writer.mark_file.sync_data();
+            let _ = writer.mark_file.sync();
         }
     }
 }
@@ -441,7 +444,7 @@ impl Writer {
         let mut counters = self.counters;
         counters.sequence += 1;
         self.mark.begun = counters.sequence;
-        self.mark.write(&self.mark_file)?;
+        self.mark_file.write(self.mark)?;
         let txn = guarded(|| {
             let mut txn = self.db.db().begin_write().map_err(engine)?;
             let durability = match durable {
@@ -456,7 +459,7 @@ impl Writer {
         })?;
         if durable {
             self.mark.synced = counters.sequence;
-            self.mark.write(&self.mark_file)?;
+            self.mark_file.write(self.mark)?;
         }
         self.counters = counters;
         self.stored = state.clone();
@@ -520,10 +523,8 @@ fn builder() -> Builder {
 /// leaves behind before that is made anew.
 fn create(medium: Box<dyn Medium>) -> Result<DurableStorage> {
     let io = Error::io("creating the storage's files");
-    let mark_file = medium.create(MARK).map_err(&io)?;
-    let mark = Mark::default();
-    mark.write(&mark_file)?;
-    mark_file.sync_data().map_err(&io)?;
+    let mark_file = MarkFile::create(medium.create(NEW_MARK).map_err(&io)?)?;
+    medium.rename(NEW_MARK, MARK).map_err(&io)?;
     let file = medium.create(NEW_DATABASE).map_err(&io)?;
     let db = Engine::open(&file, &builder())?;
     guarded(|| {
@@ -534,14 +535,15 @@ fn create(medium: Box<dyn Medium>) -> Result<DurableStorage> {
         txn.commit().map_err(engine)
     })?;
     medium.rename(NEW_DATABASE, DATABASE).map_err(&io)?;
-    assemble(medium, db, file, mark_file, mark, RecoveryReport::default())
+    let report = RecoveryReport::default();
+    assemble(medium, db, file, mark_file, Mark::default(), report)
 }
 
 /// Opens a storage that is there, and verifies it.
 fn recover(
     medium: Box<dyn Medium>,
     file: MediumFile,
-    mark_file: MediumFile,
+    mark_file: MarkFile,
     mark: Mark,
 ) -> Result<DurableStorage> {
     if file
@@ -576,7 +578,7 @@ fn assemble(
     medium: Box<dyn Medium>,
     db: Engine,
     file: MediumFile,
-    mark_file: MediumFile,
+    mark_file: MarkFile,
     mark: Mark,
     mut recovery: RecoveryReport,
 ) -> Result<DurableStorage> {
@@ -593,7 +595,7 @@ fn assemble(
     }
     recovery.discarded_writes = mark.begun.saturating_sub(counters.sequence);
     let db = Arc::new(db);
-    let writer = Writer {
+    let mut writer = Writer {
         db,
         file,
         mark_file,
@@ -608,7 +610,7 @@ fn assemble(
         copied_bytes: 0,
         poisoned: None,
     };
-    writer.mark.write(&writer.mark_file)?;
+    writer.mark_file.write(writer.mark)?;
     let disk = writer.disk(txn);
     let view = View {
         state,
