@@ -93,6 +93,11 @@ servers: bootstrap lib
 	    fi; \
 	done
 
+# The test that checks for drift writes it when it is asked to.
+.PHONY: header
+header: ## write include/libraft.h anew from the sources of ffi/
+	LIBRAFT_BLESS=1 cargo test --quiet -p libraft-ffi --test header
+
 ## Checking
 
 .PHONY: test

@@ -311,6 +311,9 @@ export! {
     /// when its turn to be applied comes; for a change that the host refuses,
     /// raft_node_reject_conf_change() instead.
     ///
+    /// A new member that has to be brought up by a snapshot takes none that does not name it: a
+    /// host that compacts its log makes a snapshot after each change that adds a member.
+    ///
     /// `out` may be NULL; otherwise the new configuration is stored there, and belongs to the
     /// caller, who frees it with raft_conf_state_free().
     ///
