@@ -1439,6 +1439,9 @@ raft_status raft_node_propose_conf_change_encoded(struct raft_node *node,
  * when its turn to be applied comes; for a change that the host refuses,
  * raft_node_reject_conf_change() instead.
  *
+ * A new member that has to be brought up by a snapshot takes none that does not name it: a
+ * host that compacts its log makes a snapshot after each change that adds a member.
+ *
  * `out` may be NULL; otherwise the new configuration is stored there, and belongs to the
  * caller, who frees it with raft_conf_state_free().
  *
