@@ -345,6 +345,10 @@ impl raft_config {
 }
 
 impl Settings {
+    pub(crate) fn async_storage_writes(&self) -> bool {
+        self.core.async_storage_writes
+    }
+
     /// What the node starts from: the storage, and where the host's own state stands.
     pub(crate) fn restart_state(&self, storage: &dyn Storage) -> Result<RestartState, Failure> {
         let state = storage.restart_state();

@@ -49,6 +49,8 @@ struct Inner {
     requests: RequestsPlace,
     /// Whether a Ready was taken that has not been advanced.
     to_advance: bool,
+    /// Whether there is no advancing at all.
+    async_storage_writes: bool,
 }
 
 /// The storage that a node was opened on.
@@ -687,6 +689,7 @@ impl raft_node {
                 ready: ReadyPlace::new(),
                 requests: RequestsPlace::new(),
                 to_advance: false,
+                async_storage_writes: settings.async_storage_writes(),
             }),
         }))
     }
@@ -731,7 +734,7 @@ impl Inner {
             source.answer_pending(&mut self.node)?;
         }
         let mut ready = self.node.ready()?;
-        self.to_advance = true;
+        self.to_advance = !self.async_storage_writes;
         // Building the appends of this Ready may have shown that more has to be read.
         if let Some(source) = self.source.as_mut().filter(|source| !source.show_requests) {
             source.pending.take(&mut ready);

@@ -547,3 +547,66 @@ fn a_proposal_on_a_follower_reaches_the_leader() {
     cluster.settle();
     assert_eq!(cluster.host(3).status().role, RAFT_ROLE_LEADER);
 }
+
+#[test]
+fn storage_work_may_be_handed_out_as_messages() {
+    use libraft_core::{Body, codec};
+
+    use crate::message::{RAFT_LOCAL_APPEND, RAFT_LOCAL_APPLY, RAFT_MSG_STORAGE_APPEND};
+
+    let settings = Settings::new(1);
+    ok!(raft_config_set_async_storage_writes(settings.0, true));
+    let host = Host::new(&settings, &[1]);
+    ok!(raft_node_campaign(host.node));
+    let (mut applied, mut proposed) = (Vec::new(), 0);
+    for _ in 0..40 {
+        if host.status().role == RAFT_ROLE_LEADER && proposed < 3 {
+            proposed += 1;
+            host.propose(format!("command {proposed}").as_bytes());
+        }
+        if !host.has_ready() {
+            continue;
+        }
+        let ready = host.ready();
+        for message in unsafe { list(ready.messages, ready.messages_len) } {
+            let encoded = bytes(message.encoded);
+            let decoded = codec::decode_message(bytes::Bytes::copy_from_slice(encoded))
+                .expect("the encoding is a message");
+            let responses = match decoded.body {
+                Body::StorageAppend { responses, .. } => {
+                    assert_eq!(message.to, RAFT_LOCAL_APPEND);
+                    assert_eq!(message.r#type, RAFT_MSG_STORAGE_APPEND);
+                    ok!(raft_storage_append_message(
+                        host.storage,
+                        encoded.as_ptr(),
+                        encoded.len()
+                    ));
+                    responses
+                }
+                Body::StorageApply { entries, responses } => {
+                    assert_eq!(message.to, RAFT_LOCAL_APPLY);
+                    let (status, _) = err!(raft_storage_append_message(
+                        host.storage,
+                        encoded.as_ptr(),
+                        encoded.len()
+                    ));
+                    assert_eq!(status, RAFT_ERR_ARGUMENT, "that is no work for the storage");
+                    applied.extend(entries.into_iter().map(|entry| entry.data));
+                    responses
+                }
+                other => panic!("{other:?}"),
+            };
+            for response in responses {
+                let response = codec::encode_message(&response);
+                ok!(raft_node_step(host.node, response.as_ptr(), response.len()));
+            }
+        }
+        let (status, _) = err!(raft_node_advance(host.node));
+        assert_eq!(status, RAFT_ERR_MISUSE);
+    }
+    applied.retain(|data| !data.is_empty());
+    assert_eq!(applied, [&b"command 1"[..], b"command 2", b"command 3"]);
+    let mut last = 0;
+    ok!(raft_storage_last_index(host.storage, &mut last));
+    assert_eq!(last, host.status().last_index);
+}

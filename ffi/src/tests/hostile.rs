@@ -276,3 +276,117 @@ fn a_batch_is_taken_whole_or_not_at_all() {
     assert_eq!(status, RAFT_ERR_UNKNOWN_PEER);
     assert_eq!((host.status().term, host.status().leader), (6, 2));
 }
+
+/// Lets a node do what it does, and looks only for defects of the library.
+fn exercise(node: *mut raft_node) {
+    let sound = |status: raft_status| {
+        assert!(![RAFT_ERR_PANIC, RAFT_ERR_POISONED].contains(&status));
+        status
+    };
+    for round in 0..30 {
+        let mut ready = null();
+        unsafe {
+            if round == 5 {
+                sound(raft_node_campaign(node, null_mut()));
+            }
+            sound(raft_node_tick(node, null_mut()));
+            sound(raft_node_propose(node, b"x".as_ptr(), 1, null_mut()));
+            if sound(raft_node_ready(node, &mut ready, null_mut())) == RAFT_OK {
+                sound(raft_node_advance(node, null_mut()));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_restart_state_is_survived() {
+    let mut host = Host::leader();
+    ok!(raft_node_propose_conf_change(
+        host.node,
+        crate::conf_change::RAFT_CONF_CHANGE_ADD_LEARNER_NODE,
+        2,
+        null(),
+        0
+    ));
+    host.propose(b"x");
+    host.work();
+    let mut buffer = null_mut();
+    ok!(raft_storage_restart_state(host.storage, &mut buffer));
+    let state = bytes(unsafe { raft_buffer_bytes(buffer) }).to_vec();
+    unsafe { raft_buffer_free(buffer) };
+    let settings = Settings::new(1);
+    let (mut started, mut refused) = (0, 0);
+    for bit in 0..state.len() * 8 {
+        let mut flipped = state.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let mut node = null_mut();
+        let mut error = null_mut();
+        let status = unsafe {
+            raft_node_restart(
+                settings.0,
+                flipped.as_ptr(),
+                flipped.len(),
+                &mut node,
+                &mut error,
+            )
+        };
+        let words = message(error);
+        unsafe { raft_error_free(error) };
+        match status {
+            RAFT_OK => {
+                started += 1;
+                exercise(node);
+            }
+            RAFT_ERR_MALFORMED | RAFT_ERR_IMPOSSIBLE | RAFT_ERR_RESTART_STATE => refused += 1,
+            other => panic!("{other}: {words}"),
+        }
+        unsafe { raft_node_free(node) };
+    }
+    assert!(started > 0 && refused > 0, "{started} and {refused}");
+}
+
+#[test]
+fn every_flipped_bit_of_a_stored_snapshot_is_survived() {
+    let snapshot = codec::encode_snapshot(&Snapshot {
+        id: EntryId { term: 2, index: 7 },
+        conf_state: libraft_core::ConfState::of_voters([1, 2, 3]),
+        data: Bytes::from_static(b"state"),
+    });
+    let settings = Settings::new(1);
+    for bit in 0..snapshot.len() * 8 {
+        let mut flipped = snapshot.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let storage = memory(&[]);
+        let mut node = null_mut();
+        unsafe {
+            let (data, len) = (flipped.as_ptr(), flipped.len());
+            let status =
+                raft_storage_append(storage, null(), null(), 0, data, len, true, null_mut());
+            assert!(![RAFT_ERR_PANIC, RAFT_ERR_POISONED].contains(&status));
+            match raft_node_new(settings.0, storage, &mut node, null_mut()) {
+                RAFT_OK => exercise(node),
+                status => assert_ne!(status, RAFT_ERR_PANIC),
+            }
+            raft_node_free(node);
+            raft_storage_free(storage);
+        }
+    }
+}
+
+#[test]
+fn a_message_nested_without_end_is_refused() {
+    // Responses within responses: {type: MsgStorageAppend, responses: ..}
+    let mut nested = vec![0x08, 0x13];
+    for _ in 0..5_000 {
+        let mut outer = vec![0x08, 0x13, 0x72];
+        prost::encoding::encode_varint(nested.len() as u64, &mut outer);
+        outer.extend_from_slice(&nested);
+        nested = outer;
+    }
+    let settings = Settings::new(1);
+    ok!(raft_config_set_async_storage_writes(settings.0, true));
+    let host = Host::new(&settings, &[1, 2]);
+    for status in [step(&host, &nested), step(&follower(), &nested)] {
+        assert_eq!(status, RAFT_ERR_MALFORMED);
+    }
+}
