@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The candidates' names, in the order of the table.
-pub const NAMES: [&str; 5] = ["file", "fjall", "redb", "redb-tuned", "raft-engine"];
+pub const NAMES: [&str; 5] = ["file", "fjall", "redb", "raft-engine", "DurableStorage"];
 
 type Any = Box<dyn Error>;
 
@@ -33,9 +33,9 @@ pub fn try_open(name: &str, dir: &Path) -> Result<Box<dyn Engine>, Any> {
     Ok(match name {
         "file" => Box::new(BareFile::open(dir)?),
         "fjall" => Box::new(Fjall::open(dir)?),
-        "redb" => Box::new(Redb::open(dir, false)?),
-        "redb-tuned" => Box::new(Redb::open(dir, true)?),
+        "redb" => Box::new(Redb::open(dir)?),
         "raft-engine" => Box::new(RaftEngine::open(dir)?),
+        "DurableStorage" => Box::new(Durable::open(dir)?),
         other => panic!("no engine is called {other}"),
     })
 }
@@ -151,28 +151,16 @@ impl Engine for Fjall {
 
 const TABLE: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("log");
 
-/// A copy-on-write B-tree in one file, one transaction for each append. `tuned` is how
-/// libraft-storage uses it: all entries of an append are one value under the first one's
-/// index, the cache is small, and every page's checksum is verified at opening.
+/// A copy-on-write B-tree in one file, one transaction for each append.
 struct Redb {
     db: redb::Database,
-    tuned: bool,
 }
 
 impl Redb {
-    fn open(dir: &Path, tuned: bool) -> Result<Self, Any> {
-        let path = dir.join("log.redb");
-        if !tuned {
-            return Ok(Self {
-                db: redb::Database::create(path)?,
-                tuned,
-            });
-        }
-        let mut db = redb::Builder::new().set_cache_size(16 << 20).create(path)?;
-        if !db.check_integrity()? {
-            return Err("pages are damaged".into());
-        }
-        Ok(Self { db, tuned })
+    fn open(dir: &Path) -> Result<Self, Any> {
+        Ok(Self {
+            db: redb::Database::create(dir.join("log.redb"))?,
+        })
     }
 }
 
@@ -187,16 +175,8 @@ impl Engine for Redb {
         txn.set_durability(durability).unwrap();
         {
             let mut table = txn.open_table(TABLE).unwrap();
-            if self.tuned {
-                let len = payload.len() * count as usize;
-                let mut value = table.insert_reserve(first, len).unwrap();
-                for chunk in value.as_mut().chunks_exact_mut(payload.len()) {
-                    chunk.copy_from_slice(payload);
-                }
-            } else {
-                for index in first..first + count {
-                    table.insert(index, payload).unwrap();
-                }
+            for index in first..first + count {
+                table.insert(index, payload).unwrap();
             }
         }
         txn.commit().unwrap();
@@ -205,18 +185,7 @@ impl Engine for Redb {
     fn read(&mut self, index: u64) -> Result<Option<Vec<u8>>, Any> {
         use redb::ReadableDatabase;
         let table = self.db.begin_read()?.open_table(TABLE)?;
-        if !self.tuned {
-            return Ok(table.get(index)?.map(|v| v.value().to_vec()));
-        }
-        let Some(chunk) = table.range(..=index)?.next_back() else {
-            return Ok(None);
-        };
-        let (first, value) = chunk?;
-        let at = (index - first.value()) as usize * crate::RECOVERY_BYTES;
-        Ok(value
-            .value()
-            .get(at..at + crate::RECOVERY_BYTES)
-            .map(<[u8]>::to_vec))
+        Ok(table.get(index)?.map(|v| v.value().to_vec()))
     }
 }
 
@@ -270,5 +239,50 @@ impl Engine for RaftEngine {
             .engine
             .get_entry::<AnyEntry>(GROUP, index)?
             .map(|e| e.value))
+    }
+}
+
+/// What was built on the engine that was chosen.
+struct Durable {
+    storage: libraft_storage::DurableStorage,
+}
+
+impl Durable {
+    fn open(dir: &Path) -> Result<Self, Any> {
+        Ok(Self {
+            storage: libraft_storage::DurableStorage::open(dir)?,
+        })
+    }
+}
+
+impl Engine for Durable {
+    fn append(&mut self, first: u64, count: u64, payload: &[u8], sync: bool) {
+        use libraft_storage::Storage;
+        let payload = bytes::Bytes::copy_from_slice(payload);
+        let entries: Vec<_> = (first..first + count)
+            .map(|index| libraft_core::Entry {
+                term: 1,
+                index,
+                data: payload.clone(),
+                ..Default::default()
+            })
+            .collect();
+        let update = libraft_storage::Update {
+            hard_state: Some(libraft_core::HardState {
+                term: 1,
+                vote: 1,
+                commit: first - 1,
+            }),
+            entries: &entries,
+            must_sync: sync,
+            ..Default::default()
+        };
+        self.storage.write(update).unwrap();
+    }
+
+    fn read(&mut self, index: u64) -> Result<Option<Vec<u8>>, Any> {
+        use libraft_storage::Storage;
+        let entries = self.storage.entries(index, index + 1, u64::MAX)?;
+        Ok(entries.first().map(|entry| entry.data.to_vec()))
     }
 }
