@@ -93,6 +93,14 @@ servers: bootstrap lib
 	    fi; \
 	done
 
+# For example: make install PREFIX=/usr DESTDIR=/tmp/package
+PREFIX := /usr/local
+DESTDIR :=
+
+.PHONY: install
+install: lib ## install the C library: libraries, headers, libraft.pc, CMake package
+	ffi/packaging/install "$(PREFIX)" "$(DESTDIR)"
+
 # The test that checks for drift writes it when it is asked to.
 .PHONY: header
 header: ## write include/libraft.h anew from the sources of ffi/

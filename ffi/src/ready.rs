@@ -334,9 +334,7 @@ fn field(buffer: &mut Vec<u8>, number: u32, message: &impl Message) -> (usize, u
     let len = message.encoded_len();
     prost::encoding::encode_varint(len as u64, buffer);
     let start = buffer.len();
-    message
-        .encode(buffer)
-        .expect("a Vec takes any number of bytes");
+    message.encode_raw(buffer);
     debug_assert_eq!(buffer.len(), start + len);
     (start, start + len)
 }

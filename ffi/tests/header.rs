@@ -37,6 +37,29 @@ fn header_is_up_to_date() {
     );
 }
 
+#[test]
+fn only_the_macro_exports_functions() {
+    let sources = fs::read_dir(Path::new(CRATE).join("src")).expect("the sources are there");
+    let mut exporting = Vec::new();
+    for source in sources {
+        let path = source.expect("the sources can be listed").path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("the sources are UTF-8");
+            if ["no_mangle", "export_name", "extern \"C\""]
+                .iter()
+                .any(|word| text.contains(word))
+            {
+                exporting.push(path.file_name().expect("it is a file").to_owned());
+            }
+        }
+    }
+    assert_eq!(
+        exporting,
+        ["export.rs"],
+        "what is exported in another way has no guard against panics and NULL"
+    );
+}
+
 /// Runs cbindgen on the crate's sources as one file, in which the macro that declares the
 /// functions is expanded: cbindgen itself would need a nightly compiler for that.
 fn generate() -> String {
