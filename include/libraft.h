@@ -1318,8 +1318,8 @@ void raft_snapshot_free(struct raft_snapshot *snapshot);
  *
  * Two nodes must not be opened on one storage: each would take the other's state for its own.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (applied
- * is not in the log), RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (what
+ * raft_config_set_applied() said does not fit the log), RAFT_ERR_IO (no seed from the system).
  */
 raft_status raft_node_new(const struct raft_config *config,
                           struct raft_storage *storage,
@@ -1519,8 +1519,10 @@ raft_status raft_node_has_ready(const struct raft_node *node, bool *out, struct 
  * Takes the next batch of work. See raft_ready for what to do with it, and for how long it
  * is valid. A node on a storage first reads there what it needs, in this call.
  *
- * Errors: RAFT_ERR_MISUSE (the last one has not been advanced), RAFT_ERR_CORRUPT,
- * RAFT_ERR_IO (the storage can't be read; the call may be repeated).
+ * Errors: RAFT_ERR_MISUSE (the last one has not been advanced). Of a node on a storage:
+ * RAFT_ERR_CORRUPT and RAFT_ERR_IO (it can't be read), RAFT_ERR_COMPACTED,
+ * RAFT_ERR_UNAVAILABLE and RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to
+ * apply, or holds something else); the call may be repeated.
  */
 raft_status raft_node_ready(struct raft_node *node,
                             const struct raft_ready **out,
@@ -1543,7 +1545,8 @@ raft_status raft_node_report_unreachable(struct raft_node *node,
 
 /**
  * What became of a RAFT_MSG_SNAP to this peer: RAFT_SNAPSHOT_FINISH or
- * RAFT_SNAPSHOT_FAILURE. Until that is reported, nothing else is sent to it.
+ * RAFT_SNAPSHOT_FAILURE. Unless a failure is reported, the leader waits for the peer's
+ * acknowledgement before it sends anything else.
  *
  * Errors: RAFT_ERR_ARGUMENT.
  */

@@ -106,8 +106,8 @@ export! {
     ///
     /// Two nodes must not be opened on one storage: each would take the other's state for its own.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (applied
-    /// is not in the log), RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    /// Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (what
+    /// raft_config_set_applied() said does not fit the log), RAFT_ERR_IO (no seed from the system).
     try fn raft_node_new(
         config: *const raft_config,
         storage: *mut raft_storage,
@@ -461,8 +461,10 @@ export! {
     /// Takes the next batch of work. See raft_ready for what to do with it, and for how long it
     /// is valid. A node on a storage first reads there what it needs, in this call.
     ///
-    /// Errors: RAFT_ERR_MISUSE (the last one has not been advanced), RAFT_ERR_CORRUPT,
-    /// RAFT_ERR_IO (the storage can't be read; the call may be repeated).
+    /// Errors: RAFT_ERR_MISUSE (the last one has not been advanced). Of a node on a storage:
+    /// RAFT_ERR_CORRUPT and RAFT_ERR_IO (it can't be read), RAFT_ERR_COMPACTED,
+    /// RAFT_ERR_UNAVAILABLE and RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to
+    /// apply, or holds something else); the call may be repeated.
     try fn raft_node_ready(
         node: *mut raft_node,
         out: *mut *const raft_ready,
@@ -496,7 +498,8 @@ export! {
 
 export! {
     /// What became of a RAFT_MSG_SNAP to this peer: RAFT_SNAPSHOT_FINISH or
-    /// RAFT_SNAPSHOT_FAILURE. Until that is reported, nothing else is sent to it.
+    /// RAFT_SNAPSHOT_FAILURE. Unless a failure is reported, the leader waits for the peer's
+    /// acknowledgement before it sends anything else.
     ///
     /// Errors: RAFT_ERR_ARGUMENT.
     try fn raft_node_report_snapshot(
