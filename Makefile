@@ -54,7 +54,8 @@ lib: ## the C library: target/release/libraft.so and libraft.a
 	cargo build --release -p libraft-ffi
 
 .PHONY: cpp
-cpp: build/kv-cpp ## the C++ server
+cpp: ## the C++ server
+	@$(MAKE) -j$$(nproc) build/kv-cpp
 
 .PHONY: go
 go: build/kv-go ## the Go server
@@ -66,12 +67,18 @@ python: bootstrap ## the Python package, into .venv
 # Cargo decides whether the library is up to date; it leaves the file alone if it is.
 $(LIB): lib ;
 
-build:
-	@mkdir -p build
+build build/kv-cpp.o:
+	@mkdir -p $@
 
-build/kv-cpp: $(wildcard examples/kv/cpp/*) $(wildcard include/*) $(LIB) | build
-	$(CXX) $(CXXFLAGS) -Iinclude $$(pkg-config --cflags cpp-httplib nlohmann_json libcrypto) \
-	    $(filter %.cpp,$^) $(LIB) $$(pkg-config --libs cpp-httplib nlohmann_json libcrypto) $(SYSTEM_LIBS) -o $@
+CPP_PACKAGES := cpp-httplib nlohmann_json libcrypto
+CPP_SOURCES := $(wildcard examples/kv/cpp/*.cpp)
+CPP_OBJECTS := $(CPP_SOURCES:examples/kv/cpp/%.cpp=build/kv-cpp.o/%.o)
+
+build/kv-cpp.o/%.o: examples/kv/cpp/%.cpp $(wildcard examples/kv/cpp/*.hpp include/*) | build/kv-cpp.o
+	$(CXX) $(CXXFLAGS) -Iinclude $$(pkg-config --cflags $(CPP_PACKAGES)) -c $< -o $@
+
+build/kv-cpp: $(CPP_OBJECTS) $(LIB)
+	$(CXX) $^ $$(pkg-config --libs $(CPP_PACKAGES)) $(SYSTEM_LIBS) -o $@
 
 # The go command does not see that a library it links has changed. A digest of the
 # library among the flags makes it part of what go takes for the inputs.
@@ -123,8 +130,8 @@ fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
 	@for module in bindings/go examples/kv/go; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
-	.venv/bin/ruff check --fix-only --quiet . scripts/test
-	.venv/bin/ruff format . scripts/test
+	.venv/bin/ruff check --fix-only --quiet .
+	.venv/bin/ruff format .
 
 .PHONY: clean
 clean: ## remove everything that was made
