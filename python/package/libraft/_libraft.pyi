@@ -1,0 +1,469 @@
+"""The extension module: libraft's C interface as classes. Import them from `libraft`.
+
+Every call raises an exception of `libraft` (a RaftError) if it fails, and has then changed
+nothing. Bytes may be given as anything with the buffer protocol. Objects that are used after
+`close` raise ClosedError.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, final
+
+from typing_extensions import Buffer, disjoint_base
+
+from ._types import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeType,
+    Config,
+    ConfState,
+    EntryType,
+    HardState,
+    MessageType,
+    Progress,
+    ReadFailure,
+    ReadRequest,
+    ReadState,
+    RecoveryReport,
+    SnapshotRequest,
+    SnapshotStatus,
+    SoftState,
+    Status,
+    Transition,
+)
+
+__all__ = [
+    "ABI_VERSION",
+    "DurableStorage",
+    "Entry",
+    "MemoryStorage",
+    "Message",
+    "RawNode",
+    "Ready",
+    "Snapshot",
+    "Storage",
+    "__version__",
+    "check_config",
+    "decode_conf_change",
+    "encode_conf_change",
+]
+
+__version__: Final[str]
+ABI_VERSION: Final[int]
+
+@final
+class Entry:
+    """An entry of the replicated log."""
+
+    @property
+    def term(self) -> int:
+        """The term of the leader that created it."""
+    @property
+    def index(self) -> int:
+        """Its position in the log; the first one is 1."""
+    @property
+    def type(self) -> EntryType:
+        """What its data means. A number that this version has no name for is a plain int."""
+    @property
+    def data(self) -> bytes:
+        """The payload, as a copy."""
+    @property
+    def data_view(self) -> memoryview:
+        """The payload without a copy. It keeps the whole batch that the entry came with in memory."""
+    @property
+    def encoded(self) -> bytes:
+        """The whole entry as raftpb.Entry."""
+    def conf_change(self) -> ConfChange:
+        """Decodes the data of an entry of type CONF_CHANGE or CONF_CHANGE_V2.
+
+        Raises ArgumentError for another type, MalformedMessage if it does not decode.
+        """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Message:
+    """A message to a peer, or from one."""
+
+    @staticmethod
+    def decode(data: Buffer) -> Message:
+        """Looks into a message as it came from a peer, without handing it to a node.
+
+        Raises MalformedMessage, ImpossibleMessage, LocalMessage.
+        """
+    @property
+    def to(self) -> int:
+        """The recipient."""
+    @property
+    def from_(self) -> int:
+        """The sender."""
+    @property
+    def term(self) -> int:
+        """The sender's term; 0 in a message that is valid in any."""
+    @property
+    def type(self) -> MessageType:
+        """What kind of message it is. A number that this version has no name for is a plain int."""
+    @property
+    def snapshot_index(self) -> int:
+        """The index of the snapshot in a SNAP; 0 otherwise."""
+    @property
+    def snapshot_data(self) -> bytes:
+        """The state machine's data in a SNAP, as a copy; empty otherwise."""
+    @property
+    def encoded(self) -> bytes:
+        """The whole message as raftpb.Message, to put on the wire, as a copy."""
+    @property
+    def encoded_view(self) -> memoryview:
+        """The same without a copy. It keeps the whole batch that the message came with in memory."""
+    def __len__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Snapshot:
+    """The state machine's state at one point of the log.
+
+    One of index 0 stands for the empty state before the first entry.
+    """
+
+    @property
+    def index(self) -> int:
+        """The last entry that it includes."""
+    @property
+    def term(self) -> int:
+        """The term of that entry."""
+    @property
+    def conf_state(self) -> ConfState:
+        """The members as of that entry."""
+    @property
+    def data(self) -> bytes:
+        """The state machine's own data, as a copy."""
+    @property
+    def data_view(self) -> memoryview:
+        """The same without a copy. It keeps the whole batch that the snapshot came with in memory."""
+    @property
+    def encoded(self) -> bytes:
+        """The whole as raftpb.Snapshot."""
+
+@final
+class Ready:
+    """One batch of work for the host: persist, send, apply, answer the requests, advance.
+
+    It stays valid as long as Python holds it. Only to be saved, it has to be its node's last one.
+    """
+
+    @property
+    def soft_state(self) -> SoftState | None:
+        """Present if the leader or the role has changed. Need not be persisted."""
+    @property
+    def hard_state(self) -> HardState | None:
+        """Present if it has changed; to be persisted before messages are sent."""
+    @property
+    def must_sync(self) -> bool:
+        """Whether `hard_state` and `entries` need a sync; false if only the commit index moved."""
+    @property
+    def must_save(self) -> bool:
+        """Whether there is something to persist: a hard state, entries or a snapshot."""
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """To be persisted, in place of the stored log up to its index, and to be applied."""
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """To be appended to the stored log, in place of what it has from the first one's index on."""
+    @property
+    def committed_entries(self) -> tuple[Entry, ...]:
+        """To be applied to the state machine, after the snapshot."""
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """To be sent once everything above is persisted, in this order for each recipient.
+
+        Only a leader's messages of type APP may be sent before. Report what becomes of a SNAP.
+        """
+    @property
+    def read_states(self) -> tuple[ReadState, ...]:
+        """Reads that may be served once their index is applied."""
+    @property
+    def reads(self) -> tuple[ReadRequest, ...]:
+        """Stored entries that the core needs. Empty for a node that reads from its own storage."""
+    @property
+    def snapshot_requests(self) -> tuple[SnapshotRequest, ...]:
+        """Snapshots that the core needs. Empty for a node that reads from its own storage."""
+    @property
+    def encoded(self) -> bytes:
+        """The whole as protobuf, libraft.Ready."""
+
+@disjoint_base
+class Storage:
+    """Where a node's hard state, log and snapshot are kept: what both kinds have in common.
+
+    Any number of threads may use one storage at the same time, also while a node uses it. Calls
+    that may wait for a disk let other threads run meanwhile. Ranges are half-open.
+    """
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+    def close(self) -> None:
+        """Lets go of the storage; again does nothing.
+
+        A durable one can be opened again once the nodes on it are closed, too.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    def is_fresh(self) -> bool:
+        """Whether nothing has ever been written."""
+    def bootstrap(
+        self,
+        voters: Sequence[int],
+        *,
+        learners: Sequence[int] = ...,
+        index: int = 0,
+        term: int = 0,
+        data: Buffer | None = None,
+    ) -> None:
+        """Writes the first state of a group's first members into a fresh storage.
+
+        Every first member has to be given the same: a snapshot of `index` and `term` (both 0 or
+        both at least 1) with these members and `data`, the state machine's first state. A member
+        that joins later is not bootstrapped.
+
+        Raises MisuseError (not fresh), ArgumentError, StorageIOError.
+        """
+    def save(self, ready: Ready) -> None:
+        """Persists the hard state, the entries and the snapshot of a Ready, all or nothing.
+
+        With one sync if it needs one. When this returns, the messages may be sent.
+
+        Raises ArgumentError (the entries do not fit the log), SnapshotOutOfDate, StorageCorrupt,
+        StorageIOError, Poisoned (an earlier write failed), MisuseError (not its node's last Ready).
+        """
+    def append(
+        self,
+        *,
+        hard_state: tuple[int, int, int] | None = None,
+        entries: Sequence[Buffer] = ...,
+        snapshot: Buffer | None = None,
+        must_sync: bool = True,
+    ) -> None:
+        """The same from pieces: a HardState, encoded entries and an encoded snapshot."""
+    def append_message(self, message: Buffer) -> None:
+        """Persists what a message of type STORAGE_APPEND asks for."""
+    def sync(self) -> None:
+        """Makes earlier writes survive a power cut that did not ask for a sync by themselves."""
+    def first_index(self) -> int:
+        """The first index of the log; one more than the last one if the log is empty."""
+    def last_index(self) -> int:
+        """The last index of the log; the one that it was compacted to if the log is empty."""
+    def term(self, index: int) -> int:
+        """The term of an entry in [first_index() - 1, last_index() + 1).
+
+        Raises Compacted, Unavailable.
+        """
+    def hard_state(self) -> HardState:
+        """The last hard state that was written; all zero if none was."""
+    def entries(self, low: int, high: int, max_bytes: int = ...) -> list[Entry]:
+        """The entries [low, high): at least the first one, then as many as fit into `max_bytes`.
+
+        Raises Compacted, Unavailable, ArgumentError (low > high), StorageCorrupt, StorageIOError.
+        """
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot. Before the first one it has index 0 and no data."""
+    def create_snapshot(self, index: int, data: Buffer, conf_state: Buffer | None = None) -> None:
+        """Makes `data`, the state machine's state after the entry `index`, the newest snapshot.
+
+        The log stays as it is; see `compact`. `conf_state` is `ConfState.encoded` as of that
+        entry; without it, the members are those of the last snapshot.
+
+        Raises SnapshotOutOfDate, Compacted, Unavailable, MalformedMessage, StorageIOError.
+        """
+    def compact(self, first_index: int) -> None:
+        """Drops the entries below `first_index`, at most one more than the newest snapshot's index.
+
+        Raises Compacted (that far already), Unavailable, MisuseError, StorageIOError.
+        """
+    def restart_state(self) -> bytes:
+        """All that a node needs to know when it starts, as an encoded libraft.RestartState."""
+    def recovery_report(self) -> RecoveryReport:
+        """What was found when the storage was opened."""
+
+@final
+class MemoryStorage(Storage):
+    """A storage that lives and dies with the process; for tests."""
+
+    def __new__(cls) -> Self: ...
+
+@final
+class DurableStorage(Storage):
+    """A storage in a directory, which is made if it is absent. One process may have it open.
+
+    Raises StorageLocked, StorageCorrupt, StorageIOError.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    @property
+    def path(self) -> Path:
+        """The directory."""
+
+@final
+class RawNode:
+    """One member of one Raft group, made on a storage from whatever that holds.
+
+    It does nothing by itself: the host passes in ticks, messages and proposals, takes a Ready
+    whenever `has_ready` says so, does what that asks for, and calls `advance`. It may move
+    between threads, but not be used by two at once. Two nodes must not be made on one storage.
+
+    Raises ConfigError, RestartStateError, ArgumentError, StorageCorrupt, StorageIOError.
+    """
+
+    def __new__(cls, config: Config, storage: Storage) -> Self: ...
+    @staticmethod
+    def restart(config: Config, state: Buffer) -> RawNode:
+        """Makes a node for a host with a storage of its own.
+
+        `state` is an encoded libraft.RestartState; an empty one stands for a node that has never
+        run. Its requests appear in `Ready.reads` and `Ready.snapshot_requests`.
+        """
+    @property
+    def id(self) -> int:
+        """The node's id."""
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+    def close(self) -> None:
+        """Frees the node; again does nothing. What has not been saved is lost, as in a crash."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    def bootstrap(self, peers: Sequence[tuple[int, Buffer]]) -> None:
+        """Starts the log of a new group with one applied entry for each first member.
+
+        Hosts with a Storage will rather use `Storage.bootstrap`.
+        """
+    def tick(self) -> None:
+        """One unit of logical time has passed. Ticks that were missed are better dropped."""
+    def tick_quiesced(self) -> None:
+        """One unit of logical time has passed for a group that is known to be at rest."""
+    def campaign(self) -> None:
+        """Campaigns at once, without waiting for the election timeout."""
+    def propose(self, data: Buffer) -> None:
+        """Proposes a command. It is committed when it comes back in `Ready.committed_entries`.
+
+        Raises ProposalDropped.
+        """
+    def propose_many(self, data: Sequence[Buffer]) -> None:
+        """Proposes several commands as one entry each, in this order: all of them or none.
+
+        Raises ProposalDropped.
+        """
+    def propose_conf_change(self, change_type: ConfChangeType, node_id: int, context: Buffer | None = None) -> None:
+        """Proposes to add, remove or update one member, as an entry of type CONF_CHANGE.
+
+        A leader that cannot take the change (another one is in flight) makes an empty entry of it.
+
+        Raises ProposalDropped, ArgumentError.
+        """
+    def propose_conf_change_encoded(self, entry_type: EntryType, data: Buffer) -> None:
+        """Proposes a configuration change in its encoded form, such as from `encode_conf_change`.
+
+        Raises ProposalDropped, MalformedMessage, ArgumentError.
+        """
+    def apply_conf_change(self, entry: Entry) -> ConfState:
+        """Applies a committed configuration change, and gives the new configuration.
+
+        To be called, or `reject_conf_change`, when such an entry's turn to be applied comes.
+
+        Raises MalformedMessage, ConfChangeError (it does not fit, and counts as refused).
+        """
+    def reject_conf_change(self) -> None:
+        """Tells the node that a committed change was refused, as every member must do alike."""
+    def conf_state(self) -> ConfState:
+        """The configuration as of the last applied change."""
+    def step(self, message: Buffer) -> None:
+        """Hands over a message from a peer: one raftpb.Message.
+
+        Raises MalformedMessage, ImpossibleMessage, LocalMessage, UnknownPeer, and ProposalDropped
+        for a forwarded proposal. In each case nothing has changed.
+        """
+    def step_many(self, messages: Buffer) -> None:
+        """Hands over several messages, each one preceded by its length as a protobuf varint.
+
+        All are decoded first: if one can't be, none is handed over. One that the node then
+        refuses does not keep the others from it; the first refusal is raised at the end.
+        """
+    def read_index(self, context: Buffer) -> None:
+        """Asks for a linearizable read. The answer is a ReadState with this context, or none.
+
+        The context must never be used again on any node, not even for another try.
+
+        Raises ReadDropped.
+        """
+    def has_ready(self) -> bool:
+        """Whether `ready` would give something to do."""
+    def ready(self) -> Ready:
+        """Takes the next batch of work.
+
+        Raises MisuseError (the last one was not advanced, or is being saved), StorageCorrupt,
+        StorageIOError (the storage can't be read).
+        """
+    def advance(self) -> None:
+        """The last Ready's work is done: persisted, sent and applied.
+
+        Raises MisuseError (there is no Ready to advance from).
+        """
+    def report_unreachable(self, id: int) -> None:
+        """A message to this peer could not be delivered."""
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """What became of a SNAP to this peer. Until that is reported, nothing else is sent to it."""
+    def transfer_leader(self, transferee: int) -> None:
+        """Asks the leader to hand its leadership to this member."""
+    def forget_leader(self) -> None:
+        """A follower forgets its leader, so that it may vote for another at once."""
+    def provide_entries(self, request_id: int, entries: Sequence[Buffer]) -> None:
+        """Answers a ReadRequest with encoded entries from its `low` on.
+
+        Raises WrongAnswer, MalformedMessage, ImpossibleMessage.
+        """
+    def read_failed(self, request_id: int, failure: ReadFailure) -> None:
+        """Answers a ReadRequest: there are no entries."""
+    def provide_snapshot(self, request_id: int, snapshot: Buffer) -> None:
+        """Answers a SnapshotRequest with an encoded snapshot.
+
+        Raises WrongAnswer, MalformedMessage, ImpossibleMessage.
+        """
+    def snapshot_failed(self, request_id: int) -> None:
+        """Answers a SnapshotRequest: there is no snapshot at the moment."""
+    def compacted(self, first_index: int) -> None:
+        """Tells the node that the stored log begins at `first_index` now.
+
+        A node on a Storage finds that out by itself.
+        """
+    def status(self) -> Status:
+        """What the node says about itself."""
+    def progress(self) -> tuple[Progress, ...]:
+        """What the leader knows of each member, by ascending id; empty on other nodes."""
+    def status_encoded(self) -> bytes:
+        """All that the node says about itself, as an encoded libraft.Status."""
+
+def check_config(config: Config) -> None:
+    """Raises what making a node with this configuration would raise because of it."""
+
+def decode_conf_change(entry_type: EntryType, data: Buffer) -> ConfChange:
+    """Decodes the data of an entry of type CONF_CHANGE or CONF_CHANGE_V2.
+
+    Raises ArgumentError (another type), MalformedMessage.
+    """
+
+def encode_conf_change(
+    changes: Sequence[ConfChangeSingle | tuple[ConfChangeType, int]],
+    transition: Transition = ...,
+    context: Buffer | None = None,
+) -> bytes:
+    """Encodes a change of any number of members as raftpb.ConfChangeV2.
+
+    For `RawNode.propose_conf_change_encoded` with EntryType.CONF_CHANGE_V2.
+    """

@@ -1,0 +1,104 @@
+//! The settings of a node, from the dataclass `libraft.Config`.
+
+use std::ptr;
+
+use pyo3::prelude::*;
+use raft::config::*;
+use raft::error::raft_error;
+use raft::node::{raft_node_free, raft_node_restart};
+use raft::status::raft_status;
+
+use crate::call::{Failure, Handle, call};
+use crate::input::Input;
+
+/// A `raft_config` with the settings of a `libraft.Config`.
+pub fn native(config: &Bound<'_, PyAny>) -> PyResult<Handle<raft_config>> {
+    let id = config.getattr("id")?.extract()?;
+    // SAFETY: the pointers are those that `make` passes.
+    let native = Handle::make(raft_config_free, |out, error| unsafe {
+        raft_config_new(id, out, error)
+    })?;
+    let setter = Setter {
+        config,
+        native: &native,
+    };
+    setter.set("election_ticks", raft_config_set_election_ticks)?;
+    setter.set("heartbeat_ticks", raft_config_set_heartbeat_ticks)?;
+    if !config.getattr("seed")?.is_none() {
+        setter.set("seed", raft_config_set_seed)?;
+    }
+    setter.set("pre_vote", raft_config_set_pre_vote)?;
+    setter.set("check_quorum", raft_config_set_check_quorum)?;
+    setter.set("read_only", raft_config_set_read_only)?;
+    setter.set("max_size_per_msg", raft_config_set_max_size_per_msg)?;
+    setter.set(
+        "max_committed_size_per_ready",
+        raft_config_set_max_committed_size_per_ready,
+    )?;
+    setter.set(
+        "max_uncommitted_bytes",
+        raft_config_set_max_uncommitted_bytes,
+    )?;
+    setter.set("max_inflight_msgs", raft_config_set_max_inflight_msgs)?;
+    setter.set("max_inflight_bytes", raft_config_set_max_inflight_bytes)?;
+    setter.set("max_cached_bytes", raft_config_set_max_cached_bytes)?;
+    setter.set("max_pending_reads", raft_config_set_max_pending_reads)?;
+    setter.set("coalesce_appends", raft_config_set_coalesce_appends)?;
+    setter.set("async_storage_writes", raft_config_set_async_storage_writes)?;
+    setter.set(
+        "disable_proposal_forwarding",
+        raft_config_set_disable_proposal_forwarding,
+    )?;
+    setter.set(
+        "disable_conf_change_validation",
+        raft_config_set_disable_conf_change_validation,
+    )?;
+    setter.set("step_down_on_removal", raft_config_set_step_down_on_removal)?;
+    setter.set("show_requests", raft_config_set_show_requests)?;
+    let applied = config.getattr("applied")?;
+    if !applied.is_none() {
+        let applied = applied.extract()?;
+        let conf_state = config.getattr("applied_conf_state")?;
+        let conf_state: Input<'_> = conf_state.extract()?;
+        let view = conf_state.view();
+        // SAFETY: the configuration is alive, and the view is of `conf_state`.
+        call(|error| unsafe {
+            raft_config_set_applied(native.get(), applied, view.data, view.len, error)
+        })?;
+    }
+    Ok(native)
+}
+
+/// A function of the library that sets one value.
+type Set<T> = unsafe extern "C" fn(*mut raft_config, T, *mut *mut raft_error) -> raft_status;
+
+struct Setter<'a, 'py> {
+    config: &'a Bound<'py, PyAny>,
+    native: &'a Handle<raft_config>,
+}
+
+impl Setter<'_, '_> {
+    /// Passes on the attribute of this name.
+    fn set<T>(&self, name: &str, set: Set<T>) -> PyResult<()>
+    where
+        T: for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr>,
+    {
+        let value = self.config.getattr(name)?.extract()?;
+        // SAFETY: the configuration is alive as long as `native`.
+        call(|error| unsafe { set(self.native.get(), value, error) })?;
+        Ok(())
+    }
+}
+
+/// Raises what making a node with this configuration would raise because of it.
+#[pyfunction]
+pub fn check_config(config: &Bound<'_, PyAny>) -> PyResult<()> {
+    let native = native(config)?;
+    // The library checks the values when it makes a node; this one is empty, and let go at once.
+    let made: Result<_, Failure> = Handle::make(raft_node_free, |out, error| {
+        // SAFETY: the configuration is alive; an empty state is NULL with length 0.
+        unsafe { raft_node_restart(native.get(), ptr::null(), 0, out, error) }
+    });
+    made?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! `Entry`: an entry of the log, as a part of the bytes that it came in.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use raft::bytes::raft_bytes;
+use raft::entry::raft_entry;
+
+use crate::call::Failure;
+use crate::members::decode_conf_change;
+use crate::parts::{self, Part};
+
+/// An entry of the replicated log.
+#[pyclass(frozen, module = "libraft")]
+pub struct Entry {
+    whole: Py<PyBytes>,
+    at: EntryAt,
+}
+
+/// An entry, with its bytes as parts of a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryAt {
+    pub term: u64,
+    pub index: u64,
+    pub kind: i32,
+    pub data: Part,
+    pub encoded: Part,
+}
+
+impl EntryAt {
+    /// Where an entry of the library lies within `whole`.
+    pub fn of(entry: &raft_entry, whole: raft_bytes) -> Result<EntryAt, Failure> {
+        Ok(EntryAt {
+            term: entry.term,
+            index: entry.index,
+            kind: entry.r#type,
+            data: Part::of(entry.data, whole)?,
+            encoded: Part::of(entry.encoded, whole)?,
+        })
+    }
+}
+
+impl Entry {
+    /// An entry that shares the bytes of a whole.
+    pub fn new(py: Python<'_>, whole: &Py<PyBytes>, at: EntryAt) -> Entry {
+        Entry {
+            whole: whole.clone_ref(py),
+            at,
+        }
+    }
+
+    /// All of `entries`, which lie in one whole.
+    pub fn tuple(
+        py: Python<'_>,
+        whole: &Py<PyBytes>,
+        entries: &[EntryAt],
+    ) -> PyResult<Py<PyTuple>> {
+        let entries = entries
+            .iter()
+            .map(|at| Py::new(py, Entry::new(py, whole, *at)))
+            .collect::<PyResult<Vec<_>>>()?;
+        Ok(PyTuple::new(py, entries)?.unbind())
+    }
+
+    /// What the library calls its type.
+    pub fn kind(&self) -> i32 {
+        self.at.kind
+    }
+
+    /// The payload, for a call.
+    pub fn payload<'a>(&'a self, py: Python<'a>) -> &'a [u8] {
+        self.at.data.slice(self.whole.bind(py))
+    }
+}
+
+#[pymethods]
+impl Entry {
+    /// The term of the leader that created it.
+    #[getter]
+    fn term(&self) -> u64 {
+        self.at.term
+    }
+
+    /// Its position in the log; the first one is 1.
+    #[getter]
+    fn index(&self) -> u64 {
+        self.at.index
+    }
+
+    /// What its data means.
+    #[getter]
+    fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        parts::ENTRY_TYPE.member(py, self.at.kind)
+    }
+
+    /// The payload, as a copy.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.at.data.bytes(py, &self.whole)
+    }
+
+    /// The payload without a copy. It keeps the whole batch that the entry came with in memory.
+    #[getter]
+    fn data_view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.at.data.view(py, &self.whole)
+    }
+
+    /// The whole entry as raftpb.Entry.
+    #[getter]
+    fn encoded<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.at.encoded.bytes(py, &self.whole)
+    }
+
+    /// The configuration change in an entry of such a type.
+    fn conf_change<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode_conf_change(py, self.at.kind, self.data(py).extract()?)
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Entry>().is_ok_and(|other| {
+            let other = other.get();
+            self.at.encoded.slice(self.whole.bind(py))
+                == other.at.encoded.slice(other.whole.bind(py))
+        })
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.at.index.wrapping_mul(31).wrapping_add(self.at.term)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let kind = self.r#type(py)?.repr()?;
+        Ok(format!(
+            "<Entry term={} index={} type={kind} data of {} bytes>",
+            self.at.term,
+            self.at.index,
+            self.at.data.len()
+        ))
+    }
+}

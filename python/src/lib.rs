@@ -1,0 +1,45 @@
+//! The extension module `libraft._libraft`: the C interface of libraft as Python classes.
+//!
+//! Every operation goes through the `raft_*` functions of `libraft-ffi`, as a C program's would,
+//! so that this binding tests the interface. There is one file for each kind of object; `call`
+//! turns codes into exceptions, `input` and `parts` carry bytes in and out.
+//!
+//! The interpreter lock is kept for calls that take microseconds and released for those that may
+//! wait for a disk. Deliberately absent: threads, policy, and enumerations or records, which
+//! `libraft._types` and `libraft._errors` define in Python.
+#![deny(missing_docs)]
+
+mod call;
+mod input;
+mod parts;
+
+mod config;
+mod entry;
+mod message;
+mod snapshot;
+
+mod members;
+mod node;
+mod ready;
+mod storage;
+
+use pyo3::prelude::*;
+
+/// What `libraft` is made of; programs import that instead.
+#[pymodule]
+fn _libraft(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", call::version())?;
+    module.add("ABI_VERSION", call::abi_version())?;
+    module.add_class::<entry::Entry>()?;
+    module.add_class::<message::Message>()?;
+    module.add_class::<snapshot::Snapshot>()?;
+    module.add_class::<ready::Ready>()?;
+    module.add_class::<storage::Storage>()?;
+    module.add_class::<storage::MemoryStorage>()?;
+    module.add_class::<storage::DurableStorage>()?;
+    module.add_class::<node::RawNode>()?;
+    module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
+    module.add_function(wrap_pyfunction!(members::decode_conf_change, module)?)?;
+    module.add_function(wrap_pyfunction!(members::encode_conf_change, module)?)?;
+    Ok(())
+}

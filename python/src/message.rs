@@ -1,0 +1,169 @@
+//! `Message`: what a transport needs to know of a message.
+
+use std::mem::MaybeUninit;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use raft::bytes::raft_bytes;
+use raft::message::{raft_message, raft_message_decode};
+
+use crate::call::{Failure, call};
+use crate::input::Input;
+use crate::parts::{self, Part};
+
+/// A message to a peer, or from one.
+#[pyclass(frozen, module = "libraft")]
+pub struct Message {
+    whole: Py<PyBytes>,
+    at: MessageAt,
+}
+
+/// A message, with its bytes as parts of a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageAt {
+    to: u64,
+    from: u64,
+    term: u64,
+    kind: i32,
+    snapshot_index: u64,
+    snapshot_data: Part,
+    encoded: Part,
+}
+
+impl MessageAt {
+    /// Where a message of the library lies within `whole`.
+    pub fn of(message: &raft_message, whole: raft_bytes) -> Result<MessageAt, Failure> {
+        Ok(MessageAt {
+            to: message.to,
+            from: message.from,
+            term: message.term,
+            kind: message.r#type,
+            snapshot_index: message.snapshot_index,
+            snapshot_data: Part::of(message.snapshot_data, whole)?,
+            encoded: Part::of(message.encoded, whole)?,
+        })
+    }
+}
+
+impl Message {
+    /// All of `messages`, which lie in one whole.
+    pub fn tuple(
+        py: Python<'_>,
+        whole: &Py<PyBytes>,
+        messages: &[MessageAt],
+    ) -> PyResult<Py<PyTuple>> {
+        let messages = messages
+            .iter()
+            .map(|at| {
+                let whole = whole.clone_ref(py);
+                Py::new(py, Message { whole, at: *at })
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        Ok(PyTuple::new(py, messages)?.unbind())
+    }
+}
+
+#[pymethods]
+impl Message {
+    /// Looks into a message as it came from a peer, without handing it to a node.
+    #[staticmethod]
+    fn decode(py: Python<'_>, data: Input<'_>) -> PyResult<Message> {
+        let whole = match data {
+            Input::Bytes(bytes) => bytes,
+            buffer => PyBytes::new(py, &buffer.owned(py)?),
+        };
+        let bytes = raft_bytes {
+            data: whole.as_bytes().as_ptr(),
+            len: whole.as_bytes().len(),
+        };
+        let mut out = MaybeUninit::uninit();
+        // SAFETY: the bytes are alive and never change, and `out` has room for the result.
+        call(|error| unsafe {
+            raft_message_decode(bytes.data, bytes.len, out.as_mut_ptr(), error)
+        })?;
+        // SAFETY: a call that succeeds has written its result.
+        let message = unsafe { out.assume_init() };
+        Ok(Message {
+            at: MessageAt::of(&message, bytes)?,
+            whole: whole.unbind(),
+        })
+    }
+
+    /// The recipient.
+    #[getter]
+    fn to(&self) -> u64 {
+        self.at.to
+    }
+
+    /// The sender. The name `from` is a keyword in Python.
+    #[getter]
+    fn from_(&self) -> u64 {
+        self.at.from
+    }
+
+    /// The sender's term; 0 in a message that is valid in any.
+    #[getter]
+    fn term(&self) -> u64 {
+        self.at.term
+    }
+
+    /// What kind of message it is.
+    #[getter]
+    fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        parts::MESSAGE_TYPE.member(py, self.at.kind)
+    }
+
+    /// The index of the snapshot in a MsgSnap; 0 otherwise.
+    #[getter]
+    fn snapshot_index(&self) -> u64 {
+        self.at.snapshot_index
+    }
+
+    /// The state machine's data in a MsgSnap, as a copy; empty otherwise.
+    #[getter]
+    fn snapshot_data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.at.snapshot_data.bytes(py, &self.whole)
+    }
+
+    /// The whole message as raftpb.Message, to put on the wire, as a copy.
+    #[getter]
+    fn encoded<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.at.encoded.bytes(py, &self.whole)
+    }
+
+    /// The same without a copy. It keeps the whole batch that the message came with in memory.
+    #[getter]
+    fn encoded_view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.at.encoded.view(py, &self.whole)
+    }
+
+    fn __len__(&self) -> usize {
+        self.at.encoded.len()
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Message>().is_ok_and(|other| {
+            let other = other.get();
+            self.at.encoded.slice(self.whole.bind(py))
+                == other.at.encoded.slice(other.whole.bind(py))
+        })
+    }
+
+    fn __hash__(&self) -> u64 {
+        let MessageAt { to, from, term, .. } = self.at;
+        [from, term, self.at.encoded.len() as u64]
+            .iter()
+            .fold(to, |hash, part| hash.wrapping_mul(31).wrapping_add(*part))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let kind = self.r#type(py)?.repr()?;
+        Ok(format!(
+            "<Message {kind} from {} to {} term={} of {} bytes>",
+            self.at.from,
+            self.at.to,
+            self.at.term,
+            self.at.encoded.len()
+        ))
+    }
+}

@@ -1,0 +1,568 @@
+//! `RawNode`: one member of one Raft group.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::{Arc, Mutex};
+
+use libraft_core::proto::libraft as proto;
+use prost::Message as _;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use raft::bytes::{raft_buffer, raft_buffer_bytes, raft_buffer_free, raft_bytes};
+use raft::conf_state::{raft_conf_state, raft_conf_state_free};
+use raft::error::raft_error;
+use raft::node::*;
+use raft::node_status::raft_node_status;
+use raft::ready::raft_ready;
+use raft::status::raft_status;
+
+use crate::call::{Failure, Handle, call, lock};
+use crate::config;
+use crate::entry::Entry;
+use crate::input::{Input, NOTHING};
+use crate::members::ConfStateCopy;
+use crate::parts::{self, copied, list};
+use crate::ready::Ready;
+use crate::storage::Storage;
+
+/// One member of one Raft group. It does nothing by itself.
+#[pyclass(frozen, module = "libraft")]
+pub struct RawNode {
+    id: u64,
+    node: Mutex<Option<Arc<NativeNode>>>,
+}
+
+/// A node of the library, and the Ready that it lends.
+pub struct NativeNode {
+    handle: Handle<raft_node>,
+    lent: Mutex<Lent>,
+}
+
+struct Lent {
+    ready: *const raft_ready,
+    /// Counts the Readys.
+    generation: u64,
+    /// How many threads are saving it at this moment.
+    pins: usize,
+}
+
+// SAFETY: the pointer is followed only by a `Pinned`, while nothing can take it back.
+unsafe impl Send for Lent {}
+
+/// Keeps the last Ready of a node from being replaced, while a thread without the interpreter lock
+/// works on it.
+pub struct Pinned(Arc<NativeNode>);
+
+impl Pinned {
+    /// Refuses a Ready that is not the node's last one.
+    pub fn new(node: Arc<NativeNode>, generation: u64) -> Result<Pinned, Failure> {
+        let mut lent = lock(&node.lent);
+        if lent.generation != generation {
+            return Err(Failure::misuse(
+                "the node has given a newer Ready: each one has to be saved before the next",
+            ));
+        }
+        lent.pins += 1;
+        drop(lent);
+        Ok(Pinned(node))
+    }
+
+    /// Valid as long as `self`: neither is the node freed nor gives it another Ready.
+    pub fn get(&self) -> *const raft_ready {
+        lock(&self.0.lent).ready
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        lock(&self.0.lent).pins -= 1;
+    }
+}
+
+impl RawNode {
+    fn open(id: u64, handle: Handle<raft_node>) -> RawNode {
+        let lent = Lent {
+            ready: ptr::null(),
+            generation: 0,
+            pins: 0,
+        };
+        RawNode {
+            id,
+            node: Mutex::new(Some(Arc::new(NativeNode {
+                handle,
+                lent: Mutex::new(lent),
+            }))),
+        }
+    }
+
+    fn native(&self) -> Result<Arc<NativeNode>, Failure> {
+        lock(&self.node)
+            .clone()
+            .ok_or_else(|| Failure::closed("node"))
+    }
+
+    /// A call that has only the node for its argument.
+    fn plain(
+        &self,
+        function: unsafe extern "C" fn(*mut raft_node, *mut *mut raft_error) -> raft_status,
+    ) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe { function(node.handle.get(), error) })?;
+        Ok(())
+    }
+
+    /// A call that takes the node and a number.
+    fn with_number(
+        &self,
+        function: unsafe extern "C" fn(*mut raft_node, u64, *mut *mut raft_error) -> raft_status,
+        number: u64,
+    ) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe { function(node.handle.get(), number, error) })?;
+        Ok(())
+    }
+
+    /// A call that takes the node and bytes.
+    fn with_bytes(
+        &self,
+        function: unsafe extern "C" fn(
+            *mut raft_node,
+            *const u8,
+            usize,
+            *mut *mut raft_error,
+        ) -> raft_status,
+        bytes: &Input<'_>,
+    ) -> PyResult<()> {
+        let node = self.native()?;
+        let view = bytes.view();
+        // SAFETY: the node is alive as long as `node`, and the view is of `bytes`, under the
+        // interpreter lock.
+        call(|error| unsafe { function(node.handle.get(), view.data, view.len, error) })?;
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl RawNode {
+    /// Makes a node on a storage, from whatever that holds.
+    #[new]
+    #[pyo3(signature = (config, storage))]
+    fn new(config: &Bound<'_, PyAny>, storage: &Bound<'_, Storage>) -> PyResult<RawNode> {
+        let native = config::native(config)?;
+        let storage = storage.get().native()?;
+        let handle = Handle::make(raft_node_free, |out, error| {
+            // SAFETY: both are alive during the call; the node keeps what it needs of them.
+            unsafe { raft_node_new(native.get(), storage.get(), out, error) }
+        })?;
+        Ok(RawNode::open(config.getattr("id")?.extract()?, handle))
+    }
+
+    /// Makes a node for a host with a storage of its own, from an encoded libraft.RestartState.
+    #[staticmethod]
+    #[pyo3(signature = (config, state))]
+    fn restart(config: &Bound<'_, PyAny>, state: Input<'_>) -> PyResult<RawNode> {
+        let native = config::native(config)?;
+        let view = state.view();
+        let handle = Handle::make(raft_node_free, |out, error| {
+            // SAFETY: the configuration is alive, and the view is of `state`.
+            unsafe { raft_node_restart(native.get(), view.data, view.len, out, error) }
+        })?;
+        Ok(RawNode::open(config.getattr("id")?.extract()?, handle))
+    }
+
+    /// The node's id.
+    #[getter]
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether `close` has been called.
+    #[getter]
+    fn closed(&self) -> bool {
+        lock(&self.node).is_none()
+    }
+
+    /// Frees the node. Any further call raises, but for this one.
+    fn close(&self, py: Python<'_>) {
+        let node = lock(&self.node).take();
+        // The last node on a durable storage closes its files.
+        py.detach(|| drop(node));
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().native()?;
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_args))]
+    fn __exit__(&self, py: Python<'_>, _args: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    /// Starts the log of a new group with one applied entry for each first member.
+    fn bootstrap(&self, peers: Vec<(u64, Input<'_>)>) -> PyResult<()> {
+        let node = self.native()?;
+        let peers: Vec<_> = peers
+            .iter()
+            .map(|(id, context)| raft_peer {
+                id: *id,
+                context: context.view(),
+            })
+            .collect();
+        call(|error| {
+            // SAFETY: the node is alive, and the views are of the arguments.
+            unsafe { raft_node_bootstrap(node.handle.get(), peers.as_ptr(), peers.len(), error) }
+        })?;
+        Ok(())
+    }
+
+    /// One unit of logical time has passed.
+    fn tick(&self) -> PyResult<()> {
+        self.plain(raft_node_tick)
+    }
+
+    /// One unit of logical time has passed for a group that is known to be at rest.
+    fn tick_quiesced(&self) -> PyResult<()> {
+        self.plain(raft_node_tick_quiesced)
+    }
+
+    /// Campaigns at once.
+    fn campaign(&self) -> PyResult<()> {
+        self.plain(raft_node_campaign)
+    }
+
+    /// Proposes a command.
+    fn propose(&self, data: Input<'_>) -> PyResult<()> {
+        self.with_bytes(raft_node_propose, &data)
+    }
+
+    /// Proposes several commands: all of them or none.
+    fn propose_many(&self, data: Vec<Input<'_>>) -> PyResult<()> {
+        let node = self.native()?;
+        let views: Vec<raft_bytes> = data.iter().map(Input::view).collect();
+        call(|error| {
+            // SAFETY: the node is alive, and the views are of `data`.
+            unsafe { raft_node_propose_many(node.handle.get(), views.as_ptr(), views.len(), error) }
+        })?;
+        Ok(())
+    }
+
+    /// Proposes to add, remove or update one member.
+    #[pyo3(signature = (change_type, node_id, context=None))]
+    fn propose_conf_change(
+        &self,
+        change_type: i32,
+        node_id: u64,
+        context: Option<Input<'_>>,
+    ) -> PyResult<()> {
+        let node = self.native()?;
+        let view = context.as_ref().map_or(NOTHING, Input::view);
+        call(|error| {
+            // SAFETY: the node is alive, and the view is of `context`.
+            unsafe {
+                raft_node_propose_conf_change(
+                    node.handle.get(),
+                    change_type,
+                    node_id,
+                    view.data,
+                    view.len,
+                    error,
+                )
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Proposes a configuration change in its encoded form.
+    fn propose_conf_change_encoded(&self, entry_type: i32, data: Input<'_>) -> PyResult<()> {
+        let node = self.native()?;
+        let view = data.view();
+        call(|error| {
+            // SAFETY: the node is alive, and the view is of `data`.
+            unsafe {
+                raft_node_propose_conf_change_encoded(
+                    node.handle.get(),
+                    entry_type,
+                    view.data,
+                    view.len,
+                    error,
+                )
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Applies a committed configuration change, and gives the new configuration.
+    fn apply_conf_change<'py>(
+        &self,
+        py: Python<'py>,
+        entry: &Bound<'py, Entry>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.native()?;
+        let entry = entry.get();
+        let data = entry.payload(py);
+        let state = Handle::make(raft_conf_state_free, |out, error| {
+            // SAFETY: the node is alive, and so is the data of the entry.
+            unsafe {
+                raft_node_apply_conf_change(
+                    node.handle.get(),
+                    entry.kind(),
+                    data.as_ptr(),
+                    data.len(),
+                    out,
+                    error,
+                )
+            }
+        })?;
+        owned_conf_state(py, &state)
+    }
+
+    /// Tells the node that a committed configuration change was refused.
+    fn reject_conf_change(&self) -> PyResult<()> {
+        self.plain(raft_node_reject_conf_change)
+    }
+
+    /// The configuration as of the last applied change.
+    fn conf_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.native()?;
+        let state = Handle::make(raft_conf_state_free, |out, error| {
+            // SAFETY: the node is alive as long as `node`.
+            unsafe { raft_node_conf_state(node.handle.get(), out, error) }
+        })?;
+        owned_conf_state(py, &state)
+    }
+
+    /// Hands over a message from a peer.
+    fn step(&self, message: Input<'_>) -> PyResult<()> {
+        self.with_bytes(raft_node_step, &message)
+    }
+
+    /// Hands over several messages, each preceded by its length as a protobuf varint.
+    fn step_many(&self, messages: Input<'_>) -> PyResult<()> {
+        self.with_bytes(raft_node_step_many, &messages)
+    }
+
+    /// Asks for a linearizable read.
+    fn read_index(&self, context: Input<'_>) -> PyResult<()> {
+        self.with_bytes(raft_node_read_index, &context)
+    }
+
+    /// Whether `ready` would give something to do.
+    fn has_ready(&self) -> PyResult<bool> {
+        let node = self.native()?;
+        let mut out = false;
+        // SAFETY: the node is alive, and `out` is a place for the result.
+        call(|error| unsafe { raft_node_has_ready(node.handle.get(), &raw mut out, error) })?;
+        Ok(out)
+    }
+
+    /// Takes the next batch of work.
+    fn ready(&self, py: Python<'_>) -> PyResult<Ready> {
+        let node = self.native()?;
+        // Nothing below runs Python before the lock is released: the interpreter lock would go
+        // to another thread, which would then wait for this one.
+        let mut lent = lock(&node.lent);
+        if lent.pins > 0 {
+            drop(lent);
+            return Err(Failure::misuse("another thread is saving the last Ready").into());
+        }
+        let mut out: *const raft_ready = ptr::null();
+        // SAFETY: the node is alive, and `out` is a place for the result.
+        let taken =
+            call(|error| unsafe { raft_node_ready(node.handle.get(), &raw mut out, error) });
+        let ready = taken.and_then(|()| {
+            lent.ready = out;
+            lent.generation += 1;
+            // SAFETY: the call has succeeded, so that the Ready is valid until the next one,
+            // which needs the lock.
+            let ready = unsafe { out.as_ref() };
+            let ready = ready.ok_or_else(|| Failure::unexpected("no Ready in a success"))?;
+            // SAFETY: as above.
+            unsafe { Ready::copy(py, Arc::downgrade(&node), lent.generation, ready) }
+        });
+        drop(lent);
+        Ok(ready?)
+    }
+
+    /// The last Ready's work is done.
+    fn advance(&self) -> PyResult<()> {
+        self.plain(raft_node_advance)
+    }
+
+    /// A message to this peer could not be delivered.
+    fn report_unreachable(&self, id: u64) -> PyResult<()> {
+        self.with_number(raft_node_report_unreachable, id)
+    }
+
+    /// What became of a snapshot for this peer.
+    fn report_snapshot(&self, id: u64, status: i32) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe { raft_node_report_snapshot(node.handle.get(), id, status, error) })?;
+        Ok(())
+    }
+
+    /// Asks the leader to hand its leadership to this member.
+    fn transfer_leader(&self, transferee: u64) -> PyResult<()> {
+        self.with_number(raft_node_transfer_leader, transferee)
+    }
+
+    /// A follower forgets its leader.
+    fn forget_leader(&self) -> PyResult<()> {
+        self.plain(raft_node_forget_leader)
+    }
+
+    /// Answers a read request with encoded entries.
+    fn provide_entries(&self, request_id: u64, entries: Vec<Input<'_>>) -> PyResult<()> {
+        let node = self.native()?;
+        let views: Vec<raft_bytes> = entries.iter().map(Input::view).collect();
+        call(|error| {
+            // SAFETY: the node is alive, and the views are of `entries`.
+            unsafe {
+                raft_node_provide_entries(
+                    node.handle.get(),
+                    request_id,
+                    views.as_ptr(),
+                    views.len(),
+                    error,
+                )
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Answers a read request: there are no entries.
+    fn read_failed(&self, request_id: u64, failure: i32) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe {
+            raft_node_read_failed(node.handle.get(), request_id, failure, error)
+        })?;
+        Ok(())
+    }
+
+    /// Answers a snapshot request with an encoded snapshot.
+    fn provide_snapshot(&self, request_id: u64, snapshot: Input<'_>) -> PyResult<()> {
+        let node = self.native()?;
+        let view = snapshot.view();
+        call(|error| {
+            // SAFETY: the node is alive, and the view is of `snapshot`.
+            unsafe {
+                raft_node_provide_snapshot(
+                    node.handle.get(),
+                    request_id,
+                    view.data,
+                    view.len,
+                    error,
+                )
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Answers a snapshot request: there is no snapshot at the moment.
+    fn snapshot_failed(&self, request_id: u64) -> PyResult<()> {
+        self.with_number(raft_node_snapshot_failed, request_id)
+    }
+
+    /// Tells the node that the stored log begins at `first_index` now.
+    fn compacted(&self, first_index: u64) -> PyResult<()> {
+        self.with_number(raft_node_compacted, first_index)
+    }
+
+    /// What the node says about itself.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.native()?;
+        let mut out = MaybeUninit::<raft_node_status>::uninit();
+        // SAFETY: the field is within the place, and the call is told the size of it.
+        unsafe { (&raw mut (*out.as_mut_ptr()).size).write(size_of::<raft_node_status>()) };
+        call(|error| {
+            // SAFETY: the node is alive, and `out` is as large as it says.
+            unsafe { raft_node_get_status(node.handle.get(), out.as_mut_ptr(), error) }
+        })?;
+        // SAFETY: a call that succeeds has written its result.
+        let status = unsafe { out.assume_init() };
+        parts::STATUS.make(
+            py,
+            (
+                status.id,
+                status.term,
+                status.vote,
+                status.commit,
+                status.applied,
+                status.leader,
+                parts::ROLE.member(py, status.role)?,
+                status.lead_transferee,
+                status.first_index,
+                status.last_index,
+                status.persisted,
+            ),
+        )
+    }
+
+    /// What the leader knows of each member, by ascending id; empty on other nodes.
+    fn progress<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let buffer = self.encoded_status()?;
+        // SAFETY: the buffer is alive, and so is the view of it.
+        let bytes = unsafe {
+            let view = raft_buffer_bytes(buffer.get());
+            list(view.data, view.len)
+        };
+        let status = proto::Status::decode(bytes)
+            .map_err(|_| Failure::unexpected("the status does not decode"))?;
+        let members = status.progress.into_iter().map(|member| {
+            parts::PROGRESS.make(
+                py,
+                (
+                    member.id,
+                    member.match_index,
+                    member.next_index,
+                    parts::FLOW_STATE.member(py, member.state)?,
+                    member.paused,
+                    member.pending_snapshot,
+                    member.recent_active,
+                    member.learner,
+                    member.inflight_messages,
+                    member.inflight_bytes,
+                    member.inflight_full,
+                ),
+            )
+        });
+        PyTuple::new(py, members.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// All that the node says about itself, as an encoded libraft.Status.
+    fn status_encoded<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let buffer = self.encoded_status()?;
+        // SAFETY: the buffer is alive, and so is the view of it.
+        Ok(unsafe { copied(py, raft_buffer_bytes(buffer.get())) })
+    }
+
+    fn __repr__(&self) -> String {
+        match self.closed() {
+            true => format!("<RawNode {}, closed>", self.id),
+            false => format!("<RawNode {}>", self.id),
+        }
+    }
+}
+
+impl RawNode {
+    fn encoded_status(&self) -> Result<Handle<raft_buffer>, Failure> {
+        let node = self.native()?;
+        Handle::make(raft_buffer_free, |out, error| {
+            // SAFETY: the node is alive as long as `node`.
+            unsafe { raft_node_status_encoded(node.handle.get(), out, error) }
+        })
+    }
+}
+
+fn owned_conf_state<'py>(
+    py: Python<'py>,
+    state: &Handle<raft_conf_state>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: made for us by a call that succeeded, with lists that live as long.
+    let copy = unsafe { ConfStateCopy::of(&*state.get()) };
+    copy.record(py)
+}

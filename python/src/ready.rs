@@ -1,0 +1,231 @@
+//! `Ready`: one batch of work, which stays valid as long as Python holds it.
+//!
+//! The library lends a Ready until the node gives the next one. Here its bytes are copied once,
+//! into one `bytes` object; entries and messages are parts of that, and made when they are asked
+//! for. What the library lent is still needed for one thing, to save it, and only as long as it
+//! is the node's last one: [`Ready::pin`] sees to that.
+
+use std::sync::Weak;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyTuple};
+use raft::ready::raft_ready;
+
+use crate::call::Failure;
+use crate::entry::{Entry, EntryAt};
+use crate::message::{Message, MessageAt};
+use crate::node::{NativeNode, Pinned};
+use crate::parts::{self, Part, copied, list};
+use crate::snapshot::{Snapshot, SnapshotAt};
+
+/// One batch of work for the host.
+#[pyclass(frozen, module = "libraft")]
+pub struct Ready {
+    /// Does not keep the node alive, and with it its storage open.
+    node: Weak<NativeNode>,
+    generation: u64,
+    encoded: Py<PyBytes>,
+    soft_state: Option<(u64, i32)>,
+    hard_state: Option<(u64, u64, u64)>,
+    must_sync: bool,
+    snapshot: Option<SnapshotAt>,
+    entries: Lazy<EntryAt>,
+    committed_entries: Lazy<EntryAt>,
+    messages: Lazy<MessageAt>,
+    read_states: Vec<(u64, Part)>,
+    reads: Vec<(u64, u64, u64, u64)>,
+    snapshot_requests: Vec<(u64, u64)>,
+}
+
+/// A list, and its Python objects once somebody has asked for them.
+struct Lazy<T> {
+    at: Vec<T>,
+    made: PyOnceLock<Py<PyTuple>>,
+}
+
+impl<T> Lazy<T> {
+    fn new(at: Result<Vec<T>, Failure>) -> Result<Lazy<T>, Failure> {
+        Ok(Lazy {
+            at: at?,
+            made: PyOnceLock::new(),
+        })
+    }
+}
+
+impl Ready {
+    /// A copy of what the library lends. Runs no Python, so that it may be made under a lock.
+    ///
+    /// # Safety
+    /// `ready` is valid.
+    pub unsafe fn copy(
+        py: Python<'_>,
+        node: Weak<NativeNode>,
+        generation: u64,
+        ready: &raft_ready,
+    ) -> Result<Ready, Failure> {
+        let whole = ready.encoded;
+        // SAFETY: the pointers and lists of a valid Ready are NULL or valid.
+        unsafe {
+            let entries = |data, len| list(data, len).iter().map(|one| EntryAt::of(one, whole));
+            let snapshot = ready.snapshot.as_ref();
+            Ok(Ready {
+                node,
+                generation,
+                encoded: copied(py, whole).unbind(),
+                soft_state: ready.soft_state.as_ref().map(|s| (s.leader, s.role)),
+                hard_state: ready
+                    .hard_state
+                    .as_ref()
+                    .map(|s| (s.term, s.vote, s.commit)),
+                must_sync: ready.must_sync,
+                snapshot: match snapshot {
+                    Some(snapshot) => Some(SnapshotAt::of(snapshot, whole)?),
+                    None => None,
+                },
+                entries: Lazy::new(entries(ready.entries, ready.entries_len).collect())?,
+                committed_entries: Lazy::new(
+                    entries(ready.committed_entries, ready.committed_entries_len).collect(),
+                )?,
+                messages: Lazy::new(
+                    list(ready.messages, ready.messages_len)
+                        .iter()
+                        .map(|message| MessageAt::of(message, whole))
+                        .collect(),
+                )?,
+                read_states: list(ready.read_states, ready.read_states_len)
+                    .iter()
+                    .map(|state| Ok((state.index, Part::of(state.context, whole)?)))
+                    .collect::<Result<_, Failure>>()?,
+                reads: list(ready.reads, ready.reads_len)
+                    .iter()
+                    .map(|read| (read.id, read.low, read.high, read.max_bytes))
+                    .collect(),
+                snapshot_requests: list(ready.snapshot_requests, ready.snapshot_requests_len)
+                    .iter()
+                    .map(|request| (request.id, request.to))
+                    .collect(),
+            })
+        }
+    }
+
+    /// Keeps what the library lent as it is while it is being saved.
+    pub fn pin(&self) -> Result<Pinned, Failure> {
+        match self.node.upgrade() {
+            Some(node) => Pinned::new(node, self.generation),
+            None => Err(Failure::closed("node of this Ready")),
+        }
+    }
+}
+
+#[pymethods]
+impl Ready {
+    /// Present if the leader or the role has changed. Need not be persisted.
+    #[getter]
+    fn soft_state<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.soft_state
+            .map(|(leader, role)| {
+                parts::SOFT_STATE.make(py, (leader, parts::ROLE.member(py, role)?))
+            })
+            .transpose()
+    }
+
+    /// Present if it has changed; to be persisted before messages are sent.
+    #[getter]
+    fn hard_state<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.hard_state
+            .map(|state| parts::HARD_STATE.make(py, state))
+            .transpose()
+    }
+
+    /// Whether `hard_state` and `entries` need a sync.
+    #[getter]
+    fn must_sync(&self) -> bool {
+        self.must_sync
+    }
+
+    /// Whether there is something to persist: a hard state, entries or a snapshot.
+    #[getter]
+    fn must_save(&self) -> bool {
+        self.hard_state.is_some() || !self.entries.at.is_empty() || self.snapshot.is_some()
+    }
+
+    /// To be persisted, in place of the stored log up to its index, and to be applied.
+    #[getter]
+    fn snapshot(&self, py: Python<'_>) -> Option<Snapshot> {
+        self.snapshot
+            .as_ref()
+            .map(|at| Snapshot::new(py, &self.encoded, at))
+    }
+
+    /// To be appended to the stored log, in place of what it has from the first one's index on.
+    #[getter]
+    fn entries(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        let Lazy { at, made } = &self.entries;
+        let tuple = made.get_or_try_init(py, || Entry::tuple(py, &self.encoded, at))?;
+        Ok(tuple.clone_ref(py))
+    }
+
+    /// To be applied to the state machine, after the snapshot.
+    #[getter]
+    fn committed_entries(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        let Lazy { at, made } = &self.committed_entries;
+        let tuple = made.get_or_try_init(py, || Entry::tuple(py, &self.encoded, at))?;
+        Ok(tuple.clone_ref(py))
+    }
+
+    /// To be sent once everything above is persisted, in this order for each recipient.
+    #[getter]
+    fn messages(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        let Lazy { at, made } = &self.messages;
+        let tuple = made.get_or_try_init(py, || Message::tuple(py, &self.encoded, at))?;
+        Ok(tuple.clone_ref(py))
+    }
+
+    /// Reads that may be served once their index is applied.
+    #[getter]
+    fn read_states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let states = self.read_states.iter().map(|(index, context)| {
+            parts::READ_STATE.make(py, (*index, context.bytes(py, &self.encoded)))
+        });
+        PyTuple::new(py, states.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// Stored entries that the core needs.
+    #[getter]
+    fn reads<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let reads = self.reads.iter();
+        let reads = reads.map(|read| parts::READ_REQUEST.make(py, *read));
+        PyTuple::new(py, reads.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// Snapshots that the core needs.
+    #[getter]
+    fn snapshot_requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let requests = self.snapshot_requests.iter();
+        let requests = requests.map(|request| parts::SNAPSHOT_REQUEST.make(py, *request));
+        PyTuple::new(py, requests.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// The whole as protobuf, libraft.Ready.
+    #[getter]
+    fn encoded<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.encoded.bind(py).clone()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Ready with {} entries, {} committed entries, {} messages, {} read states{}{}>",
+            self.entries.at.len(),
+            self.committed_entries.at.len(),
+            self.messages.at.len(),
+            self.read_states.len(),
+            if self.snapshot.is_some() {
+                ", a snapshot"
+            } else {
+                ""
+            },
+            if self.must_sync { ", must sync" } else { "" },
+        )
+    }
+}

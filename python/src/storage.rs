@@ -1,0 +1,423 @@
+//! `Storage` and its two kinds. Whatever may wait for a disk is done without the interpreter
+//! lock, on a counted reference, so that closing a storage meanwhile does no harm.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use raft::bytes::{raft_buffer_bytes, raft_buffer_free, raft_bytes};
+use raft::entry::{raft_entries, raft_entries_free, raft_hard_state};
+use raft::error::raft_error;
+use raft::snapshot::raft_snapshot_free;
+use raft::status::raft_status;
+use raft::storage::*;
+
+use crate::call::{Failure, Handle, call, lock};
+use crate::entry::{Entry, EntryAt};
+use crate::input::Input;
+use crate::parts::{self, copied, list};
+use crate::ready::Ready;
+use crate::snapshot::Snapshot;
+
+/// Where a node's hard state, log and snapshot are kept: what both kinds have in common.
+#[pyclass(frozen, subclass, module = "libraft")]
+pub struct Storage(Mutex<Option<Native>>);
+
+type Native = Arc<Handle<raft_storage>>;
+
+/// A storage that lives and dies with the process; for tests.
+#[pyclass(frozen, extends = Storage, module = "libraft")]
+pub struct MemoryStorage;
+
+/// A storage in a directory.
+#[pyclass(frozen, extends = Storage, module = "libraft")]
+pub struct DurableStorage {
+    path: PathBuf,
+}
+
+impl Storage {
+    fn open(handle: Handle<raft_storage>) -> PyClassInitializer<Storage> {
+        PyClassInitializer::from(Storage(Mutex::new(Some(Arc::new(handle)))))
+    }
+
+    /// What the calls take; it stays valid as long as the result.
+    pub fn native(&self) -> Result<Native, Failure> {
+        lock(&self.0)
+            .clone()
+            .ok_or_else(|| Failure::closed("storage"))
+    }
+
+    fn number(
+        &self,
+        function: unsafe extern "C" fn(
+            *const raft_storage,
+            *mut u64,
+            *mut *mut raft_error,
+        ) -> raft_status,
+    ) -> PyResult<u64> {
+        let storage = self.native()?;
+        let mut out = 0;
+        // SAFETY: the storage is alive, and `out` is a place for the result.
+        call(|error| unsafe { function(storage.get(), &raw mut out, error) })?;
+        Ok(out)
+    }
+}
+
+/// A list of views of owned bytes.
+struct Views(Vec<raft_bytes>);
+
+// SAFETY: the views are of vectors that the caller keeps, unchanged, while they are used.
+unsafe impl Send for Views {}
+// SAFETY: as above.
+unsafe impl Sync for Views {}
+
+impl Views {
+    fn of(owned: &[Vec<u8>]) -> Views {
+        let view = |bytes: &Vec<u8>| raft_bytes {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
+        };
+        Views(owned.iter().map(view).collect())
+    }
+}
+
+#[pymethods]
+impl Storage {
+    /// Whether `close` has been called.
+    #[getter]
+    fn closed(&self) -> bool {
+        lock(&self.0).is_none()
+    }
+
+    /// Lets go of the storage. Any further call raises, but for this one.
+    fn close(&self, py: Python<'_>) {
+        let storage = lock(&self.0).take();
+        py.detach(|| drop(storage));
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().native()?;
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_args))]
+    fn __exit__(&self, py: Python<'_>, _args: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    /// Whether nothing has ever been written.
+    fn is_fresh(&self) -> PyResult<bool> {
+        let storage = self.native()?;
+        let mut out = false;
+        // SAFETY: the storage is alive, and `out` is a place for the result.
+        call(|error| unsafe { raft_storage_is_fresh(storage.get(), &raw mut out, error) })?;
+        Ok(out)
+    }
+
+    /// Writes the first state of a group's first members into a fresh storage.
+    #[pyo3(signature = (voters, *, learners=Vec::new(), index=0, term=0, data=None))]
+    fn bootstrap(
+        &self,
+        py: Python<'_>,
+        voters: Vec<u64>,
+        learners: Vec<u64>,
+        index: u64,
+        term: u64,
+        data: Option<Input<'_>>,
+    ) -> PyResult<()> {
+        let storage = self.native()?;
+        let data = data.map(|data| data.owned(py)).transpose()?;
+        let data = data.unwrap_or_default();
+        py.detach(|| {
+            call(|error| {
+                // SAFETY: the storage is alive, and the lists are vectors of ours.
+                unsafe {
+                    raft_storage_bootstrap(
+                        storage.get(),
+                        index,
+                        term,
+                        voters.as_ptr(),
+                        voters.len(),
+                        learners.as_ptr(),
+                        learners.len(),
+                        data.as_ptr(),
+                        data.len(),
+                        error,
+                    )
+                }
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Persists the hard state, the entries and the snapshot of a Ready.
+    fn save(&self, py: Python<'_>, ready: &Bound<'_, Ready>) -> PyResult<()> {
+        let storage = self.native()?;
+        let pinned = ready.get().pin()?;
+        let pinned = &pinned;
+        py.detach(|| {
+            // SAFETY: the storage is alive, and the Ready cannot be replaced while it is pinned.
+            call(|error| unsafe { raft_storage_save(storage.get(), pinned.get(), error) })
+        })?;
+        Ok(())
+    }
+
+    /// The same from pieces.
+    #[pyo3(signature = (*, hard_state=None, entries=Vec::new(), snapshot=None, must_sync=true))]
+    fn append(
+        &self,
+        py: Python<'_>,
+        hard_state: Option<(u64, u64, u64)>,
+        entries: Vec<Input<'_>>,
+        snapshot: Option<Input<'_>>,
+        must_sync: bool,
+    ) -> PyResult<()> {
+        let storage = self.native()?;
+        let hard_state =
+            hard_state.map(|(term, vote, commit)| raft_hard_state { term, vote, commit });
+        let entries = entries.iter().map(|entry| entry.owned(py));
+        let entries = entries.collect::<PyResult<Vec<_>>>()?;
+        let views = Views::of(&entries);
+        let snapshot = snapshot.map(|snapshot| snapshot.owned(py)).transpose()?;
+        let snapshot = snapshot.unwrap_or_default();
+        py.detach(|| {
+            let Views(views) = &views;
+            let hard_state = hard_state.as_ref().map_or(ptr::null(), ptr::from_ref);
+            call(|error| {
+                // SAFETY: the storage is alive, and all else is on this stack or a vector of ours.
+                unsafe {
+                    raft_storage_append(
+                        storage.get(),
+                        hard_state,
+                        views.as_ptr(),
+                        views.len(),
+                        snapshot.as_ptr(),
+                        snapshot.len(),
+                        must_sync,
+                        error,
+                    )
+                }
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Persists what a MsgStorageAppend asks for.
+    fn append_message(&self, py: Python<'_>, message: Input<'_>) -> PyResult<()> {
+        let storage = self.native()?;
+        let message = message.owned(py)?;
+        py.detach(|| {
+            call(|error| {
+                // SAFETY: the storage is alive, and the message is a vector of ours.
+                unsafe {
+                    raft_storage_append_message(
+                        storage.get(),
+                        message.as_ptr(),
+                        message.len(),
+                        error,
+                    )
+                }
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Makes earlier writes survive a power cut that did not ask for a sync by themselves.
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        let storage = self.native()?;
+        // SAFETY: the storage is alive as long as `storage`.
+        py.detach(|| call(|error| unsafe { raft_storage_sync(storage.get(), error) }))?;
+        Ok(())
+    }
+
+    /// The first index of the log; one more than the last one if the log is empty.
+    fn first_index(&self) -> PyResult<u64> {
+        self.number(raft_storage_first_index)
+    }
+
+    /// The last index of the log; the one that it was compacted to if the log is empty.
+    fn last_index(&self) -> PyResult<u64> {
+        self.number(raft_storage_last_index)
+    }
+
+    /// The term of an entry in [first index - 1, last index + 1).
+    fn term(&self, index: u64) -> PyResult<u64> {
+        let storage = self.native()?;
+        let mut out = 0;
+        // SAFETY: the storage is alive, and `out` is a place for the result.
+        call(|error| unsafe { raft_storage_term(storage.get(), index, &raw mut out, error) })?;
+        Ok(out)
+    }
+
+    /// The last hard state that was written.
+    fn hard_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let storage = self.native()?;
+        let mut out = raft_hard_state {
+            term: 0,
+            vote: 0,
+            commit: 0,
+        };
+        // SAFETY: the storage is alive, and `out` is a place for the result.
+        call(|error| unsafe { raft_storage_hard_state(storage.get(), &raw mut out, error) })?;
+        parts::HARD_STATE.make(py, (out.term, out.vote, out.commit))
+    }
+
+    /// The entries [low, high): at least the first one, then as many as fit into `max_bytes`.
+    #[pyo3(signature = (low, high, max_bytes=u64::MAX))]
+    fn entries(&self, py: Python<'_>, low: u64, high: u64, max_bytes: u64) -> PyResult<Vec<Entry>> {
+        let storage = self.native()?;
+        let entries: Handle<raft_entries> = py.detach(|| {
+            Handle::make(raft_entries_free, |out, error| {
+                // SAFETY: the storage is alive, and `out` is a place for the result.
+                unsafe { raft_storage_entries(storage.get(), low, high, max_bytes, out, error) }
+            })
+        })?;
+        // SAFETY: made by the call above, and alive with its views as long as the handle.
+        let entries = unsafe {
+            let head = &*entries.get();
+            list(head.entries, head.entries_len)
+        };
+        let mut copies = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // SAFETY: as above.
+            let whole = unsafe { copied(py, entry.encoded) }.unbind();
+            copies.push(Entry::new(py, &whole, EntryAt::of(entry, entry.encoded)?));
+        }
+        Ok(copies)
+    }
+
+    /// The newest snapshot.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
+        let storage = self.native()?;
+        let snapshot = py.detach(|| {
+            Handle::make(raft_snapshot_free, |out, error| {
+                // SAFETY: the storage is alive, and `out` is a place for the result.
+                unsafe { raft_storage_snapshot(storage.get(), out, error) }
+            })
+        })?;
+        // SAFETY: made by the call above, and alive with its views as long as the handle.
+        unsafe { Snapshot::copy(py, &*snapshot.get()) }
+    }
+
+    /// Makes `data`, the state machine's state after the entry `index`, the newest snapshot.
+    #[pyo3(signature = (index, data, conf_state=None))]
+    fn create_snapshot(
+        &self,
+        py: Python<'_>,
+        index: u64,
+        data: Input<'_>,
+        conf_state: Option<Input<'_>>,
+    ) -> PyResult<()> {
+        let storage = self.native()?;
+        let data = data.owned(py)?;
+        let conf_state = conf_state.map(|state| state.owned(py)).transpose()?;
+        let conf_state = conf_state.unwrap_or_default();
+        py.detach(|| {
+            call(|error| {
+                // SAFETY: the storage is alive, and the bytes are vectors of ours.
+                unsafe {
+                    raft_storage_create_snapshot(
+                        storage.get(),
+                        index,
+                        conf_state.as_ptr(),
+                        conf_state.len(),
+                        data.as_ptr(),
+                        data.len(),
+                        error,
+                    )
+                }
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Drops the entries below `first_index`.
+    fn compact(&self, py: Python<'_>, first_index: u64) -> PyResult<()> {
+        let storage = self.native()?;
+        py.detach(|| {
+            // SAFETY: the storage is alive as long as `storage`.
+            call(|error| unsafe { raft_storage_compact(storage.get(), first_index, error) })
+        })?;
+        Ok(())
+    }
+
+    /// All that a node needs to know when it starts, as an encoded libraft.RestartState.
+    fn restart_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let storage = self.native()?;
+        let buffer = Handle::make(raft_buffer_free, |out, error| {
+            // SAFETY: the storage is alive, and `out` is a place for the result.
+            unsafe { raft_storage_restart_state(storage.get(), out, error) }
+        })?;
+        // SAFETY: the buffer is alive, and so is the view of it.
+        Ok(unsafe { copied(py, raft_buffer_bytes(buffer.get())) })
+    }
+
+    /// What was found when the storage was opened.
+    fn recovery_report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let storage = self.native()?;
+        let mut out = raft_recovery_report {
+            size: size_of::<raft_recovery_report>(),
+            discarded_writes: 0,
+            crashed: false,
+        };
+        call(|error| {
+            // SAFETY: the storage is alive, and `out` is as large as it says.
+            unsafe { raft_storage_recovery_report(storage.get(), &raw mut out, error) }
+        })?;
+        parts::RECOVERY_REPORT.make(py, (out.crashed, out.discarded_writes))
+    }
+}
+
+#[pymethods]
+impl MemoryStorage {
+    #[new]
+    fn new() -> PyResult<PyClassInitializer<MemoryStorage>> {
+        // SAFETY: the pointers are those that `make` passes.
+        let handle = Handle::make(raft_storage_free, |out, error| unsafe {
+            raft_storage_memory_new(out, error)
+        })?;
+        Ok(Storage::open(handle).add_subclass(MemoryStorage))
+    }
+
+    fn __repr__(slf: PyRef<'_, Self>) -> &'static str {
+        match slf.as_super().closed() {
+            true => "<MemoryStorage, closed>",
+            false => "<MemoryStorage>",
+        }
+    }
+}
+
+#[pymethods]
+impl DurableStorage {
+    #[new]
+    #[pyo3(signature = (path))]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<PyClassInitializer<DurableStorage>> {
+        let text = CString::new(path.clone().into_os_string().into_vec())?;
+        let handle = py.detach(|| {
+            // SAFETY: the path ends with a zero byte, and the other pointers are `make`'s.
+            Handle::make(raft_storage_free, |out, error| unsafe {
+                raft_storage_open(text.as_ptr(), out, error)
+            })
+        })?;
+        Ok(Storage::open(handle).add_subclass(DurableStorage { path }))
+    }
+
+    /// The directory.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    fn __repr__(slf: PyRef<'_, Self>) -> String {
+        let closed = if slf.as_super().closed() {
+            ", closed"
+        } else {
+            ""
+        };
+        format!("<DurableStorage {:?}{closed}>", slf.path)
+    }
+}
