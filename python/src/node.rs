@@ -14,6 +14,7 @@ use raft::error::raft_error;
 use raft::node::*;
 use raft::node_status::raft_node_status;
 use raft::ready::raft_ready;
+use raft::requests::raft_requests;
 use raft::status::raft_status;
 
 use crate::call::{Failure, Handle, call, lock};
@@ -412,6 +413,47 @@ impl RawNode {
     /// A follower forgets its leader.
     fn forget_leader(&self) -> PyResult<()> {
         self.plain(raft_node_forget_leader)
+    }
+
+    /// Takes out the requests that no Ready has shown yet.
+    fn take_requests<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)> {
+        let node = self.native()?;
+        let mut out: *const raft_requests = ptr::null();
+        // SAFETY: the node is alive, and `out` is a place for the result.
+        call(|error| unsafe { raft_node_take_requests(node.handle.get(), &raw mut out, error) })?;
+        // SAFETY: the call has succeeded, so that the lists are valid until the next one. They
+        // are copied here, before any Python runs that might make it.
+        let (reads, snapshots) = unsafe {
+            let out = out.as_ref();
+            let out = out.ok_or_else(|| Failure::unexpected("no requests in a success"))?;
+            (
+                list(out.reads, out.reads_len).to_vec(),
+                list(out.snapshot_requests, out.snapshot_requests_len).to_vec(),
+            )
+        };
+        let reads = reads.iter().map(|read| {
+            parts::READ_REQUEST.make(py, (read.id, read.low, read.high, read.max_bytes))
+        });
+        let snapshots = snapshots
+            .iter()
+            .map(|request| parts::SNAPSHOT_REQUEST.make(py, (request.id, request.to)));
+        Ok((
+            PyTuple::new(py, reads.collect::<PyResult<Vec<_>>>()?)?,
+            PyTuple::new(py, snapshots.collect::<PyResult<Vec<_>>>()?)?,
+        ))
+    }
+
+    /// Fixes the randomized election timeout until the next change of role or term.
+    fn set_randomized_election_timeout(&self, ticks: u32) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe {
+            raft_node_set_randomized_election_timeout(node.handle.get(), ticks, error)
+        })?;
+        Ok(())
     }
 
     /// Answers a read request with encoded entries.

@@ -29,6 +29,20 @@ def test_three_nodes_elect_a_leader_by_the_clock_alone() -> None:
     cluster.close()
 
 
+def test_the_node_whose_timeout_is_shortest_campaigns_first() -> None:
+    storage = libraft.MemoryStorage()
+    storage.bootstrap([1, 2])
+    with RawNode(config(1), storage) as node:
+        with pytest.raises(libraft.MisuseError):
+            node.set_randomized_election_timeout(0)
+        node.set_randomized_election_timeout(3)
+        node.tick()
+        node.tick()
+        assert node.status().role == Role.FOLLOWER
+        node.tick()
+        assert node.status().role == Role.PRE_CANDIDATE
+
+
 def test_a_command_is_applied_by_every_node(make: Make) -> None:
     cluster = make(3)
     cluster.members[1].node.propose(b"from the leader")
@@ -197,8 +211,8 @@ def test_the_requests_of_a_node_may_be_answered_by_the_host() -> None:
     with pytest.raises(libraft.WrongAnswer):
         node.provide_entries(read.id, [entry.encoded for entry in storage.entries(read.low + 1, read.high)])
     node.tick()
-    (again,) = node.ready().reads
-    node.advance()
+    (again,), snapshots = node.take_requests()
+    assert snapshots == () and node.take_requests() == ((), ())
     assert again.id != read.id and (again.low, again.high) == (read.low, read.high)
     entries = storage.entries(again.low, again.high, again.max_bytes)
     node.provide_entries(again.id, [entry.encoded for entry in entries])

@@ -423,6 +423,16 @@ class RawNode:
         """Asks the leader to hand its leadership to this member."""
     def forget_leader(self) -> None:
         """A follower forgets its leader, so that it may vote for another at once."""
+    def take_requests(self) -> tuple[tuple[ReadRequest, ...], tuple[SnapshotRequest, ...]]:
+        """Takes out the requests that no Ready has shown yet, for a host that answers at once.
+
+        What it provides before it takes the Ready is in that Ready already.
+        """
+    def set_randomized_election_timeout(self, ticks: int) -> None:
+        """Fixes the randomized election timeout until the next change of role or term. For tests.
+
+        Raises MisuseError (0 ticks).
+        """
     def provide_entries(self, request_id: int, entries: Sequence[Buffer]) -> None:
         """Answers a ReadRequest with encoded entries from its `low` on.
 

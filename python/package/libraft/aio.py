@@ -188,6 +188,14 @@ class _Batch:
             _set_exception(reader, error())
 
 
+class _Proposal:
+    """A proposal that waits for its outcome, and the leader that it was handed to."""
+
+    def __init__(self, outcome: asyncio.Future[Any], leader: int) -> None:
+        self.outcome = outcome
+        self.leader = leader
+
+
 class Node:
     """A member of a Raft group, run by the event loop."""
 
@@ -231,7 +239,7 @@ class Node:
         self._ticks = 0
         self._leader = 0
         self._leader_known = asyncio.Event()
-        self._waiting: dict[bytes, asyncio.Future[Any]] = {}
+        self._waiting: dict[bytes, _Proposal] = {}
         self._next_batch: _Batch | None = None
         self._asked: dict[bytes, _Batch] = {}
         self._confirmed: list[tuple[int, _Batch]] = []
@@ -351,7 +359,9 @@ class Node:
 
     def _give_up(self) -> None:
         """Nobody who waits will get an answer."""
-        self._fail_waiting(self._stop_error)
+        for proposal in self._waiting.values():
+            _set_exception(proposal.outcome, self._stop_error())
+        self._waiting.clear()
         batches = [*self._asked.values(), *(batch for _, batch in self._confirmed)]
         if self._next_batch is not None:
             batches.append(self._next_batch)
@@ -440,9 +450,9 @@ class Node:
     async def _outcome(self, hand_over: Callable[[bytes], None]) -> Any:
         header = self._header()
         outcome: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting[header] = outcome
         try:
             self._call(lambda: hand_over(header))
+            self._waiting[header] = _Proposal(outcome, self.status().leader)
             return await outcome
         finally:
             self._waiting.pop(header, None)
@@ -664,15 +674,13 @@ class Node:
         if len(data) < HEADER_BYTES:
             # A new leader's empty entry, or what somebody else wrote.
             return
-        outcome = self._waiting.pop(data[:HEADER_BYTES], None)
+        header = data[:HEADER_BYTES]
         try:
             result = await _settled(self._machine.apply(entry.index, data[HEADER_BYTES:]))
         except Rejected as error:
-            if outcome is not None:
-                _set_exception(outcome, error)
+            self._settle(header, error)
         else:
-            if outcome is not None and not outcome.done():
-                outcome.set_result(result)
+            self._settle(header, None, result)
 
     async def _apply_conf_change(self, raw: RawNode, entry: Entry) -> None:
         try:
@@ -683,7 +691,7 @@ class Node:
         if change.changes and len(change.context) < HEADER_BYTES:
             raw.reject_conf_change()
             return
-        outcome = self._waiting.pop(change.context[:HEADER_BYTES], None)
+        header = change.context[:HEADER_BYTES]
         result = None
         try:
             if change.changes:
@@ -691,37 +699,42 @@ class Node:
                 result = await _settled(self._machine.apply_conf_change(entry, asked))
         except Rejected as error:
             raw.reject_conf_change()
-            if outcome is not None:
-                _set_exception(outcome, error)
+            self._settle(header, error)
             return
         try:
             # A change without steps leaves a joint configuration; that is the core's affair.
             self._conf_state = raw.apply_conf_change(entry)
         except ConfChangeError as error:
-            if outcome is not None:
-                _set_exception(outcome, error)
+            self._settle(header, error)
             return
         additions = (ConfChangeType.ADD_NODE, ConfChangeType.ADD_LEARNER_NODE)
         if any(step.type in additions for step in change.changes):
             self._snapshot_wanted = True
-        if outcome is not None and not outcome.done():
-            outcome.set_result(result)
+        self._settle(header, None, result)
+
+    def _settle(self, header: bytes, error: Exception | None, result: Any = None) -> None:
+        """Tells the proposer, if it is here and still waits."""
+        proposal = self._waiting.pop(header, None)
+        if proposal is None or proposal.outcome.done():
+            return
+        if error is not None:
+            _set_exception(proposal.outcome, error)
+        else:
+            proposal.outcome.set_result(result)
 
     def _on_soft_state(self, state: SoftState) -> None:
         if state.leader != self._leader:
             self._leader = state.leader
-            # What was handed to the leader before is lost, most likely. Whoever waits can try
-            # again as soon as there is a new one.
-            self._fail_waiting(lambda: OutcomeUnknown("the leader changed"))
+            # What was handed to another leader is lost, most likely. Whoever waits can try again
+            # as soon as there is a new one.
+            for header, proposal in list(self._waiting.items()):
+                if proposal.leader != state.leader:
+                    del self._waiting[header]
+                    _set_exception(proposal.outcome, OutcomeUnknown("the leader changed"))
         if self._leader:
             self._leader_known.set()
         else:
             self._leader_known.clear()
-
-    def _fail_waiting(self, error: Callable[[], RaftError]) -> None:
-        for outcome in self._waiting.values():
-            _set_exception(outcome, error())
-        self._waiting.clear()
 
     # ---------------------------------------------------------------- what the core asks for
 
