@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use libraft_core::{ConfState, Entry, EntryId, Index, Snapshot, TermRun, codec};
+use libraft_core::{ConfState, Entry, EntryId, Index, Snapshot, codec};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{
-    Counters, DATA, Engine, LOG, META, OUTLINE, VERSION, chunk_of, engine, guarded, missing,
+    engine::{Engine, engine, guarded},
     records,
+    tables::{DATA, LOG, META, OUTLINE, chunk_of, missing},
 };
 use crate::{
     error::{Error, Result},
@@ -136,65 +137,4 @@ fn copy_table<K: redb::Key + 'static>(
         to.insert(key.value(), value.value()).map_err(engine)?;
     }
     Ok(())
-}
-
-/// The outline as it is stored.
-pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)> {
-    let meta = txn.open_table(META).map_err(engine)?;
-    let outline = txn.open_table(OUTLINE).map_err(engine)?;
-    let version = numbers(&row(&meta, "version")?)?;
-    if version != [VERSION] {
-        return Err(Error::Corrupt(format!(
-            "its format has version {version:?}, this program knows {VERSION}"
-        )));
-    }
-    let list = numbers(&row(&meta, "counters")?)?;
-    let [sequence, log_bytes, snapshot_bytes, index, term, last_index] =
-        list.try_into().map_err(|_| unreadable("counters"))?;
-    let hard_state = codec::decode_hard_state(&row(&meta, "hard_state")?)
-        .map_err(|_| unreadable("hard_state"))?;
-    let snapshot = codec::decode_snapshot(row(&meta, "snapshot")?.into())
-        .map_err(|_| unreadable("snapshot"))?;
-    let term_runs = numbers(&row(&outline, "term_runs")?)?
-        .chunks_exact(2)
-        .map(|run| TermRun {
-            first_index: run[0],
-            term: run[1],
-        })
-        .collect();
-    let state = LogState {
-        hard_state,
-        snapshot_id: snapshot.id,
-        conf_state: Arc::new(snapshot.conf_state),
-        compacted: EntryId { term, index },
-        last_index,
-        term_runs: Arc::new(term_runs),
-        conf_changes: Arc::new(numbers(&row(&outline, "conf_changes")?)?),
-    };
-    let counters = Counters {
-        sequence,
-        log_bytes,
-        snapshot_bytes,
-    };
-    Ok((state, counters))
-}
-
-fn row(table: &impl ReadableTable<&'static str, &'static [u8]>, key: &str) -> Result<Vec<u8>> {
-    let row = table.get(key).map_err(engine)?;
-    Ok(row.ok_or_else(|| unreadable(key))?.value().to_vec())
-}
-
-fn numbers(row: &[u8]) -> Result<Vec<u64>> {
-    let (numbers, rest) = row.as_chunks::<8>();
-    if !rest.is_empty() {
-        return Err(unreadable("a list of numbers"));
-    }
-    Ok(numbers
-        .iter()
-        .map(|number| u64::from_le_bytes(*number))
-        .collect())
-}
-
-fn unreadable(what: &str) -> Error {
-    Error::Corrupt(format!("{what} can't be read"))
 }

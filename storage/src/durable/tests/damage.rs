@@ -2,7 +2,7 @@
 //! loud.
 
 use super::{
-    super::{DATABASE, MARK},
+    recovery::{DATABASE, MARK},
     sim::*,
     *,
 };
@@ -218,7 +218,7 @@ fn damage_that_comes_after_opening_is_loud_when_it_is_read() {
         .position(|window| window == needle)
         .unwrap();
     let sim = Sim::new(image);
-    let storage = DurableStorage::open_on(Box::new(sim.clone())).unwrap();
+    let storage = recovery::open_on(Box::new(sim.clone())).unwrap();
     let backend = sim.open(DATABASE).unwrap().unwrap();
     redb::StorageBackend::write(&backend, at as u64 + 100, &[61]).unwrap();
     let error = storage.entries(60, 61, u64::MAX).unwrap_err();

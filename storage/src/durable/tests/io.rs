@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use super::{super::DATABASE, sim::*, *};
+use super::{super::recovery::DATABASE, sim::*, *};
 use crate::error::Error;
 
 fn syncs(events: &[Event]) -> usize {

@@ -8,14 +8,14 @@ mod sim;
 use libraft_core::{ConfState, Entry, EntryId, EntryKind, HardState, RestartState, Snapshot};
 
 use self::sim::{Image, Sim};
-use super::{DurableStorage, RecoveryReport};
+use super::{DurableStorage, RecoveryReport, recovery};
 use crate::{
     error::Result,
     storage::{Storage, Update},
 };
 
 fn open(image: Image) -> Result<DurableStorage> {
-    DurableStorage::open_on(Box::new(Sim::new(image)))
+    recovery::open_on(Box::new(Sim::new(image)))
 }
 
 fn entries(range: std::ops::Range<u64>, term: u64) -> Vec<Entry> {
@@ -77,7 +77,7 @@ impl Contents {
 /// A storage with a little of everything in it, on a medium whose journal begins after that.
 fn prepared() -> (Sim, DurableStorage) {
     let sim = Sim::default();
-    let storage = DurableStorage::open_on(Box::new(sim.clone())).unwrap();
+    let storage = recovery::open_on(Box::new(sim.clone())).unwrap();
     storage
         .bootstrap_members(ConfState::of_voters([1, 2, 3]))
         .unwrap();

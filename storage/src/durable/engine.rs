@@ -1,0 +1,81 @@
+//! The engine, and how its errors and panics become ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use redb::{Builder, Database};
+
+use super::medium::MediumFile;
+use crate::error::{Error, Result};
+
+/// The engine's cache, for reads and for pages that are being written.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// The engine, closed with care: that writes, and may meet a damaged page as all else may.
+pub(super) struct Engine(Option<Database>);
+
+impl Engine {
+    pub fn open(file: &MediumFile, builder: &Builder) -> Result<Engine> {
+        let db = guarded(|| builder.create_with_backend(file.clone()).map_err(engine))?;
+        Ok(Engine(Some(db)))
+    }
+
+    pub fn db(&self) -> &Database {
+        self.0
+            .as_ref()
+            .expect("the engine is there until it is dropped")
+    }
+
+    /// Whether all pages have their checksums.
+    pub fn verify(&mut self) -> Result<bool> {
+        let db = self
+            .0
+            .as_mut()
+            .expect("the engine is there until it is dropped");
+        guarded(|| db.check_integrity().map_err(engine))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let db = self.0.take();
+        let _ = guarded(|| {
+            drop(db);
+            Ok(())
+        });
+    }
+}
+
+pub(super) fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// An error of the engine as one of ours.
+pub(super) fn engine(error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Io(source) => Error::Io {
+            doing: "reading or writing the storage's files",
+            source,
+        },
+        redb::Error::PreviousIo => Error::Poisoned("an earlier I/O error".to_owned()),
+        redb::Error::ValueTooLarge(bytes) => {
+            Error::Invalid(format!("{bytes} bytes are more than the engine can store"))
+        }
+        other => Error::Corrupt(other.to_string()),
+    }
+}
+
+/// Runs the engine, which may panic when it meets a damaged page.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What the work has half done stays behind this call: a transaction that is dropped has no
+    // effect, and a writer refuses to go on after an error.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no reason given");
+        Err(Error::Corrupt(format!("the engine gave up: {text}")))
+    })
+}

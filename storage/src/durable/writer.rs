@@ -1,0 +1,126 @@
+//! The one that writes: commits with their mark, and the file's size.
+
+use std::sync::Arc;
+
+use redb::{Durability, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+
+use super::{
+    engine::{Engine, builder, engine, guarded},
+    mark::{Mark, MarkFile},
+    medium::{Medium, MediumFile},
+    recovery::{DATABASE, NEW_DATABASE},
+    tables::{Counters, write_outline},
+    view::{Disk, View},
+};
+use crate::{
+    error::{Error, Result},
+    state::LogState,
+};
+
+/// The file is copied when it has this much more than four times what is live.
+pub(super) const SPARE_BYTES: u64 = 8 << 20;
+
+/// What only the thread that writes needs.
+pub(super) struct Writer {
+    pub db: Arc<Engine>,
+    pub file: MediumFile,
+    pub mark_file: MarkFile,
+    pub mark: Mark,
+    pub counters: Counters,
+    /// The outline as the engine has it. The view's may have a newer commit index.
+    pub stored: LogState,
+    /// Whether something was written since the last sync.
+    pub unsynced: bool,
+    /// Views that were replaced. The last one to hold them closes the engine's file if it has
+    /// been replaced, which takes a sync, and that must not be a reader.
+    pub retired: Vec<Arc<View>>,
+    /// The file's size after it was copied, so as not to copy it again in vain.
+    pub copied_bytes: u64,
+    pub poisoned: Option<String>,
+}
+
+impl Writer {
+    pub fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.poisoned = Some(error.to_string());
+        }
+        result
+    }
+
+    pub fn commit(
+        &mut self,
+        state: &LogState,
+        durable: bool,
+        change: impl FnOnce(&WriteTransaction, &mut Counters) -> Result<()>,
+    ) -> Result<Disk> {
+        let mut counters = self.counters;
+        counters.sequence += 1;
+        self.mark.begun = counters.sequence;
+        self.mark_file.write(self.mark)?;
+        let txn = guarded(|| {
+            let mut txn = self.db.db().begin_write().map_err(engine)?;
+            let durability = match durable {
+                true => Durability::Immediate,
+                false => Durability::None,
+            };
+            txn.set_durability(durability).map_err(engine)?;
+            change(&txn, &mut counters)?;
+            write_outline(&txn, Some(&self.stored), state, &counters)?;
+            txn.commit().map_err(engine)?;
+            self.db.db().begin_read().map_err(engine)
+        })?;
+        if durable {
+            self.mark.synced = counters.sequence;
+            self.mark_file.write(self.mark)?;
+        }
+        self.counters = counters;
+        self.stored = state.clone();
+        self.unsynced = !durable;
+        Ok(self.disk(txn))
+    }
+
+    pub fn reclaim(&mut self, medium: &dyn Medium, current: &Disk) -> Result<Option<Disk>> {
+        let io = Error::io("giving space back");
+        let bytes = self.file.len().map_err(&io)?;
+        let live = self.counters.log_bytes + self.counters.snapshot_bytes;
+        if bytes <= 4 * live + SPARE_BYTES || bytes <= 2 * self.copied_bytes {
+            return Ok(None);
+        }
+        let (file, db, txn) = match copy(medium, current) {
+            Ok(copied) => copied,
+            // No room for the copy, most likely. The storage itself is whole without it, and
+            // the next compaction tries again.
+            Err(Error::Io { .. }) => {
+                return medium.remove(NEW_DATABASE).map_err(&io).map(|()| None);
+            }
+            Err(error) => return Err(error),
+        };
+        medium.rename(NEW_DATABASE, DATABASE).map_err(&io)?;
+        self.copied_bytes = file.len().map_err(&io)?;
+        self.db = Arc::new(db);
+        self.file = file;
+        Ok(Some(self.disk(txn)))
+    }
+
+    pub fn disk(&self, txn: ReadTransaction) -> Disk {
+        Disk {
+            txn,
+            snapshot_bytes: self.counters.snapshot_bytes,
+            _db: Arc::clone(&self.db),
+        }
+    }
+}
+
+/// Copies a commit to a new file.
+fn copy(medium: &dyn Medium, from: &Disk) -> Result<(MediumFile, Engine, ReadTransaction)> {
+    let io = Error::io("creating a file to copy the log to");
+    let file = medium.create(NEW_DATABASE).map_err(io)?;
+    let db = Engine::open(&file, &builder())?;
+    let txn = guarded(|| {
+        let to = db.db().begin_write().map_err(engine)?;
+        from.copy_to(&to)?;
+        to.commit().map_err(engine)?;
+        db.db().begin_read().map_err(engine)
+    })?;
+    Ok((file, db, txn))
+}
