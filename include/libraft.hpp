@@ -880,6 +880,32 @@ private:
     const raft_ready* raw_ = nullptr;
 };
 
+/**
+ * Requests that no Ready has shown yet: a view of the node that gave them, good until its next
+ * Node::take_requests() or its end.
+ */
+class Requests {
+public:
+    /** No requests. */
+    Requests() noexcept = default;
+    /** A view of what C sees; null is no requests. */
+    explicit Requests(const raft_requests* raw) noexcept : raw_(raw) {}
+
+    /** Stored entries that the core needs. */
+    List<ReadRequest, raft_read_request> reads() const noexcept {
+        using Reads = List<ReadRequest, raft_read_request>;
+        return raw_ ? Reads(raw_->reads, raw_->reads_len) : Reads();
+    }
+    /** Snapshots that the core needs. */
+    List<SnapshotRequest, raft_snapshot_request> snapshots() const noexcept {
+        using Snapshots = List<SnapshotRequest, raft_snapshot_request>;
+        return raw_ ? Snapshots(raw_->snapshot_requests, raw_->snapshot_requests_len) : Snapshots();
+    }
+
+private:
+    const raft_requests* raw_ = nullptr;
+};
+
 // ---------------------------------------------------------------- config
 
 /**
@@ -1288,7 +1314,9 @@ public:
      * Applies a committed configuration change and gives the new configuration. To be called for
      * each entry of EntryType::conf_change or EntryType::conf_change_v2 when its turn comes; for
      * one that the host refuses, reject_conf_change() instead. Throws Code::argument,
-     * Code::malformed, Code::conf_change (it does not fit, and counts as refused).
+     * Code::malformed, Code::conf_change (it does not fit, and counts as refused). After the
+     * addition of a member, a host that compacts its log makes a snapshot, since a new member
+     * takes none that does not name it.
      */
     ConfState apply_conf_change(EntryType type, Bytes data) {
         raft_conf_state* out = nullptr;
@@ -1374,6 +1402,17 @@ public:
     void forget_leader() { detail::call(raft_node_forget_leader, raw_.get()); }
 
     /**
+     * Takes out the requests that no Ready has shown yet, for a host that answers them at once:
+     * what it provides before it takes the Ready is in that Ready already. Each has to be answered
+     * like one in a Ready, and an answer may lead to more. Always empty for a node on a Storage
+     * that reads from it by itself.
+     */
+    Requests take_requests() {
+        const raft_requests* out = nullptr;
+        detail::call(raft_node_take_requests, raw_.get(), &out);
+        return Requests(out);
+    }
+    /**
      * Answers a ReadRequest with encoded raftpb.Entry from its low index on, which are copied.
      * Throws Code::malformed, Code::impossible, Code::wrong_answer, all of them harmless.
      */
@@ -1398,6 +1437,14 @@ public:
     }
     /** The stored log begins at `first_index` now. A node on a Storage finds that out itself. */
     void compacted(std::uint64_t first_index) { detail::call(raft_node_compacted, raw_.get(), first_index); }
+
+    /**
+     * Fixes the randomized election timeout until the next change of role or term draws a new
+     * one; for tests. Throws Code::misuse (0 ticks).
+     */
+    void set_randomized_election_timeout(std::uint32_t ticks) {
+        detail::call(raft_node_set_randomized_election_timeout, raw_.get(), ticks);
+    }
 
     /** What the node says about itself. */
     NodeStatus status() const {

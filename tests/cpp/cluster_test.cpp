@@ -333,6 +333,48 @@ TEST(Cluster, AHostMayAnswerTheRequestsByItself) {
     EXPECT_FALSE(cluster[1].node.status_encoded().bytes().empty());
 }
 
+TEST(Cluster, AHostMayAnswerBeforeItTakesTheReady) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(5, 1, {1, 2}, "state");
+    Node leader = Node::restart(Cluster::config(1).pre_vote(false), storage.restart_state());
+    leader.campaign();
+    const auto save = [&] {
+        while (leader.has_ready()) {
+            storage.save(leader.ready());
+            leader.advance();
+        }
+    };
+    save();
+    // raftpb.Message by hand: MsgVoteResp to 1 from 2 in term 2, and a rejected MsgAppResp.
+    leader.step(std::string{8, 6, 16, 1, 24, 2, 32, 2});
+    save();
+    ASSERT_EQ(leader.status().role, Role::leader);
+    leader.step(std::string{8, 4, 16, 1, 24, 2, 32, 2, 48, 5, 80, 1, 88, 0});
+    const Requests requests = leader.take_requests();
+    ASSERT_EQ(requests.snapshots().size(), 1U) << "2 has nothing, and the log begins at 6";
+    EXPECT_EQ(requests.snapshots()[0].to, 2U);
+    EXPECT_TRUE(requests.reads().empty());
+    leader.provide_snapshot(requests.snapshots()[0].id, storage.snapshot().encoded());
+    const Ready ready = leader.ready();
+    ASSERT_EQ(ready.messages().size(), 1U);
+    EXPECT_EQ(ready.messages().front().type(), MessageType::snap);
+    EXPECT_EQ(ready.messages().back().snapshot_data(), Bytes("state"));
+    EXPECT_TRUE(Requests().reads().empty() && Requests().snapshots().empty());
+}
+
+TEST(Cluster, TheElectionTimeoutCanBeFixedForTests) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1, 2, 3});
+    Node node(Cluster::config(1), storage);
+    node.set_randomized_election_timeout(3);
+    node.tick();
+    node.tick();
+    EXPECT_FALSE(node.has_ready());
+    node.tick();
+    EXPECT_EQ(node.status().role, Role::pre_candidate);
+    EXPECT_THROW(node.set_randomized_election_timeout(0), Error);
+}
+
 TEST(Cluster, StorageWorkMayBeDoneByAnAppendWorker) {
     Storage storage = Storage::memory();
     storage.bootstrap(1, 1, {1});
