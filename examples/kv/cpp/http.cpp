@@ -33,16 +33,17 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int max_connections = 128;
-/// Beyond this many, an idle connection is closed soon.
-constexpr int crowd = 96;
+constexpr int max_connections = 256;
+/// Beyond this many, nobody gets to be idle or slow for long.
+constexpr int crowd = 128;
 constexpr std::size_t max_head_bytes = 32 << 10;
 /// The bodies of all requests that are being read or answered.
 constexpr std::size_t max_body_bytes_at_once = 256 << 20;
 constexpr auto head_time = seconds(10);
 constexpr auto body_time = seconds(60);
 constexpr auto idle_time = seconds(120);
-constexpr auto idle_time_in_a_crowd = seconds(1);
+constexpr int haste_in_a_crowd = 10;
+constexpr auto idle_time_in_a_crowd = milliseconds(500);
 /// How soon a connection notices that the server shuts down.
 constexpr auto pause = milliseconds(250);
 
@@ -73,7 +74,7 @@ HttpResponse HttpResponse::error(int status, const std::string& reason) {
 
 class HttpServer::Connection final : public httplib::Stream {
 public:
-    explicit Connection(int socket) : socket_(socket) {}
+    Connection(int socket, const std::atomic<int>& busy) : socket_(socket), busy_(busy) {}
 
     /// Whether there are bytes to read before `deadline`; what was read ahead counts.
     bool wait(Clock::time_point deadline) const { return begin_ < end_ || ready_by(socket_, POLLIN, deadline); }
@@ -81,7 +82,8 @@ public:
     /// A request begins: from here on its line and headers are read.
     void begin_request() {
         head_.clear();
-        in_head_ = true;
+        in_head_ = in_first_line_ = true;
+        in_query_ = false;
         allow(max_head_bytes, head_time);
     }
     /// The headers are over, and a body of at most so many bytes follows.
@@ -140,7 +142,15 @@ public:
         std::memcpy(out, buffer_.data() + begin_, size);
         begin_ += size;
         budget_ -= size;
-        if (in_head_) head_.append(out, size);
+        if (in_head_) {
+            // The library refuses a query with a question mark in it; queries are ignored anyway.
+            for (std::size_t i = 0; i < size; ++i) {
+                if (in_query_ && out[i] == '?') out[i] = '.';
+                in_first_line_ = in_first_line_ && out[i] != '\n';
+                in_query_ = in_first_line_ && (in_query_ || out[i] == '?');
+            }
+            head_.append(out, size);
+        }
         return static_cast<ssize_t>(size);
     }
     ssize_t write(const char* data, std::size_t size) override {
@@ -154,16 +164,19 @@ public:
 private:
     void allow(std::size_t bytes, Clock::duration time) {
         budget_ = bytes;
-        deadline_ = Clock::now() + time;
+        deadline_ = Clock::now() + (busy_ > crowd ? time / haste_in_a_crowd : time);
     }
 
     int socket_;
+    const std::atomic<int>& busy_;
     std::array<char, 16 << 10> buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t budget_ = 0;
     Clock::time_point deadline_;
     bool in_head_ = false;
+    bool in_first_line_ = false;
+    bool in_query_ = false;
     std::string head_;
 };
 
@@ -247,7 +260,7 @@ void HttpServer::shut_down() {
 bool HttpServer::process_and_close_socket(socket_t socket) {
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Connection connection(socket);
+    Connection connection(socket, busy_);
     current_ = &connection;
     const auto setup = [&](httplib::Request& request) {
         request.path = "/";
@@ -255,7 +268,8 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         for (const char* name : {"Content-Type", "Content-Encoding", "Accept-Encoding"}) request.headers.erase(name);
         if (connection.has_empty_header("Raft-Address")) request.set_header("Raft-Address", "");
     };
-    for (bool closed = false; !closed;) {
+    bool closed = false;
+    while (!closed) {
         const auto idle_since = Clock::now();
         while (!connection.wait(Clock::now() + pause)) {
             const auto patience = busy_ > crowd ? idle_time_in_a_crowd : idle_time;
@@ -266,10 +280,9 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         connection.begin_request();
         connection.must_close = true;
         const bool answered = process_request(connection, false, closed, setup);
-        if (!answered) break;
-        closed = closed || connection.must_close;
+        if (answered && connection.must_close) connection.linger();
+        closed = closed || connection.must_close || !answered;
     }
-    connection.linger();
     ::close(socket);
     current_ = nullptr;
     return true;
