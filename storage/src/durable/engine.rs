@@ -1,6 +1,9 @@
 //! The engine, and how its errors and panics become ours.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use redb::{Builder, Database};
 
@@ -54,6 +57,10 @@ pub(super) fn builder() -> Builder {
 /// An error of the engine as one of ours.
 pub(super) fn engine(error: impl Into<redb::Error>) -> Error {
     match error.into() {
+        // This is how the engine says that a file is none of its own.
+        redb::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
+            Error::Corrupt(source.to_string())
+        }
         redb::Error::Io(source) => Error::Io {
             doing: "reading or writing the storage's files",
             source,
