@@ -163,6 +163,9 @@ func (c *cluster) turn(m *member) {
 			c.t.Fatal("a node is never done")
 		}
 		rd := m.node.Ready()
+		if !hasWork(rd) && m.node.Err() == nil {
+			c.t.Fatal("a node is ready and has nothing to say")
+		}
 		if c.mayStop && m.node.Err() != nil {
 			return
 		}
@@ -310,6 +313,12 @@ func (c *cluster) agree(want string) {
 			c.t.Fatalf("%d has %q instead of %q", id, m.state, want)
 		}
 	}
+}
+
+// hasWork says whether there is anything to do for the host.
+func hasWork(rd Ready) bool {
+	return rd.SoftState != nil || rd.HardState != nil || rd.Snapshot != nil ||
+		len(rd.ReadStates)+len(rd.Entries)+len(rd.CommittedEntries)+len(rd.Messages) > 0
 }
 
 func must(t *testing.T, err error) {

@@ -30,7 +30,7 @@ type Config struct {
 	HeartbeatTick int
 
 	// Storage is where the node's state is. A *DurableStorage is read by the library itself;
-	// any other one is read during NewRawNode and Ready.
+	// any other one is read by the Go side, see there.
 	Storage Storage
 	// Applied is up to where the host's own state has the log applied when it restarts: only
 	// what follows is handed out. Zero stands for the beginning of the stored log, and with a
@@ -190,5 +190,8 @@ func (c *Config) native() (*C.raft_config, error) {
 
 // view is what a C function takes as bytes. They stay where they are for the time of the call.
 func view(bytes []byte) (*C.uint8_t, C.size_t) {
+	if len(bytes) == 0 {
+		return nil, 0
+	}
 	return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(bytes))), C.size_t(len(bytes))
 }

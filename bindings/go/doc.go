@@ -20,7 +20,7 @@
 //   - [RawNode.Close] frees a node at once. One that is forgotten is freed by the garbage
 //     collector.
 //   - [DurableStorage] is a storage on disk, next to [MemoryStorage]. A Storage that the program
-//     implements is read during [NewRawNode] and [RawNode.Ready] only.
+//     implements is read during [NewRawNode], [RawNode.HasReady] and [RawNode.Ready] only.
 //   - By default a node builds its appends when the Ready is taken: one for each follower and
 //     batch of proposals, instead of one for each proposal. [Config.EagerAppends] brings back the
 //     latter.

@@ -11,8 +11,8 @@ import (
 )
 
 // Storage is where a node's hard state, log and snapshot are; the host writes to it, the node
-// only reads. It is read during [NewRawNode] and [RawNode.Ready], on the goroutine that calls
-// them. An error stops that node (see [RawNode.Err]), except where it says otherwise.
+// only reads. It is read during [NewRawNode], [RawNode.HasReady] and [RawNode.Ready], on the
+// goroutine that calls them. An error stops that node (see [RawNode.Err]), except where it says otherwise.
 type Storage interface {
 	// InitialState gives the hard state (nil if there is none) and the configuration (not nil) as
 	// of the newest snapshot, or as of Config.Applied.

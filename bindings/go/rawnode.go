@@ -5,6 +5,7 @@ package raft
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -259,17 +260,28 @@ func (rn *RawNode) StepEncoded(message []byte) error {
 	})
 }
 
-// HasReady says whether there is something to do.
+// HasReady says whether there is something to do. Whether there is may depend on what the Storage
+// has, which is then read.
 func (rn *RawNode) HasReady() bool {
-	var has C.bool
-	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_has_ready(node, &has, failure)
-	})
+	has, err := rn.nativeHasReady()
+	if err == nil && has && rn.storage != nil {
+		if err = rn.answerRequests(); err == nil {
+			has, err = rn.nativeHasReady()
+		}
+	}
 	if err != nil {
 		rn.complain("has ready", err)
 		return false
 	}
-	return bool(has)
+	return has
+}
+
+func (rn *RawNode) nativeHasReady() (bool, error) {
+	var has C.bool
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_has_ready(node, &has, failure)
+	})
+	return bool(has), err
 }
 
 // Ready takes the next batch of work, and reads from the Storage what the node needs for that. A
@@ -370,6 +382,17 @@ func (rn *RawNode) Bootstrap(peers []Peer) error {
 	})
 }
 
+// SetRandomizedElectionTimeout fixes the randomized election timeout until the next change of role
+// or term. For tests that need to know who campaigns first.
+func (rn *RawNode) SetRandomizedElectionTimeout(ticks int) error {
+	if ticks <= 0 || ticks > math.MaxInt32 {
+		return &Error{Code: CodeArgument, Message: "an election timeout is at least one tick"}
+	}
+	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_set_randomized_election_timeout(node, C.uint32_t(ticks), failure)
+	})
+}
+
 // call makes a call on the node, and keeps account of what stops it for good.
 func (rn *RawNode) call(f func(*C.raft_node, **C.raft_error) C.raft_status) error {
 	if err := rn.Err(); err != nil {
@@ -415,36 +438,17 @@ func (rn *RawNode) stop(why string, err error) error {
 	return rn.err
 }
 
-// takeReady takes a batch and answers the requests in it. What an answer leads to is in the batch
-// after that, so that one with nothing but requests is not worth showing.
+// takeReady answers what the node asks for, and takes a batch.
 func (rn *RawNode) takeReady() (Ready, error) {
-	if err := rn.followCompaction(); err != nil {
+	if err := rn.answerRequests(); err != nil {
 		return Ready{}, err
 	}
-	for {
-		decoded, err := rn.takeNativeReady()
-		if err != nil {
-			return Ready{}, err
-		}
-		asked := len(decoded.reads) + len(decoded.snapshotRequests)
-		if err := rn.answer(decoded.reads, decoded.snapshotRequests); err != nil {
-			return Ready{}, err
-		}
-		if asked == 0 || decoded.Ready.hasWork() {
-			return decoded.Ready, nil
-		}
-		if !rn.asyncWrites {
-			if err := rn.advance(); err != nil {
-				return Ready{}, err
-			}
-		}
+	decoded, err := rn.takeNativeReady()
+	if err != nil {
+		return Ready{}, err
 	}
-}
-
-// hasWork says whether there is anything to do for the host.
-func (rd Ready) hasWork() bool {
-	return rd.SoftState != nil || rd.HardState != nil || rd.Snapshot != nil ||
-		len(rd.ReadStates)+len(rd.Entries)+len(rd.CommittedEntries)+len(rd.Messages) > 0
+	// All requests have been answered, so that none is left to be shown.
+	return decoded.Ready, rn.answer(decoded.reads, decoded.snapshotRequests)
 }
 
 func (rn *RawNode) takeNativeReady() (*decodedReady, error) {

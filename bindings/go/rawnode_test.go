@@ -86,6 +86,20 @@ func TestElectionsComeWithTime(t *testing.T) {
 	}
 }
 
+func TestAnElectionTimeoutCanBeFixed(t *testing.T) {
+	c := memoryCluster(t, 3)
+	for id, ticks := range map[uint64]int{1: 19, 2: 12, 3: 19} {
+		must(t, c.members[id].node.SetRandomizedElectionTimeout(ticks))
+	}
+	if err := c.members[1].node.SetRandomizedElectionTimeout(0); !errors.Is(err, &Error{Code: CodeArgument}) {
+		t.Fatal(err)
+	}
+	c.tick(12)
+	if got := c.members[2].node.BasicStatus().RaftState; got != StateLeader {
+		t.Fatal(got)
+	}
+}
+
 func TestProposalsAreDroppedWithAReason(t *testing.T) {
 	c := memoryCluster(t, 3)
 	node := c.members[1].node
@@ -106,7 +120,8 @@ func TestProposalsAreDroppedWithAReason(t *testing.T) {
 func TestProposeManyKeepsTheOrder(t *testing.T) {
 	c := memoryCluster(t, 3)
 	leader := c.elect(1)
-	must(t, leader.node.ProposeMany([][]byte{[]byte("a"), nil, []byte("b"), []byte("c")}))
+	buffer := bytes.Repeat([]byte("x"), 100)
+	must(t, leader.node.ProposeMany([][]byte{[]byte("a"), nil, []byte("b"), buffer[:0], []byte("c")}))
 	must(t, leader.node.ProposeMany(nil))
 	c.settle()
 	c.agree("abc")
@@ -524,7 +539,7 @@ func TestCloseMayBeRepeated(t *testing.T) {
 	}
 	node.Tick()
 	node.Advance(rd)
-	if node.HasReady() || node.Ready().hasWork() || node.BasicStatus().Applied != 0 {
+	if node.HasReady() || hasWork(node.Ready()) || node.BasicStatus().Applied != 0 {
 		t.Fatal("a closed node has something to say")
 	}
 	// What it gave stays whole.

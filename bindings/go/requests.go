@@ -133,8 +133,8 @@ func findConfChanges(storage Storage, low, high uint64) ([]uint64, error) {
 // counts as not applied yet, because the host compacts before it advances, waits for the next
 // time.
 func (rn *RawNode) followCompaction() error {
-	if rn.storage == nil || rn.Err() != nil {
-		return nil
+	if err := rn.Err(); err != nil {
+		return err
 	}
 	first, err := rn.storage.FirstIndex()
 	if err != nil {
@@ -161,7 +161,42 @@ func (rn *RawNode) followCompaction() error {
 	return nil
 }
 
-// answer answers the requests in a Ready.
+// answerRequests answers what the node asks for, until it asks for nothing more.
+func (rn *RawNode) answerRequests() error {
+	if rn.storage == nil {
+		return nil
+	}
+	if err := rn.followCompaction(); err != nil {
+		return err
+	}
+	for {
+		var native *C.raft_requests
+		err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+			return C.raft_node_take_requests(node, &native, failure)
+		})
+		if err != nil {
+			return err
+		}
+		if native.reads_len == 0 && native.snapshot_requests_len == 0 {
+			return nil
+		}
+		// The answers make the library write over what it lends here.
+		var reads []readRequest
+		for _, r := range unsafe.Slice(native.reads, int(native.reads_len)) {
+			reads = append(reads,
+				readRequest{uint64(r.id), uint64(r.low), uint64(r.high), uint64(r.max_bytes)})
+		}
+		var snapshots []snapshotRequest
+		for _, r := range unsafe.Slice(native.snapshot_requests, int(native.snapshot_requests_len)) {
+			snapshots = append(snapshots, snapshotRequest{uint64(r.id), uint64(r.to)})
+		}
+		if err := rn.answer(reads, snapshots); err != nil {
+			return err
+		}
+	}
+}
+
+// answer answers some requests.
 func (rn *RawNode) answer(reads []readRequest, snapshots []snapshotRequest) error {
 	for _, request := range reads {
 		if err := rn.answerRead(request); err != nil {

@@ -3,8 +3,9 @@
 // are parts of that buffer. The fields and their numbers are those of core/proto/libraft.proto
 // and raftpb.proto; wire_test.go compares them.
 //
-// This is not proto.Unmarshal because that allocates six times for each entry and copies each
-// payload. What has no payload and does not come by the thousand is left to it.
+// This is not proto.Unmarshal because that allocates four times for each entry and copies each
+// payload (go test -run - -bench Decode). What has no payload and does not come by the thousand is
+// left to it.
 
 package raft
 
