@@ -171,11 +171,8 @@ impl Node {
     /// # Errors
     /// As [`Node::propose`].
     pub fn propose_conf_change(&mut self, change: &ConfChange) -> Result<()> {
-        self.propose_entries(vec![Entry {
-            kind: EntryKind::ConfChange,
-            data: codec::encode_conf_change(change).into(),
-            ..Entry::default()
-        }])
+        let data = codec::encode_conf_change(change).into();
+        self.propose_encoded_conf_change(EntryKind::ConfChange, data)
     }
 
     /// Proposes a change of any number of members; see [`Node::propose_conf_change`].
@@ -183,11 +180,27 @@ impl Node {
     /// # Errors
     /// As [`Node::propose`].
     pub fn propose_conf_change_v2(&mut self, change: &ConfChangeV2) -> Result<()> {
-        self.propose_entries(vec![Entry {
-            kind: EntryKind::ConfChangeV2,
-            data: codec::encode_conf_change_v2(change).into(),
+        let data = codec::encode_conf_change_v2(change).into();
+        self.propose_encoded_conf_change(EntryKind::ConfChangeV2, data)
+    }
+
+    /// Proposes a change in its encoded form, which becomes the entry's data as it is: a
+    /// [`ConfChange`] or a [`ConfChangeV2`], as `kind` says.
+    ///
+    /// # Errors
+    /// As [`Node::propose`]; [`Error::Malformed`] or [`Error::Misuse`] if it is no change.
+    pub fn propose_encoded_conf_change(&mut self, kind: EntryKind, data: Bytes) -> Result<()> {
+        let entry = Entry {
+            kind,
+            explicit: Explicit {
+                data: data.is_empty(),
+                ..Explicit::default()
+            },
+            data,
             ..Entry::default()
-        }])
+        };
+        codec::conf_change_of(&entry)?;
+        self.propose_entries(vec![entry])
     }
 
     fn propose_entries(&mut self, entries: Vec<Entry>) -> Result<()> {

@@ -45,6 +45,19 @@ pub enum EntryKind {
     ConfChangeV2 = 2,
 }
 
+/// Fields of an entry that are encoded although they hold what their absence means as well.
+///
+/// Libraries differ in when they write such fields, and so one of them may have been there in what
+/// a peer sent. It is kept as it came: where a limit on size cuts a list must not depend on who
+/// has handled it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Explicit {
+    /// [`Entry::kind`], though it is [`EntryKind::Normal`].
+    pub kind: bool,
+    /// [`Entry::data`], though it is empty.
+    pub data: bool,
+}
+
 /// One entry of the replicated log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -56,6 +69,8 @@ pub struct Entry {
     pub kind: EntryKind,
     /// The payload. Cloning shares it.
     pub data: Bytes,
+    /// What its encoding spells out; usually nothing.
+    pub explicit: Explicit,
 }
 
 impl Entry {

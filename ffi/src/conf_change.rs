@@ -131,15 +131,20 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// The kind of entry that a change is, from its number.
+    pub(crate) fn kind(entry_type: raft_entry_type) -> Result<EntryKind, Failure> {
+        match entry_kind(entry_type)? {
+            EntryKind::Normal => Err(Failure::argument(
+                "an entry of type RAFT_ENTRY_NORMAL is no configuration change",
+            )),
+            kind => Ok(kind),
+        }
+    }
+
     pub(crate) fn decode(entry_type: raft_entry_type, data: Bytes) -> Result<Change, Failure> {
-        Ok(match entry_kind(entry_type)? {
-            EntryKind::Normal => {
-                return Err(Failure::argument(
-                    "an entry of type RAFT_ENTRY_NORMAL is no configuration change",
-                ));
-            }
-            EntryKind::ConfChange => Change::V1(codec::decode_conf_change(data)?),
+        Ok(match Change::kind(entry_type)? {
             EntryKind::ConfChangeV2 => Change::V2(codec::decode_conf_change_v2(data)?),
+            _ => Change::V1(codec::decode_conf_change(data)?),
         })
     }
 

@@ -296,14 +296,8 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
         let data = unsafe { copied(data, len, "data") }?;
-        let change = Change::decode(entry_type, data)?;
-        node.with(|inner| {
-            let taken = match &change {
-                Change::V1(change) => inner.node.propose_conf_change(change),
-                Change::V2(change) => inner.node.propose_conf_change_v2(change),
-            };
-            Ok(taken?)
-        })
+        let kind = Change::kind(entry_type)?;
+        node.with(|inner| Ok(inner.node.propose_encoded_conf_change(kind, data)?))
     }
 }
 

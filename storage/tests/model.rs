@@ -276,6 +276,7 @@ impl Model {
                             index,
                             kind: *entry_kind,
                             data: vec![index as u8; *payload].into(),
+                            ..Entry::default()
                         }
                     })
                     .collect();

@@ -47,11 +47,11 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 pub fn entry_encoded_len(entry: &Entry) -> usize {
     use prost::encoding::encoded_len_varint;
     let kind = match entry.kind {
-        EntryKind::Normal => 0,
+        EntryKind::Normal if !entry.explicit.kind => 0,
         _ => 2,
     };
     let data = match entry.data.len() {
-        0 => 0,
+        0 if !entry.explicit.data => 0,
         len => 1 + encoded_len_varint(len as u64) + len,
     };
     kind + 1 + encoded_len_varint(entry.term) + 1 + encoded_len_varint(entry.index) + data
@@ -157,8 +157,7 @@ pub fn decode_conf_change_v2(bytes: Bytes) -> Result<ConfChangeV2> {
 /// The bytes of a configuration change.
 pub fn encode_conf_change_v2(change: &ConfChangeV2) -> Vec<u8> {
     pb::ConfChangeV2 {
-        transition: (change.transition != ConfChangeTransition::Auto)
-            .then_some(change.transition as i32),
+        transition: Some(change.transition as i32),
         changes: change
             .changes
             .iter()
@@ -268,6 +267,10 @@ fn conf_change_kind(number: i32) -> Result<ConfChangeKind> {
 
 /// From protobuf; the entry's place is bounded, and 0 in a proposal.
 pub fn entry_from_proto(entry: pb::Entry) -> Result<Entry> {
+    let explicit = Explicit {
+        kind: entry.r#type == Some(EntryKind::Normal as i32),
+        data: entry.data.as_ref().is_some_and(Bytes::is_empty),
+    };
     Ok(Entry {
         term: bounded(entry.term())?,
         index: bounded(entry.index())?,
@@ -278,17 +281,20 @@ pub fn entry_from_proto(entry: pb::Entry) -> Result<Entry> {
             other => return Err(unknown("entry type", other)),
         },
         data: entry.data.unwrap_or_default(),
+        explicit,
     })
 }
 
 /// To protobuf. An entry of a proposal has no place yet, and says nothing of it.
 pub fn entry_to_proto(entry: &Entry) -> pb::Entry {
     let placed = entry.index != 0;
+    let kind = entry.kind != EntryKind::Normal || entry.explicit.kind;
+    let data = !entry.data.is_empty() || entry.explicit.data;
     pb::Entry {
-        r#type: (entry.kind != EntryKind::Normal).then_some(entry.kind as i32),
+        r#type: kind.then_some(entry.kind as i32),
         term: placed.then_some(entry.term),
         index: placed.then_some(entry.index),
-        data: present(&entry.data),
+        data: data.then(|| entry.data.clone()),
     }
 }
 

@@ -23,12 +23,22 @@ fn entry() -> impl Strategy<Value = Entry> {
         Just(EntryKind::ConfChange),
         Just(EntryKind::ConfChangeV2),
     ];
-    (position(), 1..=MAX_POSITION, kind, payload()).prop_map(|(term, index, kind, data)| Entry {
-        term,
-        index,
-        kind,
-        data,
-    })
+    let place = (position(), 1..=MAX_POSITION);
+    (place, kind, payload(), any::<[bool; 2]>()).prop_map(
+        |((term, index), kind, data, explicit)| {
+            Entry {
+                term,
+                index,
+                kind,
+                // Only what holds its default can be explicit.
+                explicit: Explicit {
+                    kind: explicit[0] && kind == EntryKind::Normal,
+                    data: explicit[1] && data.is_empty(),
+                },
+                data,
+            }
+        },
+    )
 }
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
@@ -199,6 +209,7 @@ fn the_bytes_are_those_of_raftpb() {
                 index: 301,
                 kind: EntryKind::Normal,
                 data: Bytes::from_static(b"ab"),
+                ..Entry::default()
             }],
             commit: 299,
         },
@@ -217,6 +228,7 @@ fn payloads_are_slices_of_the_input() {
         index: 1,
         kind: EntryKind::Normal,
         data: Bytes::from(vec![9; 1000]),
+        ..Entry::default()
     };
     let bytes = Bytes::from(encode_entry(&entry));
     let decoded = decode_entry(bytes.clone()).unwrap();

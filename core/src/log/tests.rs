@@ -23,6 +23,7 @@ fn entry(term: Term, index: Index) -> Entry {
         index,
         kind: EntryKind::Normal,
         data: Bytes::from(format!("{term}/{index}")),
+        ..Entry::default()
     }
 }
 

@@ -11,8 +11,8 @@ use super::{Core, Next, Raft, RoleState};
 use crate::codec::{conf_change_of, encode_conf_change};
 use crate::error::{Error, Impossible, Result};
 use crate::types::{
-    ConfChange, ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, Entry, EntryKind, Index,
-    NONE, NodeId,
+    ConfChange, ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, Entry, EntryKind,
+    Explicit, Index, NONE, NodeId,
 };
 
 impl Leader {
@@ -36,7 +36,14 @@ impl Leader {
             let leaves = change.changes.is_empty();
             let refused = pending || joint != leaves;
             if refused && !core.config.disable_conf_change_validation {
-                *entry = Entry::default();
+                // As etcd-io/raft writes it, so that it is of the same size there.
+                *entry = Entry {
+                    explicit: Explicit {
+                        kind: true,
+                        ..Explicit::default()
+                    },
+                    ..Entry::default()
+                };
             } else {
                 self.pending_conf_index = index;
             }
@@ -134,6 +141,7 @@ impl Raft {
             index,
             kind: EntryKind::ConfChange,
             data: encode_conf_change(&change_of(*id, context.clone())).into(),
+            ..Entry::default()
         };
         self.core
             .log

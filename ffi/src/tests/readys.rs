@@ -43,6 +43,7 @@ fn full(len: usize) -> Ready {
         index,
         kind,
         data: payload(len),
+        ..Entry::default()
     };
     let snapshot = Snapshot {
         id: EntryId { term: 4, index: 9 },
@@ -458,6 +459,7 @@ fn stored_entries_and_snapshots_have_the_same_views() {
                 index,
                 kind: EntryKind::Normal,
                 data: payload(len),
+                ..Entry::default()
             })
             .collect();
         let encoded: Vec<Vec<u8>> = entries.iter().map(codec::encode_entry).collect();

@@ -51,6 +51,7 @@ fn append(storage: *mut raft_storage, term: u64, first: u64, count: u64) {
                 index,
                 kind: EntryKind::Normal,
                 data: vec![b'x'; 10].into(),
+                ..Entry::default()
             })
         })
         .collect();

@@ -28,6 +28,7 @@ fn entries(range: std::ops::Range<u64>, term: u64) -> Vec<Entry> {
                 _ => EntryKind::Normal,
             },
             data: vec![index as u8 ^ term as u8; 40 + (index as usize * 37) % 200].into(),
+            ..Entry::default()
         })
         .collect()
 }
