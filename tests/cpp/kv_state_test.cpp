@@ -86,6 +86,9 @@ TEST(KvState, ASnapshotGivesTheSameStateBack) {
     State state = members_of_the_vectors();
     state.put("a", "1");
     state.put("big", std::string(max_value_bytes, 'v'));
+    const std::string long_address = "h:" + std::string(2000, '0') + "1";
+    ASSERT_FALSE(state.refuse_add(9, long_address));
+    state.add_member(9, long_address);
     state.remove_member(2);
     const auto again = State::decode(state.encode());
     ASSERT_TRUE(again);
