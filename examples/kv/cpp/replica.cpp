@@ -323,6 +323,7 @@ void Replica::restore(const libraft::SnapshotView& snapshot) {
     conf_state_ = snapshot.conf_state().encoded().str();
     applied_ = snapshot_index_ = snapshot.index();
     entries_since_snapshot_ = bytes_since_snapshot_ = 0;
+    member_added_ = false;
     peers_.set_members(state_.members());
     if (state_.removed().count(id_)) removed_ = true;
 }
