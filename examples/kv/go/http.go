@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -27,15 +28,40 @@ const (
 	// maxIgnored is how much of a body is read that is too large anyway, so that the client gets to
 	// see the answer.
 	maxIgnored = 8 << 20
+	// maxBodies is how much of all bodies may be in memory.
+	maxBodies = 256 << 20
 )
 
 // Handler serves HTTP for a node.
 type Handler struct {
 	node *Node
 	page string // path of index.html
+	// bodies counts the bytes of all bodies that are in memory.
+	bodies atomic.Int64
+}
+
+// chargedBody counts what is read of a body.
+type chargedBody struct {
+	io.ReadCloser
+	handler *Handler
+	taken   int64
+}
+
+var errCrowded = errors.New("too many large requests at once")
+
+func (b *chargedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.taken += int64(n)
+	if b.handler.bodies.Add(int64(n)) > maxBodies {
+		return n, errCrowded
+	}
+	return n, err
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := &chargedBody{r.Body, h, 0}
+	defer func() { h.bodies.Add(-body.taken) }()
+	r.Body = body
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if rest, absolute := strings.CutPrefix(path, "http://"); absolute {
 		_, path, _ = strings.Cut(rest, "/")
@@ -101,7 +127,10 @@ func readBody(r *http.Request, most int64) ([]byte, *answer) {
 	if int64(len(body)) > most {
 		return nil, &answer{status: 413, reason: fmt.Sprintf("the body is over %d bytes", most)}
 	}
-	if err != nil {
+	if errors.Is(err, errCrowded) {
+		a := unavailable(err.Error())
+		return nil, &a
+	} else if err != nil {
 		a := bad("the body ends early")
 		return nil, &a
 	}

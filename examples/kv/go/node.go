@@ -24,9 +24,9 @@ const (
 	requestTimeout = 2 * time.Second
 	readRetryTicks = 4
 
-	maxInputs        = 4096
-	maxInputsPerTurn = 1024
 	maxWaiting       = 4096
+	maxInputs        = maxWaiting + 1024
+	maxInputsPerTurn = 1024
 
 	snapshotEntries = 4096
 	snapshotBytes   = 32 << 20

@@ -51,12 +51,18 @@ var (
 	goingDown = unavailable("going down")
 )
 
-// ask runs a function on the node's goroutine, and waits until it, or whatever it starts, replies.
-func (n *Node) ask(whenRemoved answer, run func(reply func(answer))) answer {
+// request runs a client's request on the node's goroutine. There may be so many of them at a time
+// that the queue always has room for peers.
+func (n *Node) request(run func(reply func(answer))) answer {
 	defer n.waiting.Add(-1)
 	if n.waiting.Add(1) > maxWaiting {
 		return unavailable("too many requests wait")
 	}
+	return n.ask(removed, run)
+}
+
+// ask runs a function on the node's goroutine, and waits until it, or whatever it starts, replies.
+func (n *Node) ask(whenRemoved answer, run func(reply func(answer))) answer {
 	replies := make(chan answer, 1)
 	input := func() {
 		if n.gone {
@@ -87,7 +93,7 @@ func (n *Node) ask(whenRemoved answer, run func(reply func(answer))) answer {
 
 // Write puts or deletes a key, and answers when that is applied here.
 func (n *Node) Write(op byte, key, value []byte) answer {
-	return n.ask(removed, func(reply func(answer)) {
+	return n.request(func(reply func(answer)) {
 		if op == opPut && !n.state.fits(key, value) {
 			reply(answer{status: 507, reason: "the state would be too large"})
 			return
@@ -99,7 +105,7 @@ func (n *Node) Write(op byte, key, value []byte) answer {
 
 // Change adds a member at an address, or removes it if there is none.
 func (n *Node) Change(id uint64, address string) answer {
-	return n.ask(removed, func(reply func(answer)) {
+	return n.request(func(reply func(answer)) {
 		kind, status, refusal := pb.ConfChangeAddNode, 409, ""
 		if address != "" {
 			refusal = n.state.refuseAdd(id, address)
@@ -164,7 +170,7 @@ func (n *Node) answerWrite(sequence uint64, a answer) {
 
 // Read gives the value of a key, as of a moment after the call.
 func (n *Node) Read(key []byte) answer {
-	return n.ask(removed, func(reply func(answer)) {
+	return n.request(func(reply func(answer)) {
 		n.arrived = append(n.arrived, read{string(key), reply, time.Now().Add(requestTimeout)})
 	})
 }
