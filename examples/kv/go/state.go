@@ -229,7 +229,8 @@ func decodeState(data []byte) (*State, error) {
 	}
 	for n, last := number(), uint64(0); ok && n > 0; n-- {
 		last = id(last)
-		address := string(sized(1 << 10))
+		// However long it is: what has been applied must come back.
+		address := string(sized(len(rest)))
 		ok = ok && isAddress(address)
 		s.members[last] = address
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -92,7 +93,16 @@ func TestTheStateIsWhatWasWritten(t *testing.T) {
 		}
 		s.apply(&c)
 	}
+	// An address of any length that a change may bring in comes back from the snapshot as well.
+	long := "h:" + strings.Repeat("0", 2000) + "1"
+	if refusal := s.refuseAdd(9, long); refusal != "" {
+		t.Fatal(refusal)
+	}
+	s.addMember(9, long)
+	s.removeMember(2)
 	fresh := sampleState()
+	fresh.addMember(9, long)
+	fresh.removeMember(2)
 	for key, value := range model {
 		fresh.put(key, []byte(value))
 	}
