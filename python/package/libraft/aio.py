@@ -243,6 +243,7 @@ class Node:
         self._next_batch: _Batch | None = None
         self._asked: dict[bytes, _Batch] = {}
         self._confirmed: list[tuple[int, _Batch]] = []
+        self._applying: list[tuple[int, asyncio.Future[None]]] = []
 
         self._applied = 0
         self._conf_state: ConfState | None = None
@@ -284,8 +285,8 @@ class Node:
             self._threads.shutdown(wait=False)
             raise
         self._tasks = [
-            asyncio.create_task(self._run(), name=f"raft-{self.id}-run"),
-            asyncio.create_task(self._tick(), name=f"raft-{self.id}-tick"),
+            asyncio.create_task(self._run(self._raw), name=f"raft-{self.id}-run"),
+            asyncio.create_task(self._tick(self._raw), name=f"raft-{self.id}-tick"),
         ]
 
     async def close(self) -> None:
@@ -362,6 +363,9 @@ class Node:
         for proposal in self._waiting.values():
             _set_exception(proposal.outcome, self._stop_error())
         self._waiting.clear()
+        for _, reached in self._applying:
+            _set_exception(reached, self._stop_error())
+        self._applying.clear()
         batches = [*self._asked.values(), *(batch for _, batch in self._confirmed)]
         if self._next_batch is not None:
             batches.append(self._next_batch)
@@ -441,10 +445,13 @@ class Node:
     async def propose_conf_change(self, change_type: ConfChangeType, node_id: int, context: bytes = b"") -> Any:
         """Proposes a change of one member; gives what `apply_conf_change` returned for it.
 
-        As for `propose`; ConfChangeError if the core refused it. A leader that has another
-        change in flight lets it fall without a sign.
+        As for `propose`; ConfChangeError if the core refused it. Waits first until this node has
+        applied what its log holds, since a leader that has another change in flight lets this
+        one fall without a sign. That can still happen to changes of several proposers.
         """
         raw = self._running()
+        if self._leader:
+            await self._applied_up_to(raw.status().last_index)
         return await self._outcome(lambda header: raw.propose_conf_change(change_type, node_id, header + context))
 
     async def _outcome(self, hand_over: Callable[[bytes], None]) -> Any:
@@ -456,6 +463,13 @@ class Node:
             return await outcome
         finally:
             self._waiting.pop(header, None)
+
+    async def _applied_up_to(self, index: int) -> None:
+        """Returns when the core has heard that this is applied."""
+        if index > self.status().applied:
+            reached: asyncio.Future[None] = self._loop.create_future()
+            self._applying.append((index, reached))
+            await reached
 
     async def read_index(self) -> int:
         """Returns when the machine's state is at least as new as anything acknowledged before.
@@ -527,12 +541,11 @@ class Node:
 
     # ---------------------------------------------------------------- time
 
-    async def _tick(self) -> None:
+    async def _tick(self, raw: RawNode) -> None:
         """Ticks at regular intervals. Those that were missed are dropped, all but one.
 
         A node whose process was held up must not campaign because of that.
         """
-        raw = self._running()
         due = self._loop.time()
         while True:
             due = max(due + self._tick_s, self._loop.time())
@@ -591,8 +604,7 @@ class Node:
 
     # ---------------------------------------------------------------- the Ready loop
 
-    async def _run(self) -> None:
-        raw = self._running()
+    async def _run(self, raw: RawNode) -> None:
         try:
             while not self._stopping:
                 await self._awake.wait()
@@ -634,6 +646,11 @@ class Node:
             self._spawn(self._read_snapshot(raw, request))
         self._maybe_snapshot()
         raw.advance()
+        if self._applying:
+            for index, reached in self._applying:
+                if index <= self._applied and not reached.done():
+                    reached.set_result(None)
+            self._applying = [(index, reached) for index, reached in self._applying if not reached.done()]
 
     async def _save(self, ready: Ready) -> None:
         if not ready.must_save:
