@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
-from state import State, uvarint
 
 from libraft import Message, MessageType, SnapshotStatus
 from libraft.aio import Node
+from state import State, uvarint
 
 MAX_QUEUED_MESSAGES = 4096
 MAX_QUEUED_BYTES = 32 << 20

@@ -23,12 +23,12 @@ from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
-from peers import Peers
-from state import DELETE, MAX_VALUE_BYTES, PUT, Malformed, Reader, State, encode_command, is_address, parse_id
 
 import libraft
 from libraft import ConfChange, ConfChangeType, Config, DurableStorage, Entry, EntryType, Message, MessageType, Role
 from libraft.aio import Node, NodeStopped, OutcomeUnknown, Rejected, StateMachine
+from peers import Peers
+from state import DELETE, MAX_VALUE_BYTES, PUT, Malformed, Reader, State, encode_command, is_address, parse_id
 
 TICK_S = 0.05
 REQUEST_TIMEOUT_S = 2.0

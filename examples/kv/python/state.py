@@ -18,8 +18,8 @@ PAIR_OVERHEAD = 16
 PUT, DELETE = 1, 2
 SNAPSHOT_VERSION = 1
 
-ADDRESS = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]+", re.ASCII)
-ID = re.compile(r"[1-9][0-9]{0,6}", re.ASCII)
+ADDRESS = re.compile(r"[A-Za-z0-9.-]{1,253}:0*([1-9][0-9]{0,4})")
+ID = re.compile(r"[1-9][0-9]{0,6}")
 
 
 class Malformed(ValueError):
@@ -128,7 +128,7 @@ class State:
         last = 0
         for _ in range(reader.uvarint()):
             last = reader.id_after(last)
-            address = reader.sized(1024).decode("ascii", "replace")
+            address = reader.sized(len(data)).decode("ascii", "replace")
             if not is_address(address):
                 raise Malformed("a member's address is none")
             state.members[last] = address
@@ -218,7 +218,8 @@ def pair_hash(key: bytes, value: bytes) -> int:
 
 def is_address(text: str) -> bool:
     """Whether this is HOST:PORT."""
-    return bool(ADDRESS.fullmatch(text)) and 1 <= int(text.rpartition(":")[2][:9]) <= 65535
+    found = ADDRESS.fullmatch(text)
+    return found is not None and int(found[1]) <= 65535
 
 
 def parse_id(text: str) -> int | None:
