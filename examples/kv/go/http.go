@@ -19,7 +19,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 	"libraft.dev/go/raft"
 )
 
@@ -237,13 +236,10 @@ func (h *Handler) raft(r *http.Request) answer {
 		}
 		encoded := body[n : n+int(length)]
 		body = body[n+int(length):]
-		m := &pb.Message{}
-		if proto.Unmarshal(encoded, m) != nil {
-			return bad("a message that does not decode")
-		}
+		m, err := raft.DecodeMessage(encoded)
 		switch {
-		case raft.IsLocalMsg(m.GetType()):
-			return bad("a kind of message that never travels")
+		case err != nil:
+			return bad(err.Error())
 		case m.GetFrom() == 0 || m.GetFrom() == h.node.id:
 			return bad("a message from nobody")
 		case m.GetTo() != h.node.id:

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 	"libraft.dev/go/raft"
 )
 
@@ -263,17 +262,18 @@ func (n *Node) apply(entry *pb.Entry) {
 			n.answerOwn(c.tag, answer{status: 200, index: n.applied})
 		}
 	case pb.EntryConfChange:
-		n.applyChange(entry.GetData())
+		n.applyChange(entry)
 	}
 	// Anything else is refused, as by every other node. Raft need not be told of that.
 }
 
 // applyChange carries out a change of the members, or refuses it, as all nodes do alike.
-func (n *Node) applyChange(data []byte) {
-	change := &pb.ConfChange{}
-	if proto.Unmarshal(data, change) != nil {
+func (n *Node) applyChange(entry *pb.Entry) {
+	decoded, err := raft.DecodeConfChange(entry)
+	if err != nil {
 		return
 	}
+	change := decoded.(*pb.ConfChange)
 	id := change.GetNodeId()
 	name, address, ok := takeTag(change.GetContext())
 	if !ok {

@@ -147,10 +147,14 @@ func (n *Node) await(name tag, err error, w waiter) {
 }
 
 func (n *Node) dropped(err error) answer {
-	if errors.Is(err, raft.ErrProposalDropped) || errors.Is(err, &raft.Error{Code: raft.CodeReadDropped}) {
+	if isDropped(err) {
 		return unavailable("dropped: " + n.raft.DropReason().String())
 	}
 	return unavailable(err.Error())
+}
+
+func isDropped(err error) bool {
+	return errors.Is(err, raft.ErrProposalDropped) || errors.Is(err, &raft.Error{Code: raft.CodeReadDropped})
 }
 
 // answerOwn answers who waits for an entry, if it was proposed here.
@@ -235,11 +239,11 @@ func (n *Node) Receive(messages []received, address string) answer {
 			}
 			n.learn(m.from, address)
 			err := n.raft.StepEncoded(m.encoded)
-			var refused *raft.Error
-			if errors.As(err, &refused) && refused.Code != raft.CodeReadDropped {
-				n.complain(fmt.Sprintf("a message of %d is refused: %v", m.from, err))
-				result = answer{status: 400, reason: err.Error()}
+			if err == nil || errors.Is(err, raft.ErrStepPeerNotFound) || isDropped(err) {
+				continue
 			}
+			n.complain(fmt.Sprintf("a message of %d is refused: %v", m.from, err))
+			result = answer{status: 400, reason: err.Error()}
 		}
 		reply(result)
 	})
