@@ -120,6 +120,16 @@ test: ## run every test, lint and drift check
 	@scripts/bootstrap test
 	@python3 scripts/test
 
+# The recorded scripts to play: make conformance SCRIPTS=dir
+SCRIPTS :=
+
+.PHONY: conformance
+conformance: ## play recorded scripts of etcd-io/raft and compare
+	@scripts/bootstrap test
+	@$(MAKE) lib
+	@$(MAKE) -C tests/conformance players
+	@python3 tests/conformance/conformance.py $(or $(SCRIPTS),--optional ../shared/conformance)
+
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test

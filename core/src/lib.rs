@@ -69,11 +69,15 @@ mod error;
 mod message;
 mod types;
 
-// Pure data, which cannot send.
+// Pure data, which cannot send. What is public here is so for the tests from outside the crate, and
+// not part of its interface.
 mod log;
-mod membership;
-mod quorum;
-mod tracker;
+#[doc(hidden)]
+pub mod membership;
+#[doc(hidden)]
+pub mod quorum;
+#[doc(hidden)]
+pub mod tracker;
 
 // The protocol.
 mod raft;

@@ -3,7 +3,7 @@
 //! A [`Membership`] is always consistent: `learners` and the voters of either half are disjoint,
 //! `learners_next` is a part of the outgoing half and disjoint from everything else, and both
 //! `learners_next` and `auto_leave` are unset outside a joint configuration. It can't change by
-//! itself; a change yields a new one (see [`change`]).
+//! itself; a change yields a new one.
 
 mod change;
 

@@ -156,7 +156,7 @@ fn progress_status(peer: &Progress, limits: crate::tracker::InflightLimits) -> P
         Flow::Probe { .. } => status.state = FlowState::Probe,
         Flow::Replicate { inflights, .. } => {
             status.state = FlowState::Replicate;
-            status.inflight_messages = inflights.len();
+            status.inflight_messages = inflights.count();
             status.inflight_bytes = inflights.bytes();
         }
         Flow::Snapshot { index } => {

@@ -71,7 +71,7 @@ impl Leader {
             self.release_postponed_reads(core);
             self.broadcast_append(core);
         } else {
-            for place in 0..self.tracker.len() {
+            for place in 0..self.tracker.count() {
                 let to = self.tracker.id_at(place);
                 if to != core.id() {
                     self.send_one_if_new(core, to);

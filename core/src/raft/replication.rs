@@ -15,7 +15,7 @@ use crate::types::{Entry, EntryId, NodeId, RequestId};
 impl Leader {
     /// Sends an append to everybody, be it empty.
     pub(super) fn broadcast_append(&mut self, core: &mut Core) {
-        for place in 0..self.tracker.len() {
+        for place in 0..self.tracker.count() {
             let to = self.tracker.id_at(place);
             if to != core.id() {
                 self.send_append(core, to);
@@ -72,7 +72,7 @@ impl Leader {
 
     /// Builds the appends that have been noted.
     pub fn flush(&mut self, core: &mut Core) {
-        for place in 0..self.tracker.len() {
+        for place in 0..self.tracker.count() {
             let to = self.tracker.id_at(place);
             let need = match self.tracker.get_mut(to) {
                 Some(peer) => std::mem::take(&mut peer.need),

@@ -50,7 +50,7 @@ impl Inflights {
     }
 
     /// The number of appends on their way.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.window.len()
     }
 

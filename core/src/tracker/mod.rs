@@ -76,7 +76,7 @@ impl Tracker {
     }
 
     /// The number of members.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.peers.len()
     }
 

@@ -133,11 +133,11 @@ fn inflights_are_freed_in_order() {
         inflights.add(last, bytes);
     }
     inflights.free_up_to(1);
-    assert_eq!((inflights.len(), inflights.bytes()), (3, 60));
+    assert_eq!((inflights.count(), inflights.bytes()), (3, 60));
     inflights.free_up_to(6);
-    assert_eq!((inflights.len(), inflights.bytes()), (1, 30));
+    assert_eq!((inflights.count(), inflights.bytes()), (1, 30));
     inflights.free_up_to(100);
-    assert_eq!((inflights.len(), inflights.bytes()), (0, 0));
+    assert_eq!((inflights.count(), inflights.bytes()), (0, 0));
 }
 
 #[test]
