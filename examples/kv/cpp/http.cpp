@@ -335,7 +335,9 @@ HttpResponse HttpServer::respond(const httplib::Request& request, const httplib:
         if (announced > limit) return HttpResponse::error(413, "the body is over " + std::to_string(limit) + " bytes");
         if (!reader) return HttpResponse::error(400, "a body where none is expected");
         reserved = announced;
-        if ((body_bytes_ += announced) > max_body_bytes_at_once) return HttpResponse::error(503, "too many large requests");
+        if ((body_bytes_ += announced) > max_body_bytes_at_once) {
+            return HttpResponse::error(503, "too many large requests");
+        }
         // Chunks have lengths between them, which count too.
         current_->begin_body(encoding.empty() ? announced : 2 * announced + max_head_bytes);
         own.body.reserve(encoding.empty() ? announced : 0);

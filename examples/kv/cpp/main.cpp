@@ -146,7 +146,9 @@ std::string trimmed(const std::string& text) {
     return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(white) - begin + 1);
 }
 
-bool starts_with(const std::string& text, std::string_view prefix) { return text.compare(0, prefix.size(), prefix) == 0; }
+bool starts_with(const std::string& text, std::string_view prefix) {
+    return text.compare(0, prefix.size(), prefix) == 0;
+}
 
 class Api {
 public:
@@ -230,19 +232,20 @@ private:
             const libraft::Outcome outcome = libraft::Message::try_decode(rest.substr(0, *length), message);
             if (!outcome) return HttpResponse::error(400, std::string(outcome.message()));
             if (is_local(message->type())) return HttpResponse::error(400, "a message that never travels");
-            if (message->from() == 0 || message->from() == options_.id) return HttpResponse::error(400, "a bad sender");
-            if (message->to() != options_.id) return HttpResponse::error(421, "this is node " + std::to_string(options_.id));
-            if (status.removed.count(message->from())) return HttpResponse::error(410, "you have been removed");
+            const Id from = message->from();
+            if (from == 0 || from == options_.id) return HttpResponse::error(400, "a bad sender");
+            if (message->to() != options_.id) return HttpResponse::error(421, "this is another node");
+            if (status.removed.count(from)) return HttpResponse::error(410, "the sender has been removed");
             if (message->type() == libraft::MessageType::snap && !State::decode(message->snapshot_data())) {
                 return HttpResponse::error(400, "the snapshot is damaged");
             }
-            senders.push_back(message->from());
+            senders.push_back(from);
             rest.remove_prefix(*length);
         }
         if (going_down_) return HttpResponse::error(503, "this node is going down");
         if (!status.removed_itself) {
             for (const Id sender : senders) {
-                if (request.raft_address && !status.members.count(sender)) replica_.learn(sender, *request.raft_address);
+                if (request.raft_address) replica_.learn(sender, *request.raft_address);
             }
             if (!replica_.deliver(std::move(request.body))) return HttpResponse::error(503, "this node is too busy");
         }

@@ -67,7 +67,7 @@ public:
 
     /// Messages from a peer, framed as on the wire and checked. False if the queue is full.
     bool deliver(std::string frames);
-    /// Where a peer said it is.
+    /// Where a peer said it is; of no matter if it is a member.
     void learn(Id peer, const std::string& address) { peers_.learn(peer, address); }
     Status status() const;
 
