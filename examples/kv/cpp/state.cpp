@@ -73,8 +73,7 @@ bool is_address(std::string_view text) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos || colon == 0 || colon > 253) return false;
     const std::string_view host = text.substr(0, colon);
-    std::string_view port = text.substr(colon + 1);
-    while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
+    const std::string_view port = text.substr(colon + 1);
     return parse_number(port, 65535) && std::all_of(host.begin(), host.end(), [](char c) {
         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
     });

@@ -290,7 +290,7 @@ func isAddress(text string) bool {
 		}
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && number > 0
+	return err == nil && number > 0 && port[0] != '0'
 }
 
 // parseID reads a decimal number without sign and leading zeros.

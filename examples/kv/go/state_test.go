@@ -137,8 +137,8 @@ func TestDamagedSnapshotsAreRefused(t *testing.T) {
 
 func TestAddressesAndIDs(t *testing.T) {
 	for text, want := range map[string]bool{
-		"a:1": true, "127.0.0.1:65535": true, "x-y.Z:0080": true,
-		"": false, "a": false, ":1": false, "a:": false, "a:0": false, "a:65536": false, "a:+1": false,
+		"a:1": true, "127.0.0.1:65535": true, "x-y.Z:80": true,
+		"": false, "a": false, ":1": false, "a:": false, "a:0": false, "a:0080": false, "a:65536": false, "a:+1": false,
 		"a b:1": false, "a:1:2": false, "ö:1": false, "[::1]:1": false,
 	} {
 		if isAddress(text) != want {

@@ -18,7 +18,7 @@ PAIR_OVERHEAD = 16
 PUT, DELETE = 1, 2
 SNAPSHOT_VERSION = 1
 
-ADDRESS = re.compile(r"[A-Za-z0-9.-]{1,253}:0*([1-9][0-9]{0,4})")
+ADDRESS = re.compile(r"[A-Za-z0-9.-]{1,253}:([1-9][0-9]{0,4})")
 ID = re.compile(r"[1-9][0-9]{0,6}")
 
 

@@ -150,13 +150,13 @@ def test_the_state_has_a_bound() -> None:
     assert state.fits(b"k", b"other!") and not state.fits(b"k", b"v" * 24)
 
 
-@pytest.mark.parametrize("text", ["h:1", "127.0.0.1:65535", "a-b.c:80", "h:0080", "h:" + "0" * 5000 + "9"])
+@pytest.mark.parametrize("text", ["h:1", "127.0.0.1:65535", "a-b.c:80", "h:9"])
 def test_addresses(text: str) -> None:
     assert is_address(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", ":1", "h:", "h:0", "h:65536", "h:-1", "h:1\n", "a b:1", "ö:1", "h:1:2", "h:\u0663"]
+    "text", ["", "h", ":1", "h:", "h:0", "h:0080", "h:" + "0" * 5000 + "9", "h:65536", "h:-1", "h:1\n", "a b:1", "ö:1", "h:1:2", "h:\u0663"]
 )
 def test_what_is_no_address(text: str) -> None:
     assert not is_address(text)
