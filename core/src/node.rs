@@ -433,7 +433,7 @@ impl Node {
         let allow_unstable = self.allow_unstable();
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
         let core = self.raft.core_mut();
-        let outbox = std::mem::take(&mut core.outbox);
+        let outbox = core.take_outbox();
         let shown = self.shown_hard_state;
 
         let entries = core.log.next_to_persist();

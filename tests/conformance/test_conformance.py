@@ -28,11 +28,13 @@ def scripts(directory: Path) -> list[Path]:
 @pytest.mark.parametrize("script", scripts(HERE / "scripts"), ids=lambda path: path.stem)
 def test_a_script_of_our_own_passes(script: Path) -> None:
     assert conformance(script) == (0, "1 passed, 0 failed\n")
+    assert conformance("--no-cache", script) == (0, "1 passed, 0 failed\n")
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason=f"recorded scripts: {RECORDED} is not there")
-def test_the_recorded_scripts_pass() -> None:
-    code, text = conformance(RECORDED)
+@pytest.mark.parametrize("options", [[], ["--no-cache"]], ids=["plain", "no-cache"])
+def test_the_recorded_scripts_pass(options: list[str]) -> None:
+    code, text = conformance(*options, RECORDED)
     assert (code, text) == (0, f"{len(scripts(RECORDED))} passed, 0 failed\n")
 
 

@@ -108,3 +108,153 @@ fn a_change_in_its_encoded_form_is_proposed_as_it_is() {
     assert!(matches!(result, Err(Error::Misuse(_))), "{result:?}");
     assert!(!node.has_ready());
 }
+
+/// The leader of four nodes, with a log of four entries, of which 2 has acknowledged the first, and 3
+/// and 4 all. Only what is not persisted or not applied is in memory. Returns the stored log too.
+fn leader_of_four(change: impl Fn(&mut Config)) -> (Node, Vec<Entry>) {
+    let mut config = Config {
+        max_cached_bytes: 0,
+        ..config(1)
+    };
+    change(&mut config);
+    let state = RestartState {
+        conf_state: ConfState::of_voters([1, 2, 3, 4]),
+        ..RestartState::default()
+    };
+    let mut node = Node::new(config, state).unwrap();
+    node.campaign().unwrap();
+    drain(&mut node);
+    let vote = |from| {
+        answer(
+            from,
+            Body::Vote {
+                pre: false,
+                granted: true,
+            },
+        )
+    };
+    node.step(vote(3)).unwrap();
+    node.step(vote(4)).unwrap();
+    let mut log = drain(&mut node);
+    for command in ["a", "b", "c"] {
+        node.propose(command.into()).unwrap();
+    }
+    log.extend(drain(&mut node));
+    for from in [2, 3] {
+        node.step(answer(from, Body::Accept { index: 1 })).unwrap();
+    }
+    drain(&mut node);
+    node.step(answer(4, Body::Accept { index: 4 })).unwrap();
+    node.step(answer(3, Body::Accept { index: 4 })).unwrap();
+    drain(&mut node);
+    assert_eq!(node.basic_status().applied, 4);
+    (node, log)
+}
+
+fn answer(from: NodeId, body: Body) -> Message {
+    Message {
+        to: 1,
+        from,
+        term: 1,
+        body,
+    }
+}
+
+/// Answers all requests from the log, or fails them.
+fn answer_requests(node: &mut Node, log: &[Entry]) -> usize {
+    let (reads, snapshots) = node.take_requests();
+    for read in &reads {
+        let entries = &log[read.low as usize - 1..read.high as usize - 1];
+        node.provide_entries(read.id, entries.to_vec()).unwrap();
+    }
+    for request in &snapshots {
+        let snapshot = Snapshot {
+            id: log[3].id(),
+            conf_state: ConfState::of_voters([1, 2, 3, 4]),
+            data: Bytes::new(),
+        };
+        node.provide_snapshot(request.id, snapshot).unwrap();
+    }
+    reads.len() + snapshots.len()
+}
+
+/// Recipient, first index and number of entries of the appends in the next Ready; a snapshot has
+/// its own index and no entries.
+fn sent(node: &mut Node) -> Vec<(NodeId, Index, usize)> {
+    let ready = node.ready().unwrap();
+    node.advance().unwrap();
+    let shape = |message: Message| match message.body {
+        Body::Append { prev, entries, .. } => Some((message.to, prev.index + 1, entries.len())),
+        Body::InstallSnapshot { snapshot } => Some((message.to, snapshot.id.index, 0)),
+        _ => None,
+    };
+    ready.messages.into_iter().filter_map(shape).collect()
+}
+
+#[test]
+fn what_an_answer_leads_to_comes_where_it_would_come_without_a_request() {
+    // 2 and 3 are probed again, with entries that only storage has.
+    let (mut node, log) = leader_of_four(|_| {});
+    let lost = |node: &mut Node| {
+        for id in [2, 3] {
+            node.report_unreachable(id).unwrap();
+        }
+    };
+    lost(&mut node);
+    node.propose("d".into()).unwrap();
+    assert_eq!(answer_requests(&mut node, &log), 1, "3 has the stored part");
+    assert_eq!(sent(&mut node), [(2, 2, 4), (3, 5, 1), (4, 5, 1)]);
+
+    // The same with a snapshot in place of what the log has no more.
+    let (mut node, log) = leader_of_four(|_| {});
+    lost(&mut node);
+    node.compacted(5).unwrap();
+    node.propose("d".into()).unwrap();
+    assert_eq!(answer_requests(&mut node, &log), 1);
+    assert_eq!(sent(&mut node), [(2, 4, 0), (3, 5, 1), (4, 5, 1)]);
+}
+
+#[test]
+fn an_answer_after_the_ready_comes_in_the_next_one() {
+    let (mut node, log) = leader_of_four(|_| {});
+    node.report_unreachable(2).unwrap();
+    node.propose("d".into()).unwrap();
+    let (reads, _) = node.take_requests();
+    assert_eq!(sent(&mut node), [(3, 5, 1), (4, 5, 1)]);
+    let entries = log[reads[0].low as usize - 1..].to_vec();
+    node.propose("e".into()).unwrap();
+    node.provide_entries(reads[0].id, entries).unwrap();
+    assert_eq!(sent(&mut node), [(3, 6, 1), (4, 6, 1), (2, 2, 5)]);
+}
+
+#[test]
+fn a_read_brings_as_many_appends_as_were_to_be_sent() {
+    // One entry in each append.
+    let (mut node, log) = leader_of_four(|config| config.max_size_per_msg = 1);
+    // An acknowledgement is followed by all that there is.
+    node.report_unreachable(2).unwrap();
+    node.step(answer(2, Body::Accept { index: 1 })).unwrap();
+    for _ in 2..=4 {
+        assert_eq!(answer_requests(&mut node, &log), 1);
+    }
+    assert_eq!(answer_requests(&mut node, &log), 0);
+    assert_eq!(sent(&mut node), [(2, 2, 1), (2, 3, 1), (2, 4, 1)]);
+
+    // A heartbeat's answer is followed by one append.
+    let (mut node, log) = leader_of_four(|config| config.max_size_per_msg = 1);
+    node.report_unreachable(2).unwrap();
+    node.step(answer(2, Body::Accept { index: 1 })).unwrap();
+    let (reads, _) = node.take_requests();
+    node.read_failed(reads[0].id, ReadFailure::Unavailable)
+        .unwrap();
+    node.step(answer(
+        2,
+        Body::HeartbeatResp {
+            context: Bytes::new(),
+        },
+    ))
+    .unwrap();
+    assert_eq!(answer_requests(&mut node, &log), 1);
+    assert_eq!(answer_requests(&mut node, &log), 0, "nothing follows");
+    assert_eq!(sent(&mut node), [(2, 2, 1)]);
+}

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::log::{Log, LogLimits};
 use crate::membership::Membership;
 use crate::message::{Body, Message};
-use crate::tracker::InflightLimits;
+use crate::tracker::{InflightLimits, Place};
 use crate::types::*;
 
 use super::timer::Timer;
@@ -16,6 +16,8 @@ use super::timer::Timer;
 /// What is on its way out, collected until the host takes its Ready.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
+    /// The number of the Ready that all this will be in.
+    pub ready: u64,
     /// May be sent at once.
     pub messages: Vec<Message>,
     /// Must not be sent before what it promises is on stable storage. Messages to the node itself
@@ -211,6 +213,39 @@ impl Core {
         } else {
             self.send(from, Body::ReadIndexResp { index, context });
         }
+    }
+
+    /// Hands over what is on its way out, and begins anew.
+    pub fn take_outbox(&mut self) -> Outbox {
+        let next = Outbox {
+            ready: self.outbox.ready + 1,
+            ..Outbox::default()
+        };
+        std::mem::replace(&mut self.outbox, next)
+    }
+
+    /// Where the next message that may be sent at once will be.
+    pub fn next_place(&self) -> Place {
+        Place {
+            ready: self.outbox.ready,
+            position: self.outbox.messages.len(),
+        }
+    }
+
+    /// Moves the messages from `from` on forward to `to`. Returns how many, 0 if `to` is in a Ready
+    /// that has been taken.
+    pub fn move_messages(&mut self, from: Place, to: Place) -> usize {
+        if from.ready != to.ready {
+            return 0;
+        }
+        let moved = self.outbox.messages.len() - from.position;
+        self.outbox.messages[to.position..].rotate_right(moved);
+        moved
+    }
+
+    /// The id that the next request will have.
+    pub fn next_request_id(&self) -> RequestId {
+        self.next_request
     }
 
     /// Asks the host for entries.

@@ -28,7 +28,7 @@ impl Leader {
         if core.config.coalesce_appends {
             self.note_need(to, Need::Append);
         } else {
-            self.maybe_send_append(core, to, true);
+            self.maybe_send_append(core, to, true, false);
         }
     }
 
@@ -37,7 +37,7 @@ impl Leader {
         if core.config.coalesce_appends {
             self.note_need(to, Need::Entries);
         } else {
-            while self.maybe_send_append(core, to, false) {}
+            while self.maybe_send_append(core, to, false, true) {}
         }
     }
 
@@ -46,7 +46,7 @@ impl Leader {
         if core.config.coalesce_appends {
             self.note_need(to, Need::Entries);
         } else {
-            self.maybe_send_append(core, to, false);
+            self.maybe_send_append(core, to, false, false);
         }
     }
 
@@ -80,18 +80,25 @@ impl Leader {
             };
             let mut sent = match need {
                 Need::Nothing => false,
-                Need::Entries => self.maybe_send_append(core, to, false),
-                Need::Append => self.maybe_send_append(core, to, true),
+                Need::Entries => self.maybe_send_append(core, to, false, true),
+                Need::Append => self.maybe_send_append(core, to, true, true),
             };
             while sent {
-                sent = self.maybe_send_append(core, to, false);
+                sent = self.maybe_send_append(core, to, false, true);
             }
         }
     }
 
     /// Sends one append, with as many entries as fit. Without any only `if_empty`. Returns whether
-    /// it did.
-    fn maybe_send_append(&mut self, core: &mut Core, to: NodeId, if_empty: bool) -> bool {
+    /// it did. If something has to be read first, that is asked for, and `more` says whether other
+    /// appends are to follow then.
+    fn maybe_send_append(
+        &mut self,
+        core: &mut Core,
+        to: NodeId,
+        if_empty: bool,
+        more: bool,
+    ) -> bool {
         let limits = self.tracker.limits();
         let Some(peer) = self.tracker.get_mut(to) else {
             return false;
@@ -125,9 +132,11 @@ impl Leader {
             }
             Fetch::Read { low, high } => {
                 peer.pending_request = Some(PendingRequest {
+                    place: core.next_place(),
                     id: core.request_entries(low, high, max_bytes),
                     range: RequestedRange::Entries { low, high },
                     asked_at: core.timer.now,
+                    more,
                 });
                 false
             }
@@ -187,29 +196,57 @@ impl Leader {
     }
 
     /// The member no longer waits for its request.
-    pub fn drop_request(&mut self, of: NodeId) {
-        if let Some(peer) = self.tracker.get_mut(of) {
-            peer.pending_request = None;
+    pub fn drop_request(&mut self, of: NodeId) -> Option<PendingRequest> {
+        self.tracker.get_mut(of)?.pending_request.take()
+    }
+
+    /// Does what the answer to a request for `to` leads to. If the host has not taken a Ready since
+    /// it was asked, the messages get the place that they would have had without a request: whoever
+    /// answers at once sees no difference.
+    pub(super) fn in_place_of_request<T>(
+        &mut self,
+        core: &mut Core,
+        to: NodeId,
+        send: impl FnOnce(&mut Leader, &mut Core, PendingRequest) -> T,
+    ) -> Option<T> {
+        let request = self.drop_request(to)?;
+        let (end, next_id) = (core.next_place(), core.next_request_id());
+        let result = send(self, core, request);
+        let moved = core.move_messages(end, request.place);
+        if end.ready == request.place.ready {
+            let others = self.tracker.iter_mut();
+            for other in others.filter_map(|peer| peer.pending_request.as_mut()) {
+                if other.id >= next_id {
+                    // Made just now.
+                    other.place.position -= end.position - request.place.position;
+                } else if other.id > request.id {
+                    other.place.position += moved;
+                }
+            }
         }
+        Some(result)
     }
 
     /// Entries for `to` have been read back; they are the ones that it was to get next.
     pub fn on_entries_read(&mut self, core: &mut Core, to: NodeId, read: Vec<Entry>) {
-        self.drop_request(to);
-        let limits = self.tracker.limits();
-        let Some(peer) = self.tracker.get_mut(to) else {
-            return;
-        };
-        let expected = read
-            .first()
-            .is_some_and(|first| first.index == peer.next_index);
-        if !expected || peer.is_paused() || peer.is_window_full(limits) {
-            // What it needs has changed since it was asked for.
-            self.send_new_entries(core, to);
-            return;
-        }
-        let entries = core.log.extend(read, core.config.max_size_per_msg);
-        self.post_append(core, to, entries);
-        while self.maybe_send_append(core, to, false) {}
+        self.in_place_of_request(core, to, |leader, core, request| {
+            let limits = leader.tracker.limits();
+            let Some(peer) = leader.tracker.get_mut(to) else {
+                return;
+            };
+            let expected = read
+                .first()
+                .is_some_and(|first| first.index == peer.next_index);
+            if !expected || peer.is_paused() || peer.is_window_full(limits) {
+                // What it needs has changed since it was asked for.
+                leader.send_new_entries(core, to);
+                return;
+            }
+            let entries = core.log.extend(read, core.config.max_size_per_msg);
+            leader.post_append(core, to, entries);
+            if request.more {
+                while leader.maybe_send_append(core, to, false, true) {}
+            }
+        });
     }
 }

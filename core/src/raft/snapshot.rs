@@ -16,9 +16,11 @@ impl Leader {
             && peer.recent_active
         {
             peer.pending_request = Some(PendingRequest {
+                place: core.next_place(),
                 id: core.request_snapshot(to),
                 range: RequestedRange::Snapshot,
                 asked_at: core.timer.now,
+                more: false,
             });
         }
     }
@@ -33,7 +35,13 @@ impl Leader {
         to: NodeId,
         snapshot: Snapshot,
     ) -> Result<()> {
-        self.drop_request(to);
+        let sent = self.in_place_of_request(core, to, |leader, core, _| {
+            leader.send_snapshot(core, to, snapshot)
+        });
+        sent.unwrap_or(Ok(()))
+    }
+
+    fn send_snapshot(&mut self, core: &mut Core, to: NodeId, snapshot: Snapshot) -> Result<()> {
         let wrong = |why: &str| Err(Error::WrongAnswer(why.to_owned()));
         if snapshot.is_empty() {
             return wrong("an empty snapshot");

@@ -124,10 +124,11 @@ impl Raft {
         if let RoleState::Leader(leader) = &mut self.role
             && let Some((to, RequestedRange::Entries { .. })) = leader.requester(id)
         {
-            leader.drop_request(to);
-            if failure == ReadFailure::Compacted {
-                leader.request_snapshot_for(core, to);
-            }
+            leader.in_place_of_request(core, to, |leader, core, _| {
+                if failure == ReadFailure::Compacted {
+                    leader.request_snapshot_for(core, to);
+                }
+            });
         }
     }
 
