@@ -86,7 +86,7 @@ TEST(KvState, ASnapshotGivesTheSameStateBack) {
     State state = members_of_the_vectors();
     state.put("a", "1");
     state.put("big", std::string(max_value_bytes, 'v'));
-    const std::string long_address = "h:" + std::string(2000, '0') + "1";
+    const std::string long_address = std::string(253, 'h') + ":65535";
     ASSERT_FALSE(state.refuse_add(9, long_address));
     state.add_member(9, long_address);
     state.remove_member(2);

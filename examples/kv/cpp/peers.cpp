@@ -118,20 +118,9 @@ private:
     int deliver(const std::vector<Frame>& batch) {
         std::string body;
         for (const Frame& frame : batch) body += frame.bytes;
-        int status = post(body);
-        if (status == 0 && connection_used_) {
-            // The peer may have restarted since. But it may also have taken the first request and
-            // not been able to say so: raft does not mind a message that comes twice, except a
-            // proposal, which would be carried out twice, the second time perhaps over a newer
-            // write. So proposals are left out, and their clients try again themselves.
-            body.clear();
-            for (const Frame& frame : batch) {
-                if (frame.type != MessageType::prop) body += frame.bytes;
-            }
-            if (!body.empty()) status = post(body);
-        }
-        connection_used_ = status != 0;
-        return status;
+        // Once only: the peer may have taken it and not been able to say so, and a proposal that is
+        // taken twice is carried out twice, the second time perhaps over a newer write.
+        return post(body);
     }
 
     int post(const std::string& body) {
@@ -158,7 +147,6 @@ private:
     const std::string own_address_;
     const Report& report_;
     httplib::Client client_;
-    bool connection_used_ = false;
 
     std::mutex mutex_;
     std::condition_variable wake_;

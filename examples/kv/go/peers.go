@@ -7,12 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -131,36 +128,25 @@ func (s *Sender) take(ctx context.Context) (batch []byte, snapshots int) {
 	return batch, snapshots
 }
 
-// post sends one request. If a connection breaks that had been used before, the peer may just have
-// restarted, and a new connection is tried.
+// post sends one request, once: the peer may have taken it and not been able to say so, and a
+// proposal that is taken twice is carried out twice, the second time perhaps over a newer write.
 func post(ctx context.Context, client *http.Client, own, address string, body []byte) (int, error) {
-	for {
-		var reused atomic.Bool
-		traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-			GotConn: func(info httptrace.GotConnInfo) { reused.Store(info.Reused) },
-		})
-		request, err := http.NewRequestWithContext(
-			traced, http.MethodPost, "http://"+address+"/raft", bytes.NewReader(body))
-		if err != nil {
-			return 0, err
-		}
-		// The library must not try again by itself.
-		request.GetBody = nil
-		request.Header.Set("Content-Type", "application/octet-stream")
-		request.Header.Set("Raft-Address", own)
-		answer, err := client.Do(request)
-		if err == nil {
-			_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<16))
-			_ = answer.Body.Close()
-			if err == nil {
-				return answer.StatusCode, nil
-			}
-		}
-		if !reused.Load() || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-			return 0, err
-		}
-		client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, "http://"+address+"/raft", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
 	}
+	// The library must not try again by itself either.
+	request.GetBody = nil
+	request.Header.Set("Content-Type", "application/octet-stream")
+	request.Header.Set("Raft-Address", own)
+	answer, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<16))
+	_ = answer.Body.Close()
+	return answer.StatusCode, err
 }
 
 // learn notes where a sender is whose address is not replicated: a new node must answer its leader

@@ -123,17 +123,13 @@ class Sender:
     async def run(self) -> None:
         headers = {"Content-Type": "application/octet-stream", "Raft-Address": self.peers.own_address}
         async with aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session:
-            used = False
             while True:
                 await self.filled.wait()
                 types, body = self.take()
                 if not self.queue:
                     self.filled.clear()
+                # Once only: a proposal that is sent again may be carried out twice.
                 status = await self.post(session, body)
-                if status is None and used:
-                    # The peer may just have been restarted: once more, on a new connection.
-                    status = await self.post(session, body)
-                used = status is not None
                 self.peers.report(self.peer, types, delivered=status == 204)
                 if status == 410:
                     self.peers.on_removed()

@@ -156,7 +156,7 @@ def test_addresses(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", ":1", "h:", "h:0", "h:0080", "h:" + "0" * 5000 + "9", "h:65536", "h:-1", "h:1\n", "a b:1", "ö:1", "h:1:2", "h:\u0663"]
+    "text", ["", "h", ":1", "h:", "h:0", "h:0080", "h:65536", "h:-1", "h:1\n", "a b:1", "ö:1", "h:1:2", "h:\u0663"]
 )
 def test_what_is_no_address(text: str) -> None:
     assert not is_address(text)
