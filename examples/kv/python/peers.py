@@ -96,6 +96,7 @@ class Sender:
         self.queue: deque[tuple[int, bytes]] = deque()
         self.queued_bytes = 0
         self.filled = asyncio.Event()
+        self.under_way: list[int] = []
         self.task: asyncio.Task[Any] = asyncio.create_task(self.run())
 
     def put(self, message: Message) -> bool:
@@ -125,11 +126,12 @@ class Sender:
         async with aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session:
             while True:
                 await self.filled.wait()
-                types, body = self.take()
+                self.under_way, body = self.take()
                 if not self.queue:
                     self.filled.clear()
                 # Once only: a proposal that is sent again may be carried out twice.
                 status = await self.post(session, body)
+                types, self.under_way = self.under_way, []
                 self.peers.report(self.peer, types, delivered=status == 204)
                 if status == 410:
                     self.peers.on_removed()
@@ -147,3 +149,7 @@ class Sender:
 
     def close(self) -> None:
         self.task.cancel()
+        # The node waits to hear of a snapshot before it sends anything else.
+        types = [*self.under_way, *(kind for kind, _ in self.queue)]
+        if MessageType.SNAP in types:
+            self.peers.report(self.peer, types, delivered=False)

@@ -35,6 +35,7 @@ REQUEST_TIMEOUT_S = 2.0
 MAX_WAITING = 4096
 MAX_RAFT_BODY = 64 << 20
 MAX_IGNORED = 8 << 20
+MAX_BODIES = 256 << 20
 ROLES = {
     Role.LEADER: "leader",
     Role.FOLLOWER: "follower",
@@ -123,6 +124,7 @@ class Server:
         self.removed = False
         self.waiting = 0
         self.changing = False
+        self.body_bytes = 0
         self.complained = 0.0
         self.started = time.monotonic()
 
@@ -192,6 +194,30 @@ class Server:
             if asyncio.iscoroutine(question):
                 question.close()
 
+    async def read_body(self, request: web.BaseRequest, most: int) -> bytes:
+        """The body, or 413 if it is too large. What is too much is thrown away, up to a limit."""
+        body, size = bytearray(), 0
+        try:
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size <= most:
+                    body += chunk
+                    self.body_bytes += len(chunk)
+                elif size > most + MAX_IGNORED:
+                    break
+                if self.body_bytes > MAX_BODIES:
+                    raise Failure(503, "too many large requests at once")
+        except Failure:
+            raise
+        except Exception:
+            # The connection broke, or the chunks are none: aiohttp has many exceptions for that.
+            raise Failure(400, "the body ends early") from None
+        finally:
+            self.body_bytes -= len(body)
+        if size > most:
+            raise Failure(413, f"the body is over {most} bytes")
+        return bytes(body)
+
     # ---------------------------------------------------------------- keys
 
     async def get(self, text: str) -> web.Response:
@@ -205,7 +231,7 @@ class Server:
 
     async def put(self, request: web.BaseRequest, text: str) -> web.Response:
         key = decode_key(text)
-        value = await read_body(request, MAX_VALUE_BYTES)
+        value = await self.read_body(request, MAX_VALUE_BYTES)
         if not self.machine.state.fits(key, value):
             raise Failure(507, "the state would be too large")
         return applied(await self.ask(self.node.propose(encode_command(PUT, key, value))))
@@ -218,7 +244,7 @@ class Server:
 
     async def add(self, request: web.BaseRequest, text: str) -> web.Response:
         member = decode_id(text)
-        address = (await read_body(request, MAX_VALUE_BYTES)).decode("ascii", "replace").strip()
+        address = (await self.read_body(request, MAX_VALUE_BYTES)).decode("ascii", "replace").strip()
         if not is_address(address):
             raise Failure(400, "the body is no address")
         if reason := self.machine.state.refuse_add(member, address):
@@ -247,7 +273,7 @@ class Server:
         address = request.headers.get("Raft-Address")
         if address is not None and not is_address(address):
             raise Failure(400, "a bad Raft-Address")
-        messages = decode_frames(await read_body(request, MAX_RAFT_BODY))
+        messages = decode_frames(await self.read_body(request, MAX_RAFT_BODY))
         for message in messages:
             if message.from_ in (0, self.options.id):
                 raise Failure(400, "a message from nobody")
@@ -341,23 +367,6 @@ def decode_id(text: str) -> int:
     if member is None:
         raise Failure(400, "an id is a number from 1 to 1000000")
     return member
-
-
-async def read_body(request: web.BaseRequest, most: int) -> bytes:
-    """The body, or 413 if it is too large. What is too much is thrown away, up to a limit."""
-    body, size = bytearray(), 0
-    try:
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size <= most:
-                body += chunk
-            elif size > most + MAX_IGNORED:
-                break
-    except Exception:
-        raise Failure(400, "the body ends early") from None
-    if size > most:
-        raise Failure(413, f"the body is over {most} bytes")
-    return bytes(body)
 
 
 def decode_frames(body: bytes) -> list[Message]:

@@ -185,7 +185,12 @@ class Reader:
         return member
 
 
+SMALL = [bytes([value]) for value in range(0x80)]
+
+
 def uvarint(value: int) -> bytes:
+    if value < 0x80:
+        return SMALL[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

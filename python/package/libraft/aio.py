@@ -284,6 +284,8 @@ class Node:
             self._stopped.set()
             self._threads.shutdown(wait=False)
             raise
+        # A node that restarts may have committed entries to apply.
+        self._awake.set()
         self._tasks = [
             asyncio.create_task(self._run(self._raw), name=f"raft-{self.id}-run"),
             asyncio.create_task(self._tick(self._raw), name=f"raft-{self.id}-tick"),
@@ -809,7 +811,7 @@ class Node:
             await self._in_thread(self._storage.create_snapshot, index, data, conf_state)
             self._snapshot_index = max(self._snapshot_index, index)
             first_index = index - keep
-            if first_index > self._storage.first_index():
+            if first_index > await self._in_thread(self._storage.first_index):
                 await self._in_thread(self._storage.compact, first_index)
                 if not isinstance(self._storage, _libraft.Storage) and self._raw is not None:
                     raw = self._raw
@@ -824,6 +826,7 @@ class Node:
         """The leader's snapshot counts as the last one."""
         self._snapshot_index = max(self._snapshot_index, index)
         self._unsnapped_entries = self._unsnapped_bytes = 0
+        self._snapshot_wanted = False
 
     # ---------------------------------------------------------------- tools
 
