@@ -278,7 +278,19 @@ def test_a_bad_member_id_is_400(node: Node, client: Client, method: str, member:
 
 @pytest.mark.parametrize(
     "address",
-    [b"", b"nowhere", b":1", b"host:", b"host:0", b"host:65536", b"host:080", b"host:-1", b"a b:1", b"h\xc3\xb6st:1", b"\xff:1"],
+    [
+        b"",
+        b"nowhere",
+        b":1",
+        b"host:",
+        b"host:0",
+        b"host:65536",
+        b"host:080",
+        b"host:-1",
+        b"a b:1",
+        b"h\xc3\xb6st:1",
+        b"\xff:1",
+    ],
 )
 def test_a_bad_address_is_400(node: Node, client: Client, address: bytes) -> None:
     before = state_of(node)
