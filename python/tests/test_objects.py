@@ -440,7 +440,7 @@ def test_asynchronous_writes_go_through_the_append_message() -> None:
                     assert message.type == libraft.MessageType.STORAGE_APPEND
                     storage.append_message(message.encoded_view)
                     written += 1
-        assert written > 0 and storage.hard_state() == (1, 1, 0)
+        assert written > 0 and storage.hard_state() == (2, 1, 1)
     with pytest.raises(libraft.ArgumentError):
         storage.append_message(bytes([0x08, 8, 0x10, 1, 0x18, 2]))
 

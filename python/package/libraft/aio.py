@@ -119,7 +119,11 @@ class StateMachine:
         return None
 
     def restore(self, index: int, data: bytes) -> Awaitable[None] | None:
-        """Replaces the state by that of a snapshot of the entry `index`."""
+        """Replaces the state by that of a snapshot of the entry `index`.
+
+        Not called with empty data for a machine that has applied nothing: that is the state in
+        which a group begins if `Storage.bootstrap` was given no other.
+        """
         raise NotImplementedError
 
 
@@ -269,8 +273,7 @@ class Node:
             if self._config.applied is not None:
                 self._applied = self._config.applied
             elif snapshot.index > 0:
-                await _settled(self._machine.restore(snapshot.index, snapshot.data))
-                self._applied = snapshot.index
+                await self._restore_machine(snapshot.index, snapshot.data)
             self._snapshot_index = snapshot.index
             if isinstance(self._storage, _libraft.Storage):
                 self._raw = RawNode(self._config, self._storage)
@@ -668,10 +671,15 @@ class Node:
     async def _restore(self, raw: RawNode, ready: Ready) -> None:
         snapshot = ready.snapshot
         assert snapshot is not None
-        await _settled(self._machine.restore(snapshot.index, snapshot.data))
-        self._applied = snapshot.index
+        await self._restore_machine(snapshot.index, snapshot.data)
         self._conf_state = snapshot.conf_state
         self._on_snapshot(snapshot.index)
+
+    async def _restore_machine(self, index: int, data: bytes) -> None:
+        # A group may begin with a snapshot that has nothing in it but the members.
+        if data or self._applied > 0:
+            await _settled(self._machine.restore(index, data))
+        self._applied = index
 
     async def _apply_all(self, raw: RawNode, ready: Ready) -> None:
         since = self._loop.time()
