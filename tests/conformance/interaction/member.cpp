@@ -14,7 +14,7 @@ Config make_config(std::uint64_t id, const Settings& settings) {
     const auto set = [&](auto function, auto value) { call(function, config.get(), value); };
     set(raft_config_set_election_ticks, Member::election_ticks);
     set(raft_config_set_heartbeat_ticks, Member::heartbeat_ticks);
-    set(raft_config_set_seed, 1);
+    set(raft_config_set_seed, std::uint64_t{1});
     set(raft_config_set_pre_vote, settings.pre_vote);
     set(raft_config_set_check_quorum, settings.check_quorum);
     set(raft_config_set_read_only, settings.read_only);
