@@ -60,12 +60,9 @@ cpp: ## the C++ server
 .PHONY: go
 go: build/kv-go ## the Go server
 
-# In a target directory of its own: built for it, the crates below have other features than
-# for the C library, and in a common directory each of the two would undo the other's work.
 .PHONY: python
 python: bootstrap ## the Python package, into .venv
-	VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/maturin develop --release --quiet \
-	    -m python/Cargo.toml --target-dir target/python
+	VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/maturin develop --release --quiet -m python/Cargo.toml
 
 # Cargo decides whether the library is up to date; it leaves the file alone if it is.
 $(LIB): lib ;
