@@ -552,18 +552,16 @@ class Node:
         A node whose process was held up must not campaign because of that.
         """
         due = self._loop.time()
-        while True:
-            due = max(due + self._tick_s, self._loop.time())
-            await asyncio.sleep(due - self._loop.time())
-            self._ticks += 1
-            try:
+        try:
+            while not self._stopping:
+                due = max(due + self._tick_s, self._loop.time())
+                await asyncio.sleep(due - self._loop.time())
+                self._ticks += 1
                 self._call(raw.tick)
-            except Poisoned:
-                return
-            for context, batch in list(self._asked.items()):
-                if self._ticks - batch.asked_at_tick >= _READ_RETRY_TICKS:
-                    del self._asked[context]
-                    self._ask(raw, batch)
+                self._ask_again(raw)
+        except Exception as error:
+            # A node without time would be a member that never notices anything.
+            self._fail(error)
 
     # ---------------------------------------------------------------- reads
 
@@ -593,6 +591,13 @@ class Node:
         else:
             batch.asked_at_tick = self._ticks
             self._asked[context] = batch
+
+    def _ask_again(self, raw: RawNode) -> None:
+        """For the reads whose answer stays out."""
+        for context, batch in list(self._asked.items()):
+            if self._ticks - batch.asked_at_tick >= _READ_RETRY_TICKS:
+                del self._asked[context]
+                self._ask(raw, batch)
 
     def _serve_reads(self, ready: Ready) -> None:
         for state in ready.read_states:
