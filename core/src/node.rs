@@ -127,7 +127,7 @@ impl Node {
     /// [`Error::Poisoned`] only.
     pub fn tick_quiesced(&mut self) -> Result<()> {
         self.call(|node| {
-            node.raft.core_mut().timer.election_elapsed += 1;
+            node.raft.core_mut().timer.pass_tick();
             Ok(())
         })
     }
@@ -408,24 +408,34 @@ impl Node {
             let Some(done) = node.handed_out.take() else {
                 return Ok(());
             };
-            for message in done.own_messages {
-                node.raft.step_own(message)?;
+            let finished = node.finish(done);
+            if let Err(error) = &finished {
+                // It has promised what it then could not take account of.
+                node.poison(error.to_string());
             }
-            // What was written in an older term may have been replaced since.
-            let current = done.term == node.raft.core().term();
-            let last = done.last.filter(|_| current);
-            node.raft.on_appended(last, done.snapshot)?;
-            if let Some(batch) = done.applied {
-                let Batch {
-                    last_index,
-                    encoded_bytes,
-                    payload_bytes,
-                } = batch;
-                node.raft
-                    .on_applied(last_index, encoded_bytes, payload_bytes)?;
-            }
-            Ok(())
+            finished
         })
+    }
+
+    /// Takes account of what the host has done with a Ready.
+    fn finish(&mut self, done: HandedOut) -> Result<()> {
+        for message in done.own_messages {
+            self.raft.step_own(message)?;
+        }
+        // What was written in an older term may have been replaced since.
+        let current = done.term == self.raft.core().term();
+        let last = done.last.filter(|_| current);
+        self.raft.on_appended(last, done.snapshot)?;
+        if let Some(batch) = done.applied {
+            let Batch {
+                last_index,
+                encoded_bytes,
+                payload_bytes,
+            } = batch;
+            self.raft
+                .on_applied(last_index, encoded_bytes, payload_bytes)?;
+        }
+        Ok(())
     }
 
     fn take_ready(&mut self) -> Ready {

@@ -694,7 +694,7 @@ fn an_answer_that_is_wrong_or_missing_is_asked_for_again() {
     }
 
     let third = ask(node).expect("the answer is overdue");
-    assert_ne!(second.id, third.id);
+    assert_eq!(second.id, third.id, "whichever answer comes first is taken");
     node.provide_entries(third.id, log.clone()).unwrap();
     node.provide_entries(third.id, log.clone()).unwrap();
     member.applied.clear();
@@ -814,4 +814,98 @@ fn a_peer_can_not_speak_for_this_node_or_its_storage() {
         };
         assert_eq!(cluster.at(1).node.step(message), Err(Error::LocalMessage));
     }
+}
+
+#[test]
+fn a_host_that_takes_longer_than_an_election_to_answer_is_heard() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.cut = vec![3];
+    for _ in 0..10 {
+        cluster.propose(1, "a");
+    }
+    cluster.at(1).compact(8);
+    let snapshot = cluster.at(1).snapshot.clone().unwrap();
+    cluster.cut.clear();
+
+    let (mut asked, mut sent) = (Vec::new(), 0);
+    for tick in 0..100 {
+        cluster.at(1).node.tick().unwrap();
+        let (_, requests) = cluster.at(1).node.take_requests();
+        asked.extend(requests.into_iter().map(|request| (tick + 25, request.id)));
+        let (due, later): (Vec<_>, Vec<_>) = asked.drain(..).partition(|&(at, _)| at <= tick);
+        asked = later;
+        for (_, id) in due {
+            cluster
+                .at(1)
+                .node
+                .provide_snapshot(id, snapshot.clone())
+                .unwrap();
+        }
+        for place in 0..3 {
+            if !cluster.members[place].node.has_ready() {
+                continue;
+            }
+            for message in cluster.members[place].process() {
+                sent += usize::from(matches!(message.body, Body::InstallSnapshot { .. }));
+                cluster.at(message.to).node.step(message).unwrap();
+            }
+        }
+    }
+    assert_eq!(sent, 1);
+    let applied = cluster.at(1).applied_index;
+    assert_eq!(cluster.at(3).applied_index, applied);
+}
+
+#[test]
+fn a_change_that_was_handed_out_before_a_snapshot_does_not_alter_its_configuration() {
+    let config = Config::new(2);
+    let mut node = Node::new(
+        config,
+        RestartState {
+            conf_state: ConfState::of_voters([1, 2, 3]),
+            ..RestartState::default()
+        },
+    )
+    .unwrap();
+    let message = |body| Message {
+        to: 2,
+        from: 1,
+        term: 5,
+        body,
+    };
+    let add = change(ConfChangeKind::AddNode, 4);
+    let entry = Entry {
+        term: 5,
+        index: 1,
+        kind: EntryKind::ConfChange,
+        data: codec::encode_conf_change(&add).into(),
+        ..Entry::default()
+    };
+    node.step(message(Body::Append {
+        prev: EntryId::default(),
+        entries: vec![entry],
+        commit: 1,
+    }))
+    .unwrap();
+    assert_eq!(node.ready().unwrap().committed_entries.len(), 1);
+    // While the host is busy with that, a snapshot arrives in which node 4 is gone again.
+    let snapshot = Snapshot {
+        id: EntryId {
+            term: 5,
+            index: 100,
+        },
+        conf_state: ConfState::of_voters([1, 2, 3]),
+        data: Bytes::new(),
+    };
+    let install = Body::InstallSnapshot {
+        snapshot: Box::new(snapshot.clone()),
+    };
+    node.step(message(install)).unwrap();
+    node.apply_conf_change(&add.into()).unwrap();
+    node.advance().unwrap();
+    assert_eq!(node.status().conf_state, snapshot.conf_state);
+    assert_eq!(node.ready().unwrap().snapshot, Some(snapshot.clone()));
+    node.advance().unwrap();
+    assert_eq!(node.status().conf_state, snapshot.conf_state);
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::log::{Log, LogLimits};
 use crate::membership::Membership;
 use crate::message::{Body, Message};
-use crate::tracker::{InflightLimits, Place};
+use crate::tracker::{InflightLimits, Place, RequestedRange};
 use crate::types::*;
 
 use super::timer::Timer;
@@ -275,8 +275,25 @@ impl Core {
         id
     }
 
-    /// Whether a request has waited so long that its answer must be lost. Asking again is
-    /// harmless, and being asked twice too.
+    /// Asks once more for what may have got lost. The request keeps its id, so that a host that is
+    /// slow rather than deaf is heard whenever it answers.
+    pub fn repeat_request(&mut self, id: RequestId, range: RequestedRange, to: NodeId) {
+        match range {
+            RequestedRange::Snapshot => {
+                self.outbox
+                    .snapshot_requests
+                    .push(SnapshotRequest { id, to });
+            }
+            RequestedRange::Entries { low, high } => self.outbox.reads.push(ReadRequest {
+                id,
+                low,
+                high,
+                max_bytes: self.config.max_size_per_msg,
+            }),
+        }
+    }
+
+    /// Whether a request has waited so long that its answer may be lost.
     pub fn is_overdue(&self, asked_at: u64) -> bool {
         self.timer.now - asked_at >= u64::from(self.config.election_ticks)
     }

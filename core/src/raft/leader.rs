@@ -184,7 +184,7 @@ impl Leader {
     /// Time passes.
     pub fn on_tick(&mut self, core: &mut Core) -> Next {
         core.timer.heartbeat_elapsed += 1;
-        core.timer.election_elapsed += 1;
+        core.timer.pass_tick();
         if core.timer.is_past_election_timeout() {
             core.timer.election_elapsed = 0;
             if core.config.check_quorum && !self.check_quorum(core) {

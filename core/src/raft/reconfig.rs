@@ -103,6 +103,11 @@ impl Raft {
     /// # Errors
     /// [`Error::ConfChange`] if it doesn't fit the present configuration; nothing has changed.
     pub fn apply_conf_change(&mut self, change: &ConfChangeV2) -> Result<ConfState> {
+        if self.core.log.has_unstable_snapshot() {
+            // The change comes before a snapshot that has been taken over since, together with its
+            // configuration, in which the change is included.
+            return Ok(self.core.membership.conf_state().clone());
+        }
         let changed = self.core.membership.change(change)?;
         self.core.membership = changed.membership;
         let next = match &mut self.role {

@@ -106,11 +106,12 @@ impl Leader {
         if peer.is_paused() {
             return false;
         }
-        if let Some(request) = peer.pending_request {
-            if !core.is_overdue(request.asked_at) {
-                return false;
+        if let Some(request) = &mut peer.pending_request {
+            if core.is_overdue(request.asked_at) {
+                request.asked_at = core.timer.now;
+                core.repeat_request(request.id, request.range, to);
             }
-            peer.pending_request = None;
+            return false;
         }
         if core.log.term(peer.next_index - 1).is_err() {
             self.request_snapshot_for(core, to);

@@ -318,7 +318,7 @@ impl Raft {
         let next = match &mut self.role {
             RoleState::Leader(role) => role.on_tick(&mut self.core),
             _ => {
-                self.core.timer.election_elapsed += 1;
+                self.core.timer.pass_tick();
                 if self.core.is_promotable() && self.core.timer.is_past_randomized_timeout() {
                     self.core.timer.election_elapsed = 0;
                     self.campaign();
@@ -327,7 +327,7 @@ impl Raft {
             }
         };
         self.transition(next);
-        self.drop_overdue_apply_read();
+        self.repeat_apply_read();
     }
 }
 

@@ -76,13 +76,26 @@ impl Raft {
         }
     }
 
-    /// An answer that has failed, or stays out, is asked for again.
-    pub(super) fn drop_overdue_apply_read(&mut self) {
-        let read = self.core.log.apply_read();
-        let is_lost =
-            |read: ApplyRead| read.id == ApplyRead::FAILED || self.core.is_overdue(read.asked_at);
-        if read.is_some_and(is_lost) {
-            self.core.log.set_apply_read(None);
+    /// What has failed is asked for anew, and what stays out once more.
+    pub(super) fn repeat_apply_read(&mut self) {
+        let core = &mut self.core;
+        let Some(read) = core.log.apply_read() else {
+            return;
+        };
+        if read.id == ApplyRead::FAILED {
+            core.log.set_apply_read(None);
+        } else if core.is_overdue(read.asked_at) {
+            // Under the same id: a slow host must be heard whenever it answers.
+            core.outbox.reads.push(ReadRequest {
+                id: read.id,
+                low: read.low,
+                high: read.high,
+                max_bytes: core.log.next_apply_bytes(),
+            });
+            core.log.set_apply_read(Some(ApplyRead {
+                asked_at: core.timer.now,
+                ..read
+            }));
         }
     }
 
