@@ -233,6 +233,8 @@ class Node:
         self._status: Status | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
+        # The core's requests that are being answered.
+        self._requests: set[int] = set()
         self._awake = asyncio.Event()
         self._stopping = False
         self._stopped = asyncio.Event()
@@ -650,10 +652,15 @@ class Node:
         if ready.soft_state is not None:
             self._on_soft_state(ready.soft_state)
         self._serve_reads(ready)
+        # A request that waits long is repeated under its id.
         for read in ready.reads:
-            self._spawn(self._read(raw, read))
+            if read.id not in self._requests:
+                self._requests.add(read.id)
+                self._spawn(self._read(raw, read))
         for request in ready.snapshot_requests:
-            self._spawn(self._read_snapshot(raw, request))
+            if request.id not in self._requests:
+                self._requests.add(request.id)
+                self._spawn(self._read_snapshot(raw, request))
         self._maybe_snapshot()
         raw.advance()
         if self._applying:
@@ -776,24 +783,25 @@ class Node:
                 entries = await self._in_thread(self._storage.entries, request.low, request.high, request.max_bytes)
             answer = [entry.encoded for entry in entries]
         except Compacted:
-            self._answer(lambda: raw.read_failed(request.id, ReadFailure.COMPACTED))
+            self._answer(request.id, lambda: raw.read_failed(request.id, ReadFailure.COMPACTED))
         except Unavailable:
             # The log has been replaced since.
-            self._answer(lambda: raw.read_failed(request.id, ReadFailure.UNAVAILABLE))
+            self._answer(request.id, lambda: raw.read_failed(request.id, ReadFailure.UNAVAILABLE))
         else:
-            self._answer(lambda: raw.provide_entries(request.id, answer))
+            self._answer(request.id, lambda: raw.provide_entries(request.id, answer))
 
     async def _read_snapshot(self, raw: RawNode, request: SnapshotRequest) -> None:
         async with self._reading:
             snapshot = await self._in_thread(self._storage.snapshot)
         if snapshot.index == 0:
-            self._answer(lambda: raw.snapshot_failed(request.id))
+            self._answer(request.id, lambda: raw.snapshot_failed(request.id))
         else:
             encoded = snapshot.encoded
-            self._answer(lambda: raw.provide_snapshot(request.id, encoded))
+            self._answer(request.id, lambda: raw.provide_snapshot(request.id, encoded))
 
-    def _answer(self, answer: Callable[[], None]) -> None:
+    def _answer(self, request_id: int, answer: Callable[[], None]) -> None:
         """The core checks answers, and asks again if it still needs one."""
+        self._requests.discard(request_id)
         if not self._stopping:
             with contextlib.suppress(WrongAnswer):
                 self._call(answer)
