@@ -802,6 +802,9 @@ class Node:
     def _answer(self, request_id: int, answer: Callable[[], None]) -> None:
         """The core checks answers, and asks again if it still needs one."""
         self._requests.discard(request_id)
+        self._tell(answer)
+
+    def _tell(self, answer: Callable[[], None]) -> None:
         if not self._stopping:
             with contextlib.suppress(WrongAnswer):
                 self._call(answer)
@@ -836,7 +839,7 @@ class Node:
                 await self._in_thread(self._storage.compact, first_index)
                 if not isinstance(self._storage, _libraft.Storage) and self._raw is not None:
                     raw = self._raw
-                    self._answer(lambda: raw.compacted(first_index))
+                    self._tell(lambda: raw.compacted(first_index))
         except (SnapshotOutOfDate, Compacted):
             # The leader's was newer.
             pass
