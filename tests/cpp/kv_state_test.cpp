@@ -164,6 +164,29 @@ TEST(KvCommands, AreExactlyOfTheFormOrNothing) {
     }
 }
 
+TEST(KvState, RefusesWhatWouldExceedItsBoundAndChangesNothing) {
+    State state;
+    const std::string large(max_value_bytes, 'x');
+    for (int key = 10; key < 57; ++key) ASSERT_TRUE(state.apply({Tag{}, std::to_string(key), large}));
+    const std::size_t room = max_state_bytes - state.bytes();
+    const std::string rest(room - 1 - pair_overhead_bytes, 'y');
+    const std::size_t before = state.bytes();
+    const std::uint64_t hash = state.hash();
+    EXPECT_FALSE(state.apply({Tag{}, "k", rest + "y"}));
+    EXPECT_EQ(state.bytes(), before);
+    EXPECT_EQ(state.hash(), hash);
+    EXPECT_EQ(state.find("k"), nullptr);
+    EXPECT_TRUE(state.apply({Tag{}, "k", rest}));
+    EXPECT_EQ(state.bytes(), max_state_bytes);
+    // What is replaced makes room, and what is refused leaves it in place.
+    EXPECT_FALSE(state.apply({Tag{}, "k", rest + "z"}));
+    EXPECT_EQ(*state.find("k"), rest);
+    EXPECT_TRUE(state.apply({Tag{}, "k", std::string(rest.size(), 'z')}));
+    EXPECT_FALSE(state.apply({Tag{}, "l", ""}));
+    EXPECT_TRUE(state.apply({Tag{}, "10", std::nullopt}));
+    EXPECT_TRUE(state.apply({Tag{}, "l", ""}));
+}
+
 TEST(KvNumbers, AreReadAtTheirBorders) {
     for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128}, ~std::uint64_t{0}}) {
         std::string bytes;

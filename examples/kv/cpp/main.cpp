@@ -24,6 +24,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t max_raft_body_bytes = 64 << 20;
+/// How many messages one body may have. Senders stay far below.
+constexpr std::size_t max_frames = 1024;
 
 // ---------------------------------------------------------------- flags
 
@@ -226,6 +228,7 @@ private:
         std::string_view rest = request.body;
         if (rest.empty()) return HttpResponse::error(400, "no message");
         while (!rest.empty()) {
+            if (senders.size() == max_frames) return HttpResponse::error(413, "over 1024 messages");
             const auto length = take_uvarint(rest);
             if (!length || *length > rest.size()) return HttpResponse::error(400, "a bad length");
             std::optional<libraft::Message> message;

@@ -94,7 +94,15 @@ private:
             std::unique_lock lock(mutex_);
             wake_.wait_for(lock, pause_after_failure, [&] { return stopping_; });
         }
+        // A peer gets nothing else until the fate of its snapshot is told.
+        if (holds_snapshot()) report_(id_, Event::snapshot_failed);
         done_ = true;
+    }
+
+    bool holds_snapshot() {
+        const std::lock_guard guard(mutex_);
+        return std::any_of(queue_.begin(), queue_.end(),
+                           [](const Frame& frame) { return frame.type == MessageType::snap; });
     }
 
     /// Waits for messages, and takes as many as go into one request. False if it is time to end.

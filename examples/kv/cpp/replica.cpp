@@ -28,6 +28,7 @@ constexpr std::uint64_t snapshot_entries = 4096;
 constexpr std::size_t snapshot_bytes = 32 << 20;
 constexpr std::uint64_t kept_entries = 1024;
 constexpr std::uint64_t kept_large_entries = 16;
+constexpr const char* state_is_full = "the state would exceed 48 MiB";
 
 /// What this node finds wrong with itself ends it: a restart begins from what is on disk.
 [[noreturn]] void die(const std::string& reason) {
@@ -108,13 +109,7 @@ std::future<Answer> Replica::ask(std::function<void(const Promise&)> task) {
 
 std::future<Answer> Replica::write(std::string key, std::optional<std::string> value) {
     return ask([this, key = std::move(key), value = std::move(value)](const Promise& promise) {
-        if (value) {
-            const std::string* old = state_.find(key);
-            const std::size_t freed = old ? key.size() + old->size() + pair_overhead_bytes : 0;
-            if (state_.bytes() - freed + key.size() + value->size() + pair_overhead_bytes > max_state_bytes) {
-                return answer(promise, {507, "the state would exceed 48 MiB"});
-            }
-        }
+        if (value && !state_.fits(key, *value)) return answer(promise, {507, state_is_full});
         propose(promise, std::nullopt, [&](const Tag& tag) {
             return node_.try_propose(Command{tag, key, value}.encode());
         });
@@ -342,12 +337,8 @@ void Replica::apply(const libraft::Entry& entry) {
 void Replica::apply_command(const libraft::Entry& entry) {
     const auto command = Command::decode(entry.data());
     if (!command) return;
-    if (command->value) {
-        state_.put(command->key, *command->value);
-    } else {
-        state_.erase(command->key);
-    }
-    finish(command->tag, {200, "", entry.index()});
+    const bool done = state_.apply(*command);
+    finish(command->tag, done ? Answer{200, "", entry.index()} : Answer{507, state_is_full});
 }
 
 void Replica::apply_change(const libraft::Entry& entry) {

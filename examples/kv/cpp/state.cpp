@@ -156,6 +156,23 @@ void State::erase(std::string_view key) {
     pairs_.erase(pair);
 }
 
+bool State::fits(std::string_view key, std::string_view value) const {
+    // The key and the overhead count in the old pair as in the new one.
+    const std::string* old = find(key);
+    if (old) return value.size() <= old->size() || bytes_ - old->size() + value.size() <= max_state_bytes;
+    return bytes_ + key.size() + value.size() + pair_overhead_bytes <= max_state_bytes;
+}
+
+bool State::apply(const Command& command) {
+    if (!command.value) {
+        erase(command.key);
+        return true;
+    }
+    if (!fits(command.key, *command.value)) return false;
+    put(command.key, *command.value);
+    return true;
+}
+
 std::optional<std::string> State::refuse_add(Id id, std::string_view address) const {
     if (id < 1 || id > max_id) return "no such id";
     if (!is_address(address)) return "no address";

@@ -58,6 +58,11 @@ public:
     const std::string* find(std::string_view key) const;
     void put(std::string_view key, std::string_view value);
     void erase(std::string_view key);
+    /// Whether there is room for a write. There always is for one that does not make the state
+    /// larger, which may be over the limit if it was restored so.
+    bool fits(std::string_view key, std::string_view value) const;
+    /// Carries out a command. False if there is no room for it: then nothing has changed.
+    bool apply(const Command& command);
 
     /// Why a membership change is refused, by every node alike; none if it may be applied.
     std::optional<std::string> refuse_add(Id id, std::string_view address) const;

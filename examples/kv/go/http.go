@@ -24,6 +24,8 @@ import (
 
 const (
 	maxRaftBody = 64 << 20
+	// maxFrames is how many messages one body may have. Senders stay far below.
+	maxFrames = 1024
 	// maxIgnored is how much of a body is read that is too large anyway, so that the client gets to
 	// see the answer.
 	maxIgnored = 8 << 20
@@ -230,6 +232,9 @@ func (h *Handler) raft(r *http.Request) answer {
 	view := h.node.view.Load()
 	var messages []received
 	for len(body) > 0 {
+		if len(messages) == maxFrames {
+			return answer{status: 413, reason: fmt.Sprintf("there are over %d messages", maxFrames)}
+		}
 		length, n := binary.Uvarint(body)
 		if n <= 0 || length > uint64(len(body)-n) {
 			return bad("a length that is not one")

@@ -258,8 +258,11 @@ func (n *Node) apply(entry *pb.Entry) {
 	switch entry.GetType() {
 	case pb.EntryNormal:
 		if c, ok := decodeCommand(entry.GetData()); ok {
-			n.state.apply(&c)
-			n.answerOwn(c.tag, answer{status: 200, index: n.applied})
+			if n.state.apply(&c) {
+				n.answerOwn(c.tag, answer{status: 200, index: n.applied})
+			} else {
+				n.answerOwn(c.tag, full)
+			}
 		}
 	case pb.EntryConfChange:
 		n.applyChange(entry)

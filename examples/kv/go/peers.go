@@ -64,8 +64,15 @@ func startSender(own, address string, report func(outcome)) *Sender {
 	}
 	go func() {
 		defer client.CloseIdleConnections()
+		snapshots := 0
+		defer func() {
+			if snapshots += s.drain(); snapshots > 0 {
+				report(outcome{snapshots: snapshots})
+			}
+		}()
 		for {
-			batch, snapshots := s.take(ctx)
+			var batch []byte
+			batch, snapshots = s.take(ctx)
 			if ctx.Err() != nil {
 				return
 			}
@@ -75,6 +82,7 @@ func startSender(own, address string, report func(outcome)) *Sender {
 			}
 			delivered := err == nil && status == http.StatusNoContent
 			report(outcome{delivered, snapshots, err == nil && status == http.StatusGone})
+			snapshots = 0
 			if !delivered {
 				select {
 				case <-time.After(pauseAfterFailure):
@@ -126,6 +134,20 @@ func (s *Sender) take(ctx context.Context) (batch []byte, snapshots int) {
 		}
 	}
 	return batch, snapshots
+}
+
+// drain empties the queue of a sender that has been stopped, and counts the MsgSnaps in it.
+func (s *Sender) drain() (snapshots int) {
+	for {
+		select {
+		case f := <-s.queue:
+			if f.snapshot {
+				snapshots++
+			}
+		default:
+			return snapshots
+		}
+	}
 }
 
 // post sends one request, once: the peer may have taken it and not been able to say so, and a

@@ -20,6 +20,9 @@ type answer struct {
 	value  []byte
 }
 
+// full is the answer to a write that would make the state too large.
+var full = answer{status: 507, reason: "the state would be too large"}
+
 func unavailable(reason string) answer { return answer{status: 503, reason: reason} }
 
 // waiter is a request that waits for an entry to be applied.
@@ -95,7 +98,7 @@ func (n *Node) ask(whenRemoved answer, run func(reply func(answer))) answer {
 func (n *Node) Write(op byte, key, value []byte) answer {
 	return n.request(func(reply func(answer)) {
 		if op == opPut && !n.state.fits(key, value) {
-			reply(answer{status: 507, reason: "the state would be too large"})
+			reply(full)
 			return
 		}
 		c := command{tag: n.nextTag(), op: op, key: key, value: value}

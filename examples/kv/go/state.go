@@ -97,8 +97,11 @@ func decodeCommand(data []byte) (c command, ok bool) {
 	return c, false
 }
 
-// apply carries out a command.
-func (s *State) apply(c *command) {
+// apply carries out a command, or says that there is no room for it: then nothing has changed.
+func (s *State) apply(c *command) bool {
+	if c.op == opPut && !s.fits(c.key, c.value) {
+		return false
+	}
 	key := string(c.key)
 	if old, ok := s.pairs[key]; ok {
 		s.hash -= old.hash
@@ -109,6 +112,7 @@ func (s *State) apply(c *command) {
 		// A copy: the entry is part of a large buffer that would stay in memory as a whole.
 		s.put(key, bytes.Clone(c.value))
 	}
+	return true
 }
 
 func (s *State) put(key string, value []byte) {
@@ -124,13 +128,14 @@ func (s *State) put(key string, value []byte) {
 
 func pairBytes(key, value []byte) int { return len(key) + len(value) + pairOverhead }
 
-// fits says whether there is room for a write.
+// fits says whether there is room for a write. There is always room for one that does not make
+// the state larger, which may be over the limit if it was restored so.
 func (s *State) fits(key, value []byte) bool {
-	total := s.bytes + pairBytes(key, value)
+	added := pairBytes(key, value)
 	if old, ok := s.pairs[string(key)]; ok {
-		total -= pairBytes(key, old.value)
+		added -= pairBytes(key, old.value)
 	}
-	return total <= maxStateBytes
+	return added <= 0 || s.bytes+added <= maxStateBytes
 }
 
 // refuseAdd says why a member can't be added, or nothing if it can. That is asked before the

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -115,6 +117,56 @@ func TestTheStateIsWhatWasWritten(t *testing.T) {
 			!bytes.Equal(other.encode(), s.encode()) {
 			t.Errorf("the state differs from the one that is %s", name)
 		}
+	}
+}
+
+func TestTheStateHasABound(t *testing.T) {
+	s := newState()
+	s.put("k", []byte("value"))
+	s.bytes = maxStateBytes
+	hash := s.hash
+	for _, test := range []struct {
+		key, value string
+		taken      bool
+	}{{"k", "longer", false}, {"l", "", false}, {"k", "other", true}, {"k", "v", true}, {"k", "value", true}} {
+		c := command{op: opPut, key: []byte(test.key), value: []byte(test.value)}
+		if s.apply(&c) != test.taken {
+			t.Errorf("%v is taken: %v", test, !test.taken)
+		}
+	}
+	if s.hash != hash || s.bytes != maxStateBytes || len(s.pairs) != 1 {
+		t.Error("what was refused has changed the state")
+	}
+	// A state that was restored above the limit takes what makes it smaller.
+	s.bytes = maxStateBytes + 100
+	for value, taken := range map[string]bool{"value": true, "value+": false} {
+		if c := (command{op: opPut, key: []byte("k"), value: []byte(value)}); s.apply(&c) != taken {
+			t.Errorf("above the limit, %q is taken: %v", value, !taken)
+		}
+	}
+}
+
+// A snapshot that waits in a sender, or that it is sending, is reported when the sender ends.
+func TestASenderThatEndsReportsItsSnapshots(t *testing.T) {
+	reports := make(chan outcome, 4)
+	asked, release := make(chan bool, 1), make(chan bool)
+	peer := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- true
+		<-release
+	}))
+	defer peer.Close()
+	defer close(release)
+	sender := startSender("127.0.0.1:1", peer.Listener.Addr().String(), func(o outcome) { reports <- o })
+	if !sender.enqueue([]byte("one"), true) {
+		t.Fatal("the queue is full")
+	}
+	<-asked
+	if !sender.enqueue([]byte("two"), true) {
+		t.Fatal("the queue is full")
+	}
+	sender.stop()
+	if o := <-reports; o != (outcome{snapshots: 2}) {
+		t.Errorf("the report is %v", o)
 	}
 }
 

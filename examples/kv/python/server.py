@@ -34,8 +34,17 @@ TICK_S = 0.05
 REQUEST_TIMEOUT_S = 2.0
 MAX_WAITING = 4096
 MAX_RAFT_BODY = 64 << 20
+MAX_FRAMES = 1024
 MAX_IGNORED = 8 << 20
 MAX_BODIES = 256 << 20
+BODY_TIMEOUT_S = 60.0
+# What passes between a node and its own storage. The other local kinds do not even decode.
+NEVER_TRAVEL = {
+    MessageType.STORAGE_APPEND,
+    MessageType.STORAGE_APPEND_RESP,
+    MessageType.STORAGE_APPLY,
+    MessageType.STORAGE_APPLY_RESP,
+}
 ROLES = {
     Role.LEADER: "leader",
     Role.FOLLOWER: "follower",
@@ -47,6 +56,10 @@ ROLES = {
 # ---------------------------------------------------------------- the state machine
 
 
+class Full(Rejected):
+    """There is no room for a write, on any node."""
+
+
 class Machine(StateMachine):
     """Applies what is committed. The driver calls it, one entry after the other."""
 
@@ -55,7 +68,8 @@ class Machine(StateMachine):
         self.on_members = on_members
 
     def apply(self, index: int, command: bytes) -> int:
-        self.state.apply(command)
+        if not self.state.apply(command):
+            raise Full("the state would be too large")
         return index
 
     def apply_conf_change(self, entry: Entry, change: ConfChange) -> int:
@@ -188,6 +202,8 @@ class Server:
             raise Failure(503, "no answer in time; a write may still happen") from None
         except (libraft.Dropped, OutcomeUnknown, NodeStopped) as reason:
             raise Failure(503, str(reason)) from None
+        except Full as reason:
+            raise Failure(507, str(reason)) from None
         except (Rejected, libraft.ConfChangeError) as reason:
             raise Failure(409, str(reason)) from None
         finally:
@@ -198,17 +214,20 @@ class Server:
         """The body, or 413 if it is too large. What is too much is thrown away, up to a limit."""
         body, size = bytearray(), 0
         try:
-            async for chunk in request.content.iter_any():
-                size += len(chunk)
-                if size <= most:
-                    body += chunk
-                    self.body_bytes += len(chunk)
-                elif size > most + MAX_IGNORED:
-                    break
-                if self.body_bytes > MAX_BODIES:
-                    raise Failure(503, "too many large requests at once")
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                async for chunk in request.content.iter_any():
+                    size += len(chunk)
+                    if size <= most:
+                        body += chunk
+                        self.body_bytes += len(chunk)
+                    elif size > most + MAX_IGNORED:
+                        break
+                    if self.body_bytes > MAX_BODIES:
+                        raise Failure(503, "too many large requests at once")
         except Failure:
             raise
+        except TimeoutError:
+            raise Failure(408, "the body takes too long") from None
         except Exception:
             # The connection broke, or the chunks are none: aiohttp has many exceptions for that.
             raise Failure(400, "the body ends early") from None
@@ -275,6 +294,8 @@ class Server:
             raise Failure(400, "a bad Raft-Address")
         messages = decode_frames(await self.read_body(request, MAX_RAFT_BODY))
         for message in messages:
+            if message.type in NEVER_TRAVEL:
+                raise Failure(400, "a message that never travels")
             if message.from_ in (0, self.options.id):
                 raise Failure(400, "a message from nobody")
             if message.to != self.options.id:
@@ -373,6 +394,8 @@ def decode_frames(body: bytes) -> list[Message]:
     reader, messages = Reader(body), list[Message]()
     try:
         while reader.at < reader.end or not messages:
+            if len(messages) == MAX_FRAMES:
+                raise Failure(413, f"there are over {MAX_FRAMES} messages")
             messages.append(Message.decode(reader.sized(MAX_RAFT_BODY)))
     except (Malformed, libraft.PeerError) as reason:
         raise Failure(400, str(reason)) from None

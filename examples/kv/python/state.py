@@ -45,17 +45,23 @@ class State:
 
     # ---------------------------------------------------------------- keys
 
-    def apply(self, command: bytes) -> None:
-        """Carries out a command. One that is not exactly of that form is skipped, by all alike."""
+    def apply(self, command: bytes) -> bool:
+        """Carries out a command. False if there is no room for it: then nothing has changed.
+
+        One that is not exactly of that form is skipped, by all nodes alike.
+        """
         try:
             op, key, value = decode_command(command)
         except Malformed:
-            return
+            return True
+        if op == PUT and not self.fits(key, value):
+            return False
         old = self.pairs.pop(key, None)
         if old is not None:
             self._count(key, old, -1)
         if op == PUT:
             self._put(key, value)
+        return True
 
     def _put(self, key: bytes, value: bytes) -> None:
         self.pairs[key] = value
@@ -66,10 +72,14 @@ class State:
         self.hash = (self.hash + sign * pair_hash(key, value)) % 2**64
 
     def fits(self, key: bytes, value: bytes) -> bool:
-        """Whether there is room for a write."""
+        """Whether there is room for a write.
+
+        There always is for one that does not make the state larger, which may be over the limit
+        if it was restored so.
+        """
         old = self.pairs.get(key)
-        freed = 0 if old is None else len(key) + len(old) + PAIR_OVERHEAD
-        return self.bytes - freed + len(key) + len(value) + PAIR_OVERHEAD <= MAX_STATE_BYTES
+        added = len(key) + len(value) + PAIR_OVERHEAD if old is None else len(value) - len(old)
+        return added <= 0 or self.bytes + added <= MAX_STATE_BYTES
 
     # ---------------------------------------------------------------- members
 

@@ -150,6 +150,22 @@ def test_the_state_has_a_bound() -> None:
     assert state.fits(b"k", b"other!") and not state.fits(b"k", b"v" * 24)
 
 
+def test_a_write_without_room_changes_nothing() -> None:
+    state = whole(k=b"value")
+    state.bytes = MAX_STATE_BYTES
+    before = state.pairs.copy(), state.hash, state.bytes
+    for key, value in ((b"k", b"longer"), (b"l", b"")):
+        assert not state.apply(encode_command(PUT, key, value))
+        assert (state.pairs, state.hash, state.bytes) == before
+    for value in (b"other", b"v", b"value"):
+        assert state.apply(encode_command(PUT, b"k", value))
+    assert (state.pairs, state.hash, state.bytes) == before
+    # A state that was restored above the limit takes what does not make it larger.
+    state.bytes = MAX_STATE_BYTES + 100
+    assert state.fits(b"k", b"value") and not state.fits(b"k", b"value+")
+    assert state.apply(encode_command(DELETE, b"k")) and b"k" not in state.pairs
+
+
 @pytest.mark.parametrize("text", ["h:1", "127.0.0.1:65535", "a-b.c:80", "h:9"])
 def test_addresses(text: str) -> None:
     assert is_address(text)

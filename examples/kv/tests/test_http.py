@@ -12,6 +12,7 @@ import random
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,48 @@ def test_the_state_hash_is_that_of_the_state(programs: dict[str, Program], node:
         assert status["bytes"] == sum(len(k) + len(v) + 16 for k, v in state.items())
 
 
+def put(address: str, key: str, value: bytes) -> int:
+    """Writes on a connection of its own, again if the disk was too slow; gives the status."""
+    client = Client(address)
+    try:
+        codes = (client.request("PUT", f"/kv/{key}", value)[0] for _ in range(10))
+        return next((code for code in codes if code != 503), 503)
+    finally:
+        client.close()
+
+
+def test_a_full_state_takes_no_more(node: Node, tmp_path: Path) -> None:
+    limit = 48 * MIB
+    with Cluster(tmp_path / "full", [node.program], seed=4) as cluster:
+        cluster.start()
+        full = cluster.wait_leader()
+        for number in range(10, 57):
+            assert put(full.address, str(number), bytes(MIB)) == 200
+        # There is room for one of these. The others are refused before they are proposed, or when
+        # they are applied.
+        value = bytes(limit - status_of(full)["bytes"] - 17)
+        with ThreadPoolExecutor(6) as threads:
+            codes = list(threads.map(lambda key: put(full.address, key, value), "abcdef"))
+        assert sorted(codes) == [200] + [507] * 5
+        before = state_of(full)
+        assert before[1:3] == (48, limit)
+
+        # What comes from elsewhere is refused when it is applied.
+        client = Client(full.address)
+        taken = "abcdef"[codes.index(200)]
+        for key, size in ((b"other", 0), (taken.encode(), len(value) + 1)):
+            command = wire.command(STRANGER, 1, wire.PUT, key, bytes(size))
+            body = wire.frames(wire.proposal(1, STRANGER, wire.entry(wire.ENTRY_NORMAL, command)))
+            assert client.request("POST", "/raft", body) == (204, b"")
+        assert client.request("DELETE", "/kv/nothing")[0] == 200
+        assert state_of(full) == before
+        error_of(client.request("PUT", "/kv/other", b""), 507)
+        # What is replaced makes room.
+        assert put(full.address, taken, value) == 200
+        client.close()
+        assert state_of(full) == before
+
+
 def test_status_may_be_asked_from_another_origin(node: Node, client: Client) -> None:
     host, _, port = node.address.rpartition(":")
     with socket.create_connection((host, int(port)), 10) as connection:
@@ -351,6 +394,12 @@ BAD_BODIES = {
         ),
         wire.message(wire.MSG_HUP, 1, STRANGER),
     ),
+    "good, then MsgStorageAppendResp": wire.frames(
+        wire.proposal(
+            1, STRANGER, wire.entry(wire.ENTRY_NORMAL, wire.command(STRANGER, 1, wire.PUT, b"half", b"done"))
+        ),
+        wire.message(wire.MSG_STORAGE_APPEND_RESP, 1, STRANGER),
+    ),
     "good, then cut": wire.frames(
         wire.proposal(1, STRANGER, wire.entry(wire.ENTRY_NORMAL, wire.command(STRANGER, 1, wire.PUT, b"half", b"done")))
     )
@@ -406,6 +455,15 @@ def test_a_response_of_a_stranger_is_ignored(node: Node, client: Client) -> None
     before = state_of(node), status_of(node)["term"]
     headers = {"Raft-Address": "127.0.0.1:7077"}
     assert client.request("POST", "/raft", wire.frames(GOOD), headers) == (204, b"")
+    assert (state_of(node), status_of(node)["term"]) == before
+
+
+def test_over_1024_frames_are_413(node: Node, client: Client) -> None:
+    before = state_of(node), status_of(node)["term"]
+    write = wire.proposal(1, STRANGER, wire.entry(wire.ENTRY_NORMAL, wire.command(STRANGER, 1, wire.PUT, b"half", b"")))
+    error_of(client.request("POST", "/raft", wire.frames(write, *[GOOD] * 1024)), 413)
+    error_of(client.request("GET", "/kv/half"), 404)
+    assert client.request("POST", "/raft", wire.frames(*[GOOD] * 1024)) == (204, b"")
     assert (state_of(node), status_of(node)["term"]) == before
 
 
