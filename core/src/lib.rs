@@ -62,6 +62,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+// What the tests in this crate share with those from outside, to whom it has this name.
+#[cfg(test)]
+extern crate self as libraft_core;
+#[cfg(test)]
+#[path = "../tests/cluster/mod.rs"]
+mod cluster;
+
 // The vocabulary, and its bytes.
 pub mod codec;
 mod config;

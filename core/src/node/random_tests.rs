@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use fastrand::Rng;
 
-use super::tests::Member;
+use crate::cluster::Member;
 use crate::codec;
 use crate::config::Config;
 use crate::error::Error;
