@@ -1529,6 +1529,26 @@ raft_status raft_node_ready(struct raft_node *node,
                             struct raft_error **error);
 
 /**
+ * Shows what raft_node_ready() would give, and takes nothing: none of it is to be done before
+ * raft_node_accept_ready(). For a host that offers its work to somebody who may not come for
+ * it at once, and looks again if anything else happens first. What it gives is valid as long
+ * as what raft_node_ready() gives, and takes the place of the last Ready.
+ *
+ * Errors: as raft_node_ready().
+ */
+raft_status raft_node_peek_ready(struct raft_node *node,
+                                 const struct raft_ready **out,
+                                 struct raft_error **error);
+
+/**
+ * Takes the Ready that raft_node_peek_ready() has shown, which stays valid.
+ *
+ * Errors: RAFT_ERR_MISUSE (it has not been called, or the node has been used since: look
+ * again).
+ */
+raft_status raft_node_accept_ready(struct raft_node *node, struct raft_error **error);
+
+/**
  * The last Ready's work is done: persisted, sent and applied. To be called once after each
  * raft_node_ready(), except with asynchronous storage writes.
  *

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::{Fetch, encoded_len, payload_len};
 use crate::message::{Body, Message};
-use crate::raft::{Raft, invariants};
+use crate::raft::{Outbox, Raft, invariants};
 use crate::ready::Ready;
 use crate::status::{BasicStatus, Status};
 use crate::types::*;
@@ -36,6 +36,8 @@ pub struct Node {
     shown_hard_state: HardState,
     /// Whether a Ready has been taken since the last advance, be it empty.
     may_advance: bool,
+    /// Whether nothing has happened since the next Ready was looked at.
+    peeked: bool,
     /// What follows when the host is done with the last Ready.
     handed_out: Option<HandedOut>,
     poisoned: Option<String>,
@@ -75,6 +77,7 @@ impl Node {
             raft,
             async_storage_writes,
             may_advance: false,
+            peeked: false,
             handed_out: None,
             poisoned: None,
         })
@@ -339,6 +342,7 @@ impl Node {
         if self.poisoned.is_some() {
             return (Vec::new(), Vec::new());
         }
+        self.peeked = false;
         self.make_requests();
         let outbox = &mut self.raft.core_mut().outbox;
         (
@@ -386,12 +390,48 @@ impl Node {
     /// [`Error::Misuse`] if the last one that was not empty has not been advanced.
     pub fn ready(&mut self) -> Result<Ready> {
         self.call(|node| {
-            if node.handed_out.is_some() {
-                return Err(Error::Misuse("the last Ready has not been advanced"));
-            }
-            node.may_advance = !node.async_storage_writes;
+            node.check_advanced()?;
             Ok(node.take_ready())
         })
+    }
+
+    /// What [`Node::ready`] would give now. Nothing is taken: it is for a host that has to show
+    /// the work before somebody takes it, as on a channel, and that shows it anew when something
+    /// else comes first.
+    ///
+    /// # Errors
+    /// As [`Node::ready`].
+    pub fn peek_ready(&mut self) -> Result<Ready> {
+        let ready = self.call(|node| {
+            node.check_advanced()?;
+            node.make_requests();
+            let outbox = node.raft.core().outbox.clone();
+            Ok(node.build_ready(outbox).0)
+        })?;
+        self.peeked = true;
+        Ok(ready)
+    }
+
+    /// Takes the Ready that [`Node::peek_ready`] has shown, and gives it once more.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if any other call that can change the node came between: what was shown
+    /// may then not be what there is to do.
+    pub fn accept_ready(&mut self) -> Result<Ready> {
+        let peeked = self.peeked;
+        self.call(|node| {
+            if !peeked {
+                return Err(Error::Misuse("the next Ready has not been looked at"));
+            }
+            Ok(node.take_ready())
+        })
+    }
+
+    fn check_advanced(&self) -> Result<()> {
+        match self.handed_out {
+            Some(_) => Err(Error::Misuse("the last Ready has not been advanced")),
+            None => Ok(()),
+        }
     }
 
     /// The host is done with the last Ready: its hard state, entries and snapshot are persisted,
@@ -440,15 +480,21 @@ impl Node {
 
     fn take_ready(&mut self) -> Ready {
         self.make_requests();
-        let allow_unstable = self.allow_unstable();
+        let outbox = self.raft.core_mut().take_outbox();
+        let (ready, own_messages) = self.build_ready(outbox);
+        self.take_account(&ready, own_messages);
+        ready
+    }
+
+    /// The Ready that hands out the outbox and what there is besides; and the messages of the
+    /// node to itself, if they are to wait for its advance.
+    fn build_ready(&self, outbox: Outbox) -> (Ready, Vec<Message>) {
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        let core = self.raft.core_mut();
-        let outbox = core.take_outbox();
+        let log = &self.raft.core().log;
         let shown = self.shown_hard_state;
 
-        let entries = core.log.next_to_persist();
-        let snapshot = core.log.next_snapshot().cloned();
-        let committed_entries = match core.log.next_to_apply(allow_unstable) {
+        let entries = log.next_to_persist();
+        let committed_entries = match log.next_to_apply(self.allow_unstable()) {
             Fetch::Entries(entries) => entries,
             Fetch::Read { .. } => Vec::new(),
         };
@@ -459,15 +505,32 @@ impl Node {
             must_sync: !entries.is_empty()
                 || (hard_state.term, hard_state.vote) != (shown.term, shown.vote),
             entries,
-            snapshot,
+            snapshot: log.next_snapshot().cloned(),
             committed_entries,
             messages: outbox.messages,
             reads: outbox.reads,
             snapshot_requests: outbox.snapshot_requests,
         };
+        if self.async_storage_writes {
+            self.add_storage_messages(&mut ready, outbox.after_append);
+            return (ready, Vec::new());
+        }
+        let id = self.id();
+        let (own_messages, others): (Vec<_>, Vec<_>) = outbox
+            .after_append
+            .into_iter()
+            .partition(|message| message.to == id);
+        ready.messages.extend(others);
+        (ready, own_messages)
+    }
 
-        let last = core.log.has_unstable().then(|| core.log.last());
-        core.log.accept_unstable();
+    /// Takes account of what a Ready hands out.
+    fn take_account(&mut self, ready: &Ready, own_messages: Vec<Message>) {
+        let allow_unstable = self.allow_unstable();
+        let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
+        let log = &mut self.raft.core_mut().log;
+        let last = log.has_unstable().then(|| log.last());
+        log.accept_unstable();
         let applied = ready.committed_entries.last().map(|last| Batch {
             last_index: last.index,
             encoded_bytes: encoded_len(&ready.committed_entries),
@@ -475,41 +538,27 @@ impl Node {
         });
         if let Some(batch) = &applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
-            core.log.accept_applying(index, bytes, allow_unstable);
+            log.accept_applying(index, bytes, allow_unstable);
         }
         self.shown_soft_state = soft_state;
         self.shown_hard_state = hard_state;
-
-        if self.async_storage_writes {
-            self.add_storage_messages(&mut ready, outbox.after_append, last);
-        } else {
-            let id = self.id();
-            let (own_messages, others): (Vec<_>, Vec<_>) = outbox
-                .after_append
-                .into_iter()
-                .partition(|message| message.to == id);
-            ready.messages.extend(others);
-            if !ready.is_empty() || !own_messages.is_empty() {
-                self.handed_out = Some(HandedOut {
-                    own_messages,
-                    term: hard_state.term,
-                    last,
-                    snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
-                    applied,
-                });
-            }
+        self.may_advance = !self.async_storage_writes;
+        if self.may_advance && (!ready.is_empty() || !own_messages.is_empty()) {
+            self.handed_out = Some(HandedOut {
+                own_messages,
+                term: hard_state.term,
+                last,
+                snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
+                applied,
+            });
         }
-        ready
     }
 
     /// Says in messages what there is to persist and to apply, and what follows when it is done.
-    fn add_storage_messages(
-        &self,
-        ready: &mut Ready,
-        after_append: Vec<Message>,
-        last: Option<EntryId>,
-    ) {
+    fn add_storage_messages(&self, ready: &mut Ready, after_append: Vec<Message>) {
         let (id, term) = (self.id(), self.raft.core().term());
+        let log = &self.raft.core().log;
+        let last = log.has_unstable().then(|| log.last());
         let persists =
             !ready.entries.is_empty() || ready.hard_state.is_some() || ready.snapshot.is_some();
         if persists || !after_append.is_empty() {
@@ -616,6 +665,7 @@ impl Node {
         if let Some(reason) = &self.poisoned {
             return Err(Error::Poisoned(reason.clone()));
         }
+        self.peeked = false;
         if !cfg!(debug_assertions) {
             return call(self);
         }

@@ -470,6 +470,36 @@ export! {
 }
 
 export! {
+    /// Shows what raft_node_ready() would give, and takes nothing: none of it is to be done before
+    /// raft_node_accept_ready(). For a host that offers its work to somebody who may not come for
+    /// it at once, and looks again if anything else happens first. What it gives is valid as long
+    /// as what raft_node_ready() gives, and takes the place of the last Ready.
+    ///
+    /// Errors: as raft_node_ready().
+    try fn raft_node_peek_ready(
+        node: *mut raft_node,
+        out: *mut *const raft_ready,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let ready = node.with(Inner::peek_ready)?;
+        out.put(ready)
+    }
+}
+
+export! {
+    /// Takes the Ready that raft_node_peek_ready() has shown, which stays valid.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (it has not been called, or the node has been used since: look
+    /// again).
+    try fn raft_node_accept_ready(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(Inner::accept_ready)
+    }
+}
+
+export! {
     /// The last Ready's work is done: persisted, sent and applied. To be called once after each
     /// raft_node_ready(), except with asynchronous storage writes.
     ///
@@ -726,17 +756,49 @@ impl Inner {
     }
 
     fn ready(&mut self) -> Result<*const raft_ready, Failure> {
+        self.read_storage()?;
+        let mut ready = self.node.ready()?;
+        self.take_account(&mut ready);
+        Ok(self.ready.fill(ready))
+    }
+
+    fn peek_ready(&mut self) -> Result<*const raft_ready, Failure> {
+        self.read_storage()?;
+        let mut ready = self.node.peek_ready()?;
+        if self.own_source().is_some() {
+            ready.reads.clear();
+            ready.snapshot_requests.clear();
+        }
+        Ok(self.ready.fill(ready))
+    }
+
+    fn accept_ready(&mut self) -> Result<(), Failure> {
+        let mut ready = self.node.accept_ready()?;
+        self.take_account(&mut ready);
+        Ok(())
+    }
+
+    /// Reads what the node needs from the storage that it is on.
+    fn read_storage(&mut self) -> Result<(), Failure> {
         if let Some(source) = &mut self.source {
             source.follow_compaction(&mut self.node)?;
             source.answer_pending(&mut self.node)?;
         }
-        let mut ready = self.node.ready()?;
+        Ok(())
+    }
+
+    /// Takes account of a Ready that the host takes.
+    fn take_account(&mut self, ready: &mut Ready) {
         self.to_advance = !self.async_storage_writes;
         // Building the appends of this Ready may have shown that more has to be read.
-        if let Some(source) = self.source.as_mut().filter(|source| !source.show_requests) {
-            source.pending.take(&mut ready);
+        if let Some(source) = self.own_source() {
+            source.pending.take(ready);
         }
-        Ok(self.ready.fill(ready))
+    }
+
+    /// The storage, if requests are answered from it and not shown to the host.
+    fn own_source(&mut self) -> Option<&mut Source> {
+        self.source.as_mut().filter(|source| !source.show_requests)
     }
 
     fn take_requests(&mut self) -> *const raft_requests {

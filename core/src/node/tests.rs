@@ -319,6 +319,34 @@ fn a_ready_must_be_advanced_before_the_next() {
 }
 
 #[test]
+fn a_ready_that_was_looked_at_grows_until_it_is_taken() {
+    for async_writes in [false, true] {
+        let mut member = Member::new(
+            Config {
+                async_storage_writes: async_writes,
+                ..Config::new(1)
+            },
+            &[1],
+        );
+        let node = &mut member.node;
+        assert!(matches!(node.accept_ready(), Err(Error::Misuse(_))));
+        node.campaign().unwrap();
+        let shown = node.peek_ready().unwrap();
+        assert_eq!(node.peek_ready().unwrap(), shown);
+        node.tick().unwrap();
+        // What was shown may be out of date, and is not to be worked on.
+        assert!(matches!(node.accept_ready(), Err(Error::Misuse(_))));
+        let shown = node.peek_ready().unwrap();
+        assert_eq!(node.accept_ready().unwrap(), shown);
+        assert!(matches!(node.accept_ready(), Err(Error::Misuse(_))));
+        if !async_writes {
+            assert!(matches!(node.peek_ready(), Err(Error::Misuse(_))));
+            node.advance().unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_poisoned_node_refuses_everything() {
     let mut cluster = Cluster::of(1);
     let node = &mut cluster.at(1).node;

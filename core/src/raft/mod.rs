@@ -29,7 +29,7 @@ use candidate::Candidate;
 use follower::Follower;
 use leader::Leader;
 
-pub use self::core::Core;
+pub use self::core::{Core, Outbox};
 pub use election::Campaign;
 
 #[cfg(test)]

@@ -93,7 +93,9 @@ impl Member {
 
     /// Does one Ready's work and returns what there is to send.
     pub fn process(&mut self) -> Vec<Message> {
+        let shown = self.node.peek_ready().unwrap();
         let ready = self.node.ready().unwrap();
+        assert_eq!(shown, ready, "to look at a Ready changes nothing");
         if let Some(hard_state) = ready.hard_state {
             self.hard_state = hard_state;
         }

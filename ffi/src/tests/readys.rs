@@ -357,6 +357,34 @@ fn other_calls_do_not_touch_a_ready() {
     assert_eq!(bytes(view.encoded), before);
 }
 
+#[test]
+fn a_ready_is_shown_as_often_as_it_changes_and_taken_once() {
+    let host = Host::leader();
+    let (status, _) = err!(raft_node_accept_ready(host.node));
+    assert_eq!(status, RAFT_ERR_MISUSE);
+    for proposals in 1..4 {
+        host.propose(b"more");
+        let mut shown = null();
+        ok!(raft_node_peek_ready(host.node, &mut shown));
+        assert_eq!(unsafe { &*shown }.entries_len, proposals);
+    }
+    host.propose(b"the last");
+    let (status, _) = err!(raft_node_accept_ready(host.node));
+    assert_eq!(status, RAFT_ERR_MISUSE);
+    let mut shown = null();
+    ok!(raft_node_peek_ready(host.node, &mut shown));
+    let view = unsafe { &*shown };
+    let before = bytes(view.encoded).to_vec();
+    ok!(raft_node_accept_ready(host.node));
+    assert_eq!(bytes(view.encoded), before);
+    assert_eq!(view.entries_len, 4);
+    ok!(raft_storage_save(host.storage, shown));
+    ok!(raft_node_advance(host.node));
+    let mut last = 0;
+    ok!(raft_storage_last_index(host.storage, &mut last));
+    assert_eq!(last, 6, "the first members', the election's and four");
+}
+
 impl Host {
     /// Proposes where there is no leader to take it.
     fn propose_fails(&self) {
