@@ -24,24 +24,107 @@ pub struct Member {
 }
 
 impl Member {
+    /// A member of a group of these voters, which has never run.
     pub fn new(config: Config, voters: &[NodeId]) -> Member {
         let conf_state = ConfState::of_voters(voters.iter().copied());
-        let state = RestartState {
-            conf_state: conf_state.clone(),
-            ..RestartState::default()
+        Member::start(config, conf_state, HardState::default(), &[])
+    }
+
+    /// A member whose stored log has entries of these terms, from index 1 on, and of which nothing
+    /// is applied.
+    pub fn start(
+        config: Config,
+        conf_state: ConfState,
+        hard_state: HardState,
+        terms: &[Term],
+    ) -> Member {
+        let entry = |(index, &term): (Index, &Term)| Entry {
+            term,
+            index,
+            data: Bytes::from(format!("{term}.{index}")),
+            ..Entry::default()
         };
-        Member {
-            node: Node::new(config.clone(), state).unwrap(),
+        let mut member = Member {
+            // Takes its place below.
+            node: Node::new(config.clone(), RestartState::default()).unwrap(),
             config,
-            hard_state: HardState::default(),
-            log: Vec::new(),
+            hard_state,
+            log: (1..).zip(terms).map(entry).collect(),
             conf_state,
             compacted: EntryId::default(),
             snapshot: None,
             applied: Vec::new(),
             applied_index: 0,
             reads: Vec::new(),
+        };
+        member.restart();
+        member
+    }
+
+    /// Takes a message and does all that follows. Returns what there is to send.
+    pub fn hear(&mut self, from: NodeId, term: Term, body: Body) -> Vec<Message> {
+        let to = self.node.id();
+        let message = Message {
+            to,
+            from,
+            term,
+            body,
+        };
+        self.node.step(message.clone()).unwrap_or_else(|error| {
+            panic!("{error}: {message:?}");
+        });
+        self.rest()
+    }
+
+    /// Lets time pass, and does all that follows. Returns what there is to send.
+    pub fn tick(&mut self, ticks: usize) -> Vec<Message> {
+        let mut sent = Vec::new();
+        for _ in 0..ticks {
+            self.node.tick().unwrap();
+            sent.extend(self.rest());
         }
+        sent
+    }
+
+    /// Works until there is nothing left to do. Returns what there is to send.
+    pub fn rest(&mut self) -> Vec<Message> {
+        let mut sent = Vec::new();
+        while self.node.has_ready() {
+            sent.extend(self.process());
+        }
+        sent
+    }
+
+    pub fn role(&self) -> Role {
+        self.node.basic_status().soft_state.role
+    }
+
+    pub fn leader(&self) -> NodeId {
+        self.node.basic_status().soft_state.leader
+    }
+
+    pub fn term(&self) -> Term {
+        self.node.basic_status().hard_state.term
+    }
+
+    pub fn vote(&self) -> NodeId {
+        self.node.basic_status().hard_state.vote
+    }
+
+    pub fn commit(&self) -> Index {
+        self.node.basic_status().hard_state.commit
+    }
+
+    /// The terms of the stored entries.
+    pub fn terms(&self) -> Vec<Term> {
+        self.log.iter().map(|entry| entry.term).collect()
+    }
+
+    /// What the leader knows of a member.
+    pub fn progress(&self, of: NodeId) -> ProgressStatus {
+        let status = self.node.status();
+        let found = status.progress.iter().find(|peer| peer.id == of);
+        *found.expect("only a leader knows, and only of members")
     }
 
     pub fn last_index(&self) -> Index {
@@ -148,27 +231,35 @@ impl Member {
     }
 }
 
-/// Members whose messages cross as bytes. `cut` are the nodes that nobody reaches.
+/// Members whose messages cross as bytes.
 pub struct Cluster {
     pub members: Vec<Member>,
+    /// The nodes that nobody reaches.
     pub cut: Vec<NodeId>,
+    /// Which messages get lost besides.
+    pub lose: Box<dyn Fn(&Message) -> bool>,
+    /// All messages so far, those that got lost included.
+    pub sent: Vec<Message>,
 }
 
 impl Cluster {
-    pub fn with(voters: u64, set: impl Fn(&mut Config)) -> Cluster {
-        let ids: Vec<NodeId> = (1..=voters).collect();
-        let members = ids
-            .iter()
-            .map(|&id| {
-                let mut config = Config::new(id);
-                set(&mut config);
-                Member::new(config, &ids)
-            })
-            .collect();
+    pub fn of_members(members: Vec<Member>) -> Cluster {
         Cluster {
             members,
             cut: Vec::new(),
+            lose: Box::new(|_| false),
+            sent: Vec::new(),
         }
+    }
+
+    pub fn with(voters: u64, set: impl Fn(&mut Config)) -> Cluster {
+        let ids: Vec<NodeId> = (1..=voters).collect();
+        let members = ids.iter().map(|&id| {
+            let mut config = Config::new(id);
+            set(&mut config);
+            Member::new(config, &ids)
+        });
+        Cluster::of_members(members.collect())
     }
 
     pub fn of(voters: u64) -> Cluster {
@@ -177,17 +268,21 @@ impl Cluster {
 
     /// A cluster whose first members are in its log, so that others can join.
     pub fn bootstrapped(voters: u64) -> Cluster {
+        Cluster::bootstrapped_with(voters, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub fn bootstrapped_with(voters: u64, set: impl Fn(&mut Config)) -> Cluster {
         let peers: Vec<(NodeId, Bytes)> = (1..=voters).map(|id| (id, Bytes::new())).collect();
         let mut members = Vec::new();
         for &(id, _) in &peers {
-            let mut member = Member::new(Config::new(id), &[]);
+            let mut config = Config::new(id);
+            set(&mut config);
+            let mut member = Member::new(config, &[]);
             member.node.bootstrap(&peers).unwrap();
             members.push(member);
         }
-        let mut cluster = Cluster {
-            members,
-            cut: Vec::new(),
-        };
+        let mut cluster = Cluster::of_members(members);
         cluster.settle();
         cluster
     }
@@ -201,6 +296,11 @@ impl Cluster {
             .iter_mut()
             .find(|member| member.node.id() == id)
             .unwrap()
+    }
+
+    pub fn get(&self, id: NodeId) -> &Member {
+        let member = self.members.iter().find(|member| member.node.id() == id);
+        member.unwrap()
     }
 
     pub fn settle(&mut self) {
@@ -217,7 +317,9 @@ impl Cluster {
             }
             for message in messages {
                 let (from, to) = (message.from, message.to);
-                if self.cut.contains(&from) || self.cut.contains(&to) {
+                self.sent.push(message.clone());
+                let cut = self.cut.contains(&from) || self.cut.contains(&to);
+                if cut || (self.lose)(&message) {
                     continue;
                 }
                 let bytes = codec::encode_message(&message);
