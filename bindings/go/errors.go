@@ -5,37 +5,58 @@ package raft
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // #include "libraft.h"
 import "C"
 
-// The errors of go.etcd.io/raft. They are returned as they are, so that both == and errors.Is
-// find them.
+// The errors of go.etcd.io/raft, with its texts. They are returned as they are, so that both == and
+// errors.Is find them.
 var (
 	// ErrCompacted says that a Storage no longer has what was asked for.
-	ErrCompacted = errors.New("raft: the requested index has been compacted")
+	ErrCompacted = errors.New("requested index is unavailable due to compaction")
 	// ErrSnapOutOfDate says that a Storage has a snapshot that is at least as new.
-	ErrSnapOutOfDate = errors.New("raft: the storage has a newer snapshot")
+	ErrSnapOutOfDate = errors.New("requested index is older than the existing snapshot")
 	// ErrUnavailable says that a Storage does not have the entries that were asked for.
-	ErrUnavailable = errors.New("raft: the requested entry is not available")
+	ErrUnavailable = errors.New("requested entry at index is unavailable")
 	// ErrSnapshotTemporarilyUnavailable says that a Storage needs time to prepare a snapshot. The
 	// node asks again.
-	ErrSnapshotTemporarilyUnavailable = errors.New("raft: the snapshot is not available yet")
+	ErrSnapshotTemporarilyUnavailable = errors.New("snapshot is temporarily unavailable")
 	// ErrProposalDropped says that a proposal was not taken and may be proposed again;
 	// [RawNode.DropReason] says why.
-	ErrProposalDropped = errors.New("raft: the proposal was dropped")
+	ErrProposalDropped = errors.New("raft proposal dropped")
 	// ErrStepLocalMsg says that a message is of a kind that never travels.
-	ErrStepLocalMsg = errors.New("raft: a local message can't come from a peer")
+	ErrStepLocalMsg = errors.New("raft: cannot step raft local message")
 	// ErrStepPeerNotFound says that a response came from a node that is no member.
-	ErrStepPeerNotFound = errors.New("raft: a response from a node that is no member")
+	ErrStepPeerNotFound = errors.New("raft: cannot step as peer not found")
 	// ErrStopped says that the node has stopped.
-	ErrStopped = errors.New("raft: the node has stopped")
+	ErrStopped = errors.New("raft: stopped")
 )
 
 // ErrClosed says that the node or the storage has been closed. It is not known to
 // go.etcd.io/raft.
 var ErrClosed = errors.New("raft: closed")
+
+// says tells whether a Storage means this Err value. A Storage that was written for go.etcd.io/raft
+// may return the value of that package, which is another one with the same text, and which this
+// package does not import: where errors.Is does not find ours, the texts decide, of the error and
+// of those that it wraps.
+func says(err, value error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, value) || err.Error() == value.Error() {
+		return true
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		return says(err.Unwrap(), value)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(err.Unwrap(), func(err error) bool { return says(err, value) })
+	}
+	return false
+}
 
 // Code is the number of a failure in libraft's C interface, RAFT_ERR_.. in libraft.h.
 type Code int32

@@ -30,9 +30,6 @@ type Logger interface {
 	Panicf(format string, v ...any)
 }
 
-// TraceLogger is the type of Config.TraceLogger. libraft traces nothing.
-type TraceLogger any
-
 var (
 	defaultLogger = &DefaultLogger{Logger: log.New(os.Stderr, "raft ", log.LstdFlags)}
 

@@ -12,7 +12,9 @@ import (
 
 // Storage is where a node's hard state, log and snapshot are; the host writes to it, the node
 // only reads. It is read during [NewRawNode], [RawNode.HasReady] and [RawNode.Ready], on the
-// goroutine that calls them. An error stops that node (see [RawNode.Err]), except where it says otherwise.
+// goroutine that calls them; by a [Node] on its own goroutine. An error stops that node (see
+// [RawNode.Err] and [Monitor]), except where it says otherwise. The Err values may be wrapped, and
+// those of go.etcd.io/raft, which are other values, are known by their text.
 type Storage interface {
 	// InitialState gives the hard state (nil if there is none) and the configuration (not nil) as
 	// of the newest snapshot, or as of Config.Applied.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -62,6 +63,8 @@ type origin struct {
 	view *C.raft_ready
 	// Keeps the owner of the view from being collected.
 	node *RawNode
+	// How many bytes the library made.
+	size int
 
 	hardState       *pb.HardState
 	entries         []*pb.Entry
@@ -197,6 +200,10 @@ func (rn *RawNode) ProposeConfChange(cc pb.ConfChangeI) error {
 	if err != nil {
 		return err
 	}
+	return rn.proposeEncodedConfChange(kind, data)
+}
+
+func (rn *RawNode) proposeEncodedConfChange(kind pb.EntryType, data []byte) error {
 	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
 		start, length := view(data)
 		return C.raft_node_propose_conf_change_encoded(
@@ -220,20 +227,36 @@ func (rn *RawNode) ApplyConfChange(cc pb.ConfChangeI) *pb.ConfState {
 	if err != nil && rn.err == nil {
 		rn.logger.Errorf("%x: a configuration change is refused: %v", rn.id, err)
 	}
-	var state *C.raft_conf_state
-	err = rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_conf_state(node, &state, failure)
-	})
-	result := &pb.ConfState{}
-	if err == nil {
-		encoded := unsafe.Slice((*byte)(state.encoded.data), int(state.encoded.len))
-		err = proto.Unmarshal(encoded, result)
-		C.raft_conf_state_free(state)
-	}
+	result, err := rn.confState()
 	if err != nil {
 		rn.stop("the configuration can't be told", err)
 	}
 	return pb.EnsureConfState(result)
+}
+
+func (rn *RawNode) confState() (*pb.ConfState, error) {
+	var state *C.raft_conf_state
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_conf_state(node, &state, failure)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer C.raft_conf_state_free(state)
+	result := &pb.ConfState{}
+	encoded := unsafe.Slice((*byte)(state.encoded.data), int(state.encoded.len))
+	return result, proto.Unmarshal(encoded, result)
+}
+
+// isMember says whether the configuration has this node, as a voter or as a learner.
+func (rn *RawNode) isMember() bool {
+	state, err := rn.confState()
+	if err != nil {
+		return false
+	}
+	return slices.Contains(state.GetVoters(), rn.id) ||
+		slices.Contains(state.GetVotersOutgoing(), rn.id) ||
+		slices.Contains(state.GetLearners(), rn.id)
 }
 
 // Step hands over a message from a peer, or from a storage worker. An error changes nothing:
@@ -432,10 +455,15 @@ func (rn *RawNode) complain(what string, err error) {
 // stop ends the node for good, and logs why.
 func (rn *RawNode) stop(why string, err error) error {
 	if rn.err == nil {
-		rn.err = fmt.Errorf("%w: %s: %w", ErrStopped, why, err)
+		rn.err = stopped(why, err)
 		rn.logger.Errorf("%x: %v", rn.id, rn.err)
 	}
 	return rn.err
+}
+
+// stopped is the error of a node that can't go on.
+func stopped(why string, err error) error {
+	return fmt.Errorf("%w: %s: %w", ErrStopped, why, err)
 }
 
 // takeReady answers what the node asks for, and takes a batch.
@@ -443,7 +471,10 @@ func (rn *RawNode) takeReady() (Ready, error) {
 	if err := rn.answerRequests(); err != nil {
 		return Ready{}, err
 	}
-	decoded, err := rn.takeNativeReady()
+	decoded, err := rn.nativeReady(
+		func(node *C.raft_node, ready **C.raft_ready, failure **C.raft_error) C.raft_status {
+			return C.raft_node_ready(node, ready, failure)
+		})
 	if err != nil {
 		return Ready{}, err
 	}
@@ -451,14 +482,41 @@ func (rn *RawNode) takeReady() (Ready, error) {
 	return decoded.Ready, rn.answer(decoded.reads, decoded.snapshotRequests)
 }
 
-func (rn *RawNode) takeNativeReady() (*decodedReady, error) {
+// peekReady shows what Ready would give, without taking it. To be called after HasReady, which has
+// answered what the node asks for.
+func (rn *RawNode) peekReady() Ready {
+	decoded, err := rn.nativeReady(
+		func(node *C.raft_node, ready **C.raft_ready, failure **C.raft_error) C.raft_status {
+			return C.raft_node_peek_ready(node, ready, failure)
+		})
+	if err != nil {
+		rn.stop("no Ready can be made", err)
+		return Ready{}
+	}
+	return decoded.Ready
+}
+
+// acceptReady takes what peekReady has shown. Nothing may have been done with the node since.
+func (rn *RawNode) acceptReady() {
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_accept_ready(node, failure)
+	})
+	if err != nil {
+		rn.stop("a Ready can't be accepted", err)
+	}
+}
+
+// nativeReady gets a batch from the library, which is lent until the next one, and decodes it.
+func (rn *RawNode) nativeReady(
+	get func(*C.raft_node, **C.raft_ready, **C.raft_error) C.raft_status,
+) (*decodedReady, error) {
 	if err := rn.Err(); err != nil {
 		return nil, err
 	}
 	rn.takeBack()
 	var native *C.raft_ready
 	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_ready(node, &native, failure)
+		return get(node, &native, failure)
 	})
 	if errors.Is(err, &Error{Code: CodeMisuse}) {
 		return nil, err
@@ -474,6 +532,7 @@ func (rn *RawNode) takeNativeReady() (*decodedReady, error) {
 		return nil, rn.stop("a Ready can't be read", err)
 	}
 	rn.lent = &origin{
+		size:            int(native.encoded.len),
 		view:            native,
 		node:            rn,
 		hardState:       decoded.HardState,

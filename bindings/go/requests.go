@@ -4,7 +4,6 @@
 package raft
 
 import (
-	"errors"
 	"fmt"
 	"sort"
 	"unsafe"
@@ -213,7 +212,7 @@ func (rn *RawNode) answer(reads []readRequest, snapshots []snapshotRequest) erro
 
 func (rn *RawNode) answerRead(request readRequest) error {
 	entries, err := rn.storage.Entries(request.low, request.high, request.maxBytes)
-	if errors.Is(err, ErrCompacted) {
+	if says(err, ErrCompacted) {
 		status, failed := rn.nativeStatus()
 		if failed != nil {
 			return failed
@@ -254,7 +253,7 @@ func (rn *RawNode) answerRead(request readRequest) error {
 
 func (rn *RawNode) answerSnapshot(request snapshotRequest) error {
 	snapshot, err := rn.storage.Snapshot()
-	if err != nil && !errors.Is(err, ErrSnapshotTemporarilyUnavailable) {
+	if err != nil && !says(err, ErrSnapshotTemporarilyUnavailable) {
 		return rn.stop("the storage can't give a snapshot", err)
 	}
 	if err != nil || IsEmptySnap(snapshot) {

@@ -19,6 +19,10 @@ const (
 	LocalApplyThread uint64 = math.MaxUint64 - 1
 )
 
+// CampaignType names a kind of election. It is there for programs that mention it; nothing here
+// takes or gives one.
+type CampaignType string
+
 // StateType is the role of a node in its term.
 type StateType uint64
 
