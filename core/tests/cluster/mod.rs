@@ -6,6 +6,9 @@
 // Each crate that includes this uses another part of it.
 #![allow(dead_code)]
 
+pub mod listing;
+pub mod nodes;
+
 use bytes::Bytes;
 use libraft_core::*;
 

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 /// A read with this name, and what is sent for it.
 fn read(member: &mut Member, name: &'static str) -> Vec<Message> {

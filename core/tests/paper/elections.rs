@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 /// A candidate in a group of `voters`, in term 1, that has asked for votes.
 fn candidate(voters: u64) -> Member {

@@ -2,8 +2,8 @@
 
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 /// Half of the way from 1, 4, 5 to 1, 2, 3.
 fn joint() -> ConfState {

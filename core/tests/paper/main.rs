@@ -4,8 +4,8 @@
 //! does otherwise on purpose, mostly as etcd-io/raft does, the test says so, and shows what holds
 //! instead.
 //!
-//! These tests use nothing but the crate's public interface. `nodes` has their vocabulary,
-//! `cluster` the host that they all share. The list below is compared with the tests that there are.
+//! These tests use nothing but the public interface of the crate. `cluster` has the host that all
+//! tests share, and their vocabulary. The list below is compared with the tests that there are.
 //!
 //! Paper §5.1, thesis §3.3, terms:
 //! - `s5_1_a_server_moves_on_to_any_later_term_that_it_sees`
@@ -209,7 +209,6 @@
 //!   and so the host's.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 mod clients;
 mod elections;
@@ -225,7 +224,6 @@ mod transfer;
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
-mod nodes;
 
 /// The section that a test's name begins with: `5.4.2` of `s5_4_2_a_leader`.
 fn section(test: &str) -> String {
@@ -254,21 +252,7 @@ fn every_test_is_listed_under_its_section() {
         }
     }
 
-    let mut found = BTreeSet::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/paper");
-    for file in std::fs::read_dir(folder).unwrap() {
-        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let mut is_test = false;
-        for line in source.lines() {
-            let name = line
-                .strip_prefix("fn ")
-                .and_then(|rest| rest.split('(').next());
-            if let (true, Some(name)) = (is_test, name) {
-                found.insert(name.to_owned());
-            }
-            is_test = line == "#[test]";
-        }
-    }
+    let mut found = crate::cluster::listing::tests_in("tests/paper");
     found.remove("every_test_is_listed_under_its_section");
     let difference: Vec<_> = listed.symmetric_difference(&found).collect();
     assert!(

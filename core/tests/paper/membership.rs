@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 fn propose_change(leader: &mut Member, kind: ConfChangeKind, id: NodeId) -> Vec<Message> {
     leader.node.propose_conf_change(&change(kind, id)).unwrap();
@@ -92,7 +92,7 @@ fn t4_1_a_configuration_takes_effect_when_it_is_applied() {
     assert_eq!(voters(&leader), [1, 2]);
 
     // 4 and 5 are added: once they are, two of four are no majority.
-    let mut leader = crate::nodes::leader(3, &[]);
+    let mut leader = crate::cluster::nodes::leader(3, &[]);
     propose_change(&mut leader, ConfChangeKind::AddNode, 4);
     leader.hear(2, 1, accept(2));
     assert_eq!(voters(&leader), [1, 2, 3, 4]);
@@ -129,7 +129,7 @@ fn t4_1_no_change_is_taken_before_the_last_one_is_applied() {
     assert!(leader.log[3].is_conf_change());
 
     // Committed is not enough: it counts as long as the host has not applied it.
-    let mut leader = crate::nodes::leader(3, &[]);
+    let mut leader = crate::cluster::nodes::leader(3, &[]);
     propose_change(&mut leader, ConfChangeKind::AddNode, 4);
     let acknowledged = Message {
         to: 1,

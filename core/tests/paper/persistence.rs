@@ -4,7 +4,7 @@ use bytes::Bytes;
 use libraft_core::*;
 
 use crate::cluster::Cluster;
-use crate::nodes::*;
+use crate::cluster::nodes::*;
 
 /// What one Ready asks for with asynchronous storage writes.
 #[derive(Debug, Default)]
@@ -178,6 +178,9 @@ fn t3_8_term_and_vote_are_synced_and_the_commit_index_need_not_be() {
         (3, request_vote(id(1, 1)), Some((3, 2))),
         (4, heartbeat(1), Some((4, NONE))),
         (4, append(id(1, 1), &[], 1), None),
+        (5, vote(false), Some((5, NONE))),
+        // The vote alone.
+        (5, request_vote(id(1, 1)), Some((5, 2))),
     ];
     for (term, body, changed) in steps {
         step(&mut server.node, 2, term, body.clone());

@@ -4,7 +4,7 @@
 use libraft_core::*;
 
 use crate::cluster::Cluster;
-use crate::nodes::*;
+use crate::cluster::nodes::*;
 
 fn with_pre_vote(id: NodeId) -> Config {
     Config {

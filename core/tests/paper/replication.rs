@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 fn command(entry: &Entry) -> &[u8] {
     &entry.data

@@ -2,8 +2,8 @@
 
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 /// Who ends later is more up-to-date: first by the term of the last entry, then by its index.
 /// Nobody votes for a log less up-to-date than its own.

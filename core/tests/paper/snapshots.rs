@@ -2,8 +2,8 @@
 
 use libraft_core::*;
 
+use crate::cluster::nodes::*;
 use crate::cluster::{Cluster, Member};
-use crate::nodes::*;
 
 /// The leader of three with entries 1 to 4 committed, of which 3 has only the first, and its log
 /// compacted up to 3.
@@ -121,13 +121,18 @@ fn t5_1_entries_after_a_snapshot_are_kept() {
 /// A snapshot older than what is committed changes nothing, and is answered with what is.
 #[test]
 fn t5_1_an_old_snapshot_changes_nothing() {
-    let mut follower = node(3, 3, 2, &[1, 2, 2, 2]);
-    follower.hear(1, 2, heartbeat(4));
-    let before = (follower.node.status(), follower.log.clone());
-    for old in [id(2, 2), id(2, 4)] {
-        let answers = follower.hear(1, 2, install(&snapshot(old, [3])));
-        assert_eq!(to(&answers, 1), [accept(4)]);
-        assert_eq!(before, (follower.node.status(), follower.log.clone()));
+    for compacted in [0, 3, 4] {
+        let mut follower = node(3, 3, 2, &[1, 2, 2, 2]);
+        follower.hear(1, 2, heartbeat(4));
+        if compacted > 0 {
+            follower.compact(compacted);
+        }
+        let before = (follower.node.status(), follower.log.clone());
+        for old in [id(1, 1), id(2, 2), id(2, 4)] {
+            let answers = follower.hear(1, 2, install(&snapshot(old, [3])));
+            assert_eq!(to(&answers, 1), [accept(4)]);
+            assert_eq!(before, (follower.node.status(), follower.log.clone()));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use libraft_core::*;
 
 use crate::cluster::Cluster;
-use crate::nodes::*;
+use crate::cluster::nodes::*;
 
 /// One message of every kind that can bring news of a later term.
 fn news() -> Vec<Body> {
@@ -60,7 +60,7 @@ fn s5_1_a_candidate_or_leader_of_an_older_term_becomes_a_follower() {
         }
         // In its own term, what is not a leader's word deposes nobody.
         if !body.is_from_leader() && !is_request_vote(&body) {
-            let mut leader = crate::nodes::leader(3, &[1]);
+            let mut leader = crate::cluster::nodes::leader(3, &[1]);
             leader.hear(2, 2, body.clone());
             assert_eq!(
                 (leader.role(), leader.term()),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use libraft_core::*;
 
 use crate::cluster::Cluster;
-use crate::nodes::*;
+use crate::cluster::nodes::*;
 
 fn dropped(result: Result<()>) -> Option<DropReason> {
     match result {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use libraft_core::*;
 
-use crate::cluster::Member;
+use super::Member;
 
 /// The paper's Raft.
 pub fn plain(id: NodeId) -> Config {
@@ -212,7 +212,7 @@ pub fn install(snapshot: &Snapshot) -> Body {
 
 /// A change of one member.
 pub fn change(kind: ConfChangeKind, node_id: NodeId) -> ConfChange {
-    crate::cluster::change(kind, node_id)
+    super::change(kind, node_id)
 }
 
 /// What is said to `to`.
