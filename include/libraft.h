@@ -146,6 +146,12 @@
 #define RAFT_ERR_RESTART_STATE 9
 
 /**
+ * The request for a snapshot was not taken, and none will come of it; the message says why. It
+ * may be made again.
+ */
+#define RAFT_ERR_SNAPSHOT_REQUEST_DROPPED 10
+
+/**
  * The bytes are not what they should be: no message, no entry, no configuration change.
  */
 #define RAFT_ERR_MALFORMED 20
@@ -815,6 +821,11 @@ typedef struct raft_snapshot_request {
    * The peer that needs it.
    */
   uint64_t to;
+  /**
+   * The lowest index that will do: the peer has asked for a snapshot of it
+   * (raft_node_request_snapshot()). 0 if any does.
+   */
+  uint64_t min_index;
 } raft_snapshot_request;
 
 /**

@@ -25,9 +25,15 @@ pub struct Config {
     /// This node's id; not 0, and below the two largest numbers, which are reserved.
     pub id: NodeId,
     /// Ticks without word from a leader before an election; each wait is drawn anew from
-    /// `[election_ticks, 2 * election_ticks)`. Greater than `heartbeat_ticks`; ten times that is
+    /// `[election_ticks, 2 * election_ticks)`, or between the bounds below. Greater than `heartbeat_ticks`; ten times that is
     /// usual. Default 10.
     pub election_ticks: u32,
+    /// In place of `election_ticks`, the shortest wait for an election; 0 stands for the default.
+    /// At least `election_ticks`: leases and `check_quorum` count on that. Default 0.
+    pub min_election_ticks: u32,
+    /// In place of twice `election_ticks`, the end of the range that a wait is drawn from, itself
+    /// excluded; 0 stands for the default. Greater than the shortest wait. Default 0.
+    pub max_election_ticks: u32,
     /// Ticks between two heartbeats of the leader; at least 1. Default 1.
     pub heartbeat_ticks: u32,
     /// Seeds the randomized election timeouts. Nodes of one cluster should differ; the id is
@@ -39,6 +45,10 @@ pub struct Config {
     /// that has heard from a leader for less than that refuses to vote (thesis §6.2, §4.2.3).
     /// Default true.
     pub check_quorum: bool,
+    /// A voter refuses its vote to a candidate of lower priority, unless that one's log is
+    /// longer. Travels with requests for votes if it is not 0; nodes that know nothing of it
+    /// count as 0. See [`crate::Node::set_priority`]. Default 0.
+    pub priority: i64,
     /// How reads are confirmed. Default [`ReadOnlyOption::Safe`].
     pub read_only: ReadOnlyOption,
     /// At most this many encoded bytes of entries in one append, though at least one entry.
@@ -67,6 +77,11 @@ pub struct Config {
     /// Hand out storage work as messages with their responses attached, instead of in the Ready.
     /// Default false.
     pub async_storage_writes: bool,
+    /// With `async_storage_writes`, a leader hands out committed entries to be applied when at most
+    /// this many of them are not yet persisted here: others have persisted them. A configuration
+    /// change, and what follows it, always waits. See
+    /// [`crate::Node::set_max_apply_unpersisted_entries`] for what the host has to mind. Default 0.
+    pub max_apply_unpersisted_entries: u64,
     /// Drop proposals on followers instead of passing them on. Default false.
     pub disable_proposal_forwarding: bool,
     /// Take configuration changes without checking them against the current configuration when
@@ -82,10 +97,13 @@ impl Config {
         Config {
             id,
             election_ticks: 10,
+            min_election_ticks: 0,
+            max_election_ticks: 0,
             heartbeat_ticks: 1,
             seed: 0,
             pre_vote: true,
             check_quorum: true,
+            priority: 0,
             read_only: ReadOnlyOption::Safe,
             max_size_per_msg: 1 << 20,
             max_committed_size_per_ready: 0,
@@ -96,6 +114,7 @@ impl Config {
             max_pending_reads: 1 << 16,
             coalesce_appends: true,
             async_storage_writes: false,
+            max_apply_unpersisted_entries: 0,
             disable_proposal_forwarding: false,
             disable_conf_change_validation: false,
             step_down_on_removal: false,
@@ -123,6 +142,16 @@ impl Config {
         if self.election_ticks > u32::MAX / 2 {
             return invalid("election_ticks must be at most 2^31 - 1");
         }
+        let (min, max) = self.election_range();
+        if min < self.election_ticks {
+            return invalid("min_election_ticks must be 0 or at least election_ticks");
+        }
+        if max <= min {
+            return invalid(
+                "max_election_ticks (by default twice election_ticks) must be greater than \
+                 min_election_ticks (by default election_ticks)",
+            );
+        }
         if self.max_inflight_msgs == 0 {
             return invalid("max_inflight_msgs must be at least 1");
         }
@@ -136,6 +165,19 @@ impl Config {
             return invalid("read_only = LeaseBased needs check_quorum");
         }
         Ok(())
+    }
+
+    /// The range `[min, max)` that the wait for an election is drawn from, with its defaults filled
+    /// in.
+    pub(crate) fn election_range(&self) -> (u32, u32) {
+        let or = |ticks: u32, default: u32| if ticks == 0 { default } else { ticks };
+        (
+            or(self.min_election_ticks, self.election_ticks),
+            or(
+                self.max_election_ticks,
+                self.election_ticks.saturating_mul(2),
+            ),
+        )
     }
 
     /// The limit on committed entries in one Ready, with its default filled in.

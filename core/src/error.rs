@@ -19,6 +19,9 @@ pub enum Error {
     /// The read was not taken, and no read state will come. It may be asked for again.
     #[error("read index dropped: {0}")]
     ReadDropped(DropReason),
+    /// The request for a snapshot was not taken, and none will come of it; the text says why.
+    #[error("snapshot request dropped: {0}")]
+    SnapshotRequestDropped(&'static str),
     /// The call does not fit the node's state; the text says why.
     #[error("misuse: {0}")]
     Misuse(&'static str),

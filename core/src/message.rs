@@ -49,6 +49,12 @@ pub enum Body {
         /// The best guess of where the logs agree.
         hint: EntryId,
     },
+    /// MsgAppResp with `reject`, of a follower whose log is fine: its state is to be replaced by
+    /// that of a snapshot ([`crate::Node::request_snapshot`]).
+    RequestSnapshot {
+        /// The lowest index that will do; not 0.
+        min_index: Index,
+    },
     /// MsgVote, MsgPreVote: a candidate asks for a vote (paper §5.2).
     RequestVote {
         /// A question only, which changes nothing (thesis §9.6).
@@ -58,6 +64,8 @@ pub enum Body {
         /// The leader itself has asked for this election, so that no lease stands against it
         /// (thesis §3.10).
         transfer: bool,
+        /// The candidate's priority ([`crate::Config::priority`]).
+        priority: i64,
     },
     /// MsgVoteResp, MsgPreVoteResp.
     Vote {
@@ -140,6 +148,7 @@ impl Body {
             self,
             Body::Accept { .. }
                 | Body::Reject { .. }
+                | Body::RequestSnapshot { .. }
                 | Body::Vote { .. }
                 | Body::HeartbeatResp { .. }
                 | Body::ReadIndexResp { .. }

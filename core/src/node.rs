@@ -13,8 +13,11 @@ use crate::message::{Body, Message};
 use crate::raft::{Outbox, Raft, invariants};
 use crate::ready::Ready;
 use crate::status::{BasicStatus, Status};
+use crate::tracker::InflightLimits;
 use crate::types::*;
 
+#[cfg(test)]
+mod extension_tests;
 #[cfg(test)]
 mod parity_tests;
 #[cfg(test)]
@@ -271,6 +274,119 @@ impl Node {
         self.call(|node| node.raft.call(NONE, Body::ForgetLeader))
     }
 
+    /// Asks the leader for a snapshot in place of what this node has applied, although its log is
+    /// fine: for a host whose state machine is damaged. It comes as [`Ready::snapshot`], at this
+    /// node's last index or later; until then, no entries are taken. The leader's host is asked
+    /// again with each heartbeat for as long as it has none that is new enough.
+    ///
+    /// A change of the leader ends the request, and so does a leader that goes on sending entries
+    /// for an election timeout, as etcd-io/raft's do, since they don't know of it.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotRequestDropped`]: there is no leader or it is this node, a snapshot is
+    /// being installed or has been asked for, or no entry of the present term has come yet.
+    pub fn request_snapshot(&mut self) -> Result<()> {
+        self.call(|node| node.raft.request_snapshot())
+    }
+
+    // What can be set while it runs.
+
+    /// Sets [`Config::priority`].
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn set_priority(&mut self, priority: i64) -> Result<()> {
+        self.call(|node| {
+            node.raft.core_mut().config.priority = priority;
+            Ok(())
+        })
+    }
+
+    /// From now on, at most so many appends and payload bytes are in flight to this member, in
+    /// place of [`Config::max_inflight_msgs`] and [`Config::max_inflight_bytes`], and also when
+    /// this node comes to lead later. 0 bytes stand for no limit; 0 messages keep all entries back
+    /// that need not be sent to find out what the member has. What is on its way already counts:
+    /// a window that becomes too small for it is full until that has arrived.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for the member 0.
+    pub fn set_inflight_limits(
+        &mut self,
+        id: NodeId,
+        max_messages: u32,
+        max_bytes: u64,
+    ) -> Result<()> {
+        self.call(|node| {
+            if id == NONE {
+                return Err(Error::Misuse("0 is no node"));
+            }
+            let limits = InflightLimits::new(max_messages, max_bytes);
+            node.raft.set_inflight_limits(id, limits);
+            Ok(())
+        })
+    }
+
+    /// Sets [`Config::max_apply_unpersisted_entries`], which matters with asynchronous storage
+    /// writes, and while this node leads.
+    ///
+    /// Entries that are handed out so are committed, and safe with others, but a crash may leave
+    /// this node's state machine ahead of its log. A state machine that is durable on its own has
+    /// to know up to where it has applied. After such a crash, the host starts the node with
+    /// [`RestartState::applied`] = its log's last index, and passes over the entries that come back
+    /// to be applied and that the state machine has already; an `applied` beyond the log is an
+    /// error. Configuration changes never run ahead, so that none is among them. Nor may the log
+    /// be compacted beyond what is persisted.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn set_max_apply_unpersisted_entries(&mut self, entries: u64) -> Result<()> {
+        self.call(|node| {
+            node.raft.core_mut().config.max_apply_unpersisted_entries = entries;
+            Ok(())
+        })
+    }
+
+    /// With group commit, this node commits as a leader only what members of two commit groups
+    /// have, besides a majority: [`Node::assign_commit_groups`] says who belongs where. While it
+    /// knows of only one group or none, and of a voter that has none, only what all voters have;
+    /// with all of them in one group, a majority is enough. In a joint configuration, each half
+    /// has to have it so. Off at first; kept in memory only.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn enable_group_commit(&mut self, enable: bool) -> Result<()> {
+        self.call(|node| {
+            node.raft.enable_group_commit(enable);
+            Ok(())
+        })
+    }
+
+    /// Puts members into commit groups, numbered from 1; others stay where they are. It outlasts
+    /// changes of this node's role and of the members, but not a restart.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for a member or a group 0; nothing has changed.
+    pub fn assign_commit_groups(&mut self, groups: &[(NodeId, u64)]) -> Result<()> {
+        self.call(|node| node.raft.assign_commit_groups(groups))
+    }
+
+    /// Takes all members out of their commit groups.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn clear_commit_groups(&mut self) -> Result<()> {
+        self.call(|node| {
+            node.raft.clear_commit_groups();
+            Ok(())
+        })
+    }
+
+    /// Whether everything that is committed has reached two commit groups. `None` if this node
+    /// can't tell: it has to lead, and to have applied an entry of its term.
+    pub fn is_group_commit_consistent(&self) -> Option<bool> {
+        self.raft.is_group_commit_consistent()
+    }
+
     /// A message to this peer could not be delivered.
     ///
     /// # Errors
@@ -354,9 +470,10 @@ impl Node {
     /// The host has dropped the log's entries below `first_index`.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if the node still needs some of them: only what is applied may go.
+    /// [`Error::Misuse`] if the node still needs some of them: only what is applied, and persisted
+    /// here, may go.
     pub fn compacted(&mut self, first_index: Index) -> Result<()> {
-        self.call(|node| node.raft.core_mut().log.compact(first_index))
+        self.call(|node| node.raft.compact(first_index))
     }
 
     // What goes out.
@@ -369,7 +486,7 @@ impl Node {
         let (core, log) = (self.raft.core(), &self.raft.core().log);
         let outbox = &core.outbox;
         let hard_state = core.hard_state();
-        let has_next_to_apply = log.has_next_to_apply(self.allow_unstable())
+        let has_next_to_apply = log.has_next_to_apply(self.raft.apply_ahead())
             && (log.is_next_to_apply_at_hand() || log.apply_read().is_none());
         !outbox.messages.is_empty()
             || !outbox.after_append.is_empty()
@@ -494,7 +611,7 @@ impl Node {
         let shown = self.shown_hard_state;
 
         let entries = log.next_to_persist();
-        let committed_entries = match log.next_to_apply(self.allow_unstable()) {
+        let committed_entries = match log.next_to_apply(self.raft.apply_ahead()) {
             Fetch::Entries(entries) => entries,
             Fetch::Read { .. } => Vec::new(),
         };
@@ -526,7 +643,7 @@ impl Node {
 
     /// Takes account of what a Ready hands out.
     fn take_account(&mut self, ready: &Ready, own_messages: Vec<Message>) {
-        let allow_unstable = self.allow_unstable();
+        let ahead = self.raft.apply_ahead();
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
         let log = &mut self.raft.core_mut().log;
         let last = log.has_unstable().then(|| log.last());
@@ -538,7 +655,7 @@ impl Node {
         });
         if let Some(batch) = &applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
-            log.accept_applying(index, bytes, allow_unstable);
+            log.accept_applying(index, bytes, ahead);
         }
         self.shown_soft_state = soft_state;
         self.shown_hard_state = hard_state;
@@ -610,13 +727,7 @@ impl Node {
     /// Sends what has been put off until now, and asks for what it needs from storage.
     fn make_requests(&mut self) {
         self.raft.flush();
-        self.raft.request_entries_to_apply(self.allow_unstable());
-    }
-
-    /// Whether committed entries are handed out before they are persisted here. With synchronous
-    /// writes the host persists them first anyway, being given both in one Ready.
-    fn allow_unstable(&self) -> bool {
-        !self.async_storage_writes
+        self.raft.request_entries_to_apply(self.raft.apply_ahead());
     }
 
     // What it says when asked.

@@ -361,6 +361,8 @@ pub struct SnapshotRequest {
     pub id: RequestId,
     /// The peer that needs it.
     pub to: NodeId,
+    /// The lowest index that will do: the peer has asked for a snapshot of it. 0 if any does.
+    pub min_index: Index,
 }
 
 /// What became of a snapshot that was sent; see [`crate::Node::report_snapshot`].

@@ -116,6 +116,7 @@ impl From<Error> for Failure {
             Error::InvalidRestartState(_) => RAFT_ERR_RESTART_STATE,
             Error::ProposalDropped(_) => RAFT_ERR_DROPPED,
             Error::ReadDropped(_) => RAFT_ERR_READ_DROPPED,
+            Error::SnapshotRequestDropped(_) => RAFT_ERR_SNAPSHOT_REQUEST_DROPPED,
             Error::Misuse(_) => RAFT_ERR_MISUSE,
             Error::ConfChange(_) => RAFT_ERR_CONF_CHANGE,
             Error::WrongAnswer(_) => RAFT_ERR_WRONG_ANSWER,

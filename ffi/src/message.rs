@@ -149,7 +149,9 @@ fn message_type(body: &Body) -> raft_message_type {
     match body {
         Body::Propose { .. } => RAFT_MSG_PROP,
         Body::Append { .. } => RAFT_MSG_APP,
-        Body::Accept { .. } | Body::Reject { .. } => RAFT_MSG_APP_RESP,
+        Body::Accept { .. } | Body::Reject { .. } | Body::RequestSnapshot { .. } => {
+            RAFT_MSG_APP_RESP
+        }
         Body::RequestVote { pre: false, .. } => RAFT_MSG_VOTE,
         Body::RequestVote { pre: true, .. } => RAFT_MSG_PRE_VOTE,
         Body::Vote { pre: false, .. } => RAFT_MSG_VOTE_RESP,

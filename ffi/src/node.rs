@@ -823,10 +823,11 @@ impl Inner {
 
 impl Source {
     /// Tells the core what the host has dropped from the storage. What the core counts as not
-    /// applied yet, because the host compacts before it advances, waits for the next time.
+    /// applied or not persisted yet, because the host compacts before it advances, waits for the next time.
     fn follow_compaction(&mut self, node: &mut Node) -> Result<(), Failure> {
-        let applied = node.basic_status().applied;
-        let first_index = self.storage.first_index().min(applied + 1);
+        let status = node.basic_status();
+        let done = status.applied.min(status.persisted);
+        let first_index = self.storage.first_index().min(done + 1);
         if first_index > self.first_index {
             node.compacted(first_index)?;
             self.first_index = first_index;
@@ -886,9 +887,10 @@ impl Source {
     /// Those of a damaged storage.
     fn read_snapshot(&self, node: &mut Node, request: &SnapshotRequest) -> Result<(), Failure> {
         match self.storage.snapshot() {
-            Ok(snapshot) if !snapshot.is_empty() => {
+            Ok(snapshot) if !snapshot.is_empty() && snapshot.id.index >= request.min_index => {
                 Ok(node.provide_snapshot(request.id, snapshot)?)
             }
+            // The host makes one, or makes a newer one, in its own time.
             Ok(_) => Ok(node.snapshot_failed(request.id)?),
             Err(error) => {
                 node.snapshot_failed(request.id)?;

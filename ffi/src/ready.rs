@@ -55,6 +55,9 @@ pub struct raft_snapshot_request {
     pub id: u64,
     /// The peer that needs it.
     pub to: u64,
+    /// The lowest index that will do: the peer has asked for a snapshot of it
+    /// (raft_node_request_snapshot()). 0 if any does.
+    pub min_index: u64,
 }
 
 impl From<&ReadRequest> for raft_read_request {
@@ -73,6 +76,7 @@ impl From<&SnapshotRequest> for raft_snapshot_request {
         raft_snapshot_request {
             id: request.id,
             to: request.to,
+            min_index: request.min_index,
         }
     }
 }
@@ -321,6 +325,7 @@ impl Content {
             let message = out::SnapshotRequest {
                 id: request.id,
                 to: request.to,
+                min_index: request.min_index,
             };
             field(buffer, 10, &message);
             self.snapshot_requests.push(request.into());

@@ -30,6 +30,9 @@ pub const RAFT_ERR_CONF_CHANGE: raft_status = 7;
 pub const RAFT_ERR_WRONG_ANSWER: raft_status = 8;
 /// The state to restart from contradicts itself.
 pub const RAFT_ERR_RESTART_STATE: raft_status = 9;
+/// The request for a snapshot was not taken, and none will come of it; the message says why. It
+/// may be made again.
+pub const RAFT_ERR_SNAPSHOT_REQUEST_DROPPED: raft_status = 10;
 
 /// The bytes are not what they should be: no message, no entry, no configuration change.
 pub const RAFT_ERR_MALFORMED: raft_status = 20;
@@ -84,6 +87,7 @@ fn name(status: raft_status) -> &'static std::ffi::CStr {
         RAFT_ERR_CONF_CHANGE => c"RAFT_ERR_CONF_CHANGE",
         RAFT_ERR_WRONG_ANSWER => c"RAFT_ERR_WRONG_ANSWER",
         RAFT_ERR_RESTART_STATE => c"RAFT_ERR_RESTART_STATE",
+        RAFT_ERR_SNAPSHOT_REQUEST_DROPPED => c"RAFT_ERR_SNAPSHOT_REQUEST_DROPPED",
         RAFT_ERR_MALFORMED => c"RAFT_ERR_MALFORMED",
         RAFT_ERR_IMPOSSIBLE => c"RAFT_ERR_IMPOSSIBLE",
         RAFT_ERR_LOCAL_MESSAGE => c"RAFT_ERR_LOCAL_MESSAGE",

@@ -408,6 +408,9 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
             entries: entries_from_proto(message.entries)?,
             commit,
         },
+        Type::MsgAppResp if reject && message.request_snapshot() != 0 => Body::RequestSnapshot {
+            min_index: bounded(message.request_snapshot())?,
+        },
         Type::MsgAppResp if reject => Body::Reject {
             index,
             hint: EntryId {
@@ -420,6 +423,7 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
             pre: kind == Type::MsgPreVote,
             last: id,
             transfer: context == TRANSFER_CONTEXT,
+            priority: message.priority(),
         },
         Type::MsgVoteResp | Type::MsgPreVoteResp => Body::Vote {
             pre: kind == Type::MsgPreVoteResp,
@@ -541,13 +545,24 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             wire.log_term = Some(hint.term);
             Type::MsgAppResp
         }
+        Body::RequestSnapshot { min_index } => {
+            // A rejection of index 0 is stale to every leader: nobody has less than that.
+            wire.index = Some(0);
+            wire.reject = Some(true);
+            wire.reject_hint = Some(0);
+            wire.log_term = Some(0);
+            wire.request_snapshot = Some(*min_index);
+            Type::MsgAppResp
+        }
         Body::RequestVote {
             pre,
             last,
             transfer,
+            priority,
         } => {
             wire.index = Some(last.index);
             wire.log_term = Some(last.term);
+            wire.priority = (*priority != 0).then_some(*priority);
             wire.context = transfer.then(|| Bytes::from_static(TRANSFER_CONTEXT));
             if *pre {
                 Type::MsgPreVote

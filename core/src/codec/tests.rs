@@ -87,6 +87,7 @@ fn peer_body() -> impl Strategy<Value = Body> {
         (position(), entry_id()).prop_map(|(index, hint)| Body::Reject { index, hint }),
         (any::<bool>(), entry_id(), any::<bool>()).prop_map(|(pre, last, transfer)| {
             Body::RequestVote {
+                priority: -3,
                 pre,
                 last,
                 transfer,

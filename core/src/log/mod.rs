@@ -31,6 +31,17 @@ pub struct LogLimits {
     pub cached_bytes: u64,
 }
 
+/// How far the entries that are handed out to be applied may be ahead of those that are persisted
+/// here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyAhead {
+    /// As far as they are committed: the host persists what is in a Ready before it applies any
+    /// of it.
+    WithinReady,
+    /// By so many, and by no configuration change.
+    UpTo(u64),
+}
+
 /// Entries, or where to get them from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetch {
@@ -112,7 +123,10 @@ impl Log {
             return Err(invalid("the commit index is beyond the last index"));
         }
         if state.applied > last {
-            return Err(invalid("the applied index is beyond the last index"));
+            return Err(invalid(
+                "the applied index is beyond the last index; a state machine that is ahead of the \
+                 log starts at its last index, and passes over what it has",
+            ));
         }
         // The commit index is persisted without a sync, so that it may lag behind what has been
         // applied or compacted; both imply that it was committed.
@@ -374,12 +388,11 @@ impl Log {
 
     // Applying.
 
-    /// Whether committed entries wait to be handed out, in memory or in storage. Those that are
-    /// not persisted here count if `allow_unstable`.
-    pub fn has_next_to_apply(&self, allow_unstable: bool) -> bool {
+    /// Whether committed entries wait to be handed out, in memory or in storage.
+    pub fn has_next_to_apply(&self, ahead: ApplyAhead) -> bool {
         !self.applying_paused
             && self.snapshot.is_none()
-            && self.applying < self.max_appliable(allow_unstable)
+            && self.applying < self.max_appliable(ahead)
     }
 
     /// Whether [`Log::next_to_apply`] would find the first of them in memory.
@@ -393,20 +406,28 @@ impl Log {
         read || next >= self.window.first_index()
     }
 
-    fn max_appliable(&self, allow_unstable: bool) -> Index {
-        if allow_unstable {
-            self.committed
-        } else {
-            self.committed.min(self.persisted)
+    fn max_appliable(&self, ahead: ApplyAhead) -> Index {
+        let ApplyAhead::UpTo(entries) = ahead else {
+            return self.committed;
+        };
+        let max = self.committed.min(self.persisted.saturating_add(entries));
+        // A configuration must not come into force that a restart would not find in the log.
+        let unpersisted_change = self
+            .conf_changes
+            .iter()
+            .find(|&&change| change > self.persisted);
+        match unpersisted_change {
+            Some(&change) if change <= max => change - 1,
+            _ => max,
         }
     }
 
     /// The next committed entries, as many as the limit allows.
-    pub fn next_to_apply(&self, allow_unstable: bool) -> Fetch {
-        if !self.has_next_to_apply(allow_unstable) {
+    pub fn next_to_apply(&self, ahead: ApplyAhead) -> Fetch {
+        if !self.has_next_to_apply(ahead) {
             return Fetch::Entries(Vec::new());
         }
-        let (low, high) = (self.applying + 1, self.max_appliable(allow_unstable) + 1);
+        let (low, high) = (self.applying + 1, self.max_appliable(ahead) + 1);
         let mut budget = Budget::new(self.next_apply_bytes());
         let mut entries = Vec::new();
         let mut next = low;
@@ -466,13 +487,13 @@ impl Log {
     }
 
     /// Entries up to `index`, of the given size, have been handed out to be applied.
-    pub fn accept_applying(&mut self, index: Index, bytes: u64, allow_unstable: bool) {
+    pub fn accept_applying(&mut self, index: Index, bytes: u64, ahead: ApplyAhead) {
         assert!(index <= self.committed, "only what is committed is applied");
         self.applying = index;
         self.applying_bytes += bytes;
         // More that could be applied means that the limit cut it short.
-        self.applying_paused = self.applying_bytes >= self.limits.applying_bytes
-            || index < self.max_appliable(allow_unstable);
+        self.applying_paused =
+            self.applying_bytes >= self.limits.applying_bytes || index < self.max_appliable(ahead);
         while self
             .chunk
             .entries

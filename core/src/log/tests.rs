@@ -47,7 +47,7 @@ fn persist(log: &mut Log) {
 }
 
 fn handed_out(log: &Log) -> Vec<Entry> {
-    match log.next_to_apply(true) {
+    match log.next_to_apply(ApplyAhead::WithinReady) {
         Fetch::Entries(entries) => entries,
         other => panic!("{other:?}"),
     }
@@ -130,7 +130,7 @@ fn nothing_is_applied_before_a_snapshot_is() {
     });
     log.append([entry(5, 11)]);
     log.commit_to(11);
-    assert!(!log.has_next_to_apply(true));
+    assert!(!log.has_next_to_apply(ApplyAhead::WithinReady));
     log.snapshot_persisted(10);
     log.applied_to(10, 0);
     assert_eq!(handed_out(&log), [entry(5, 11)]);
@@ -156,11 +156,11 @@ fn unpersisted_entries_are_applied_only_if_allowed() {
     log.commit_to(2);
     log.accept_unstable();
     log.persisted_to(id(1, 1));
-    assert!(log.has_next_to_apply(false));
-    log.accept_applying(1, 5, false);
+    assert!(log.has_next_to_apply(ApplyAhead::UpTo(0)));
+    log.accept_applying(1, 5, ApplyAhead::UpTo(0));
     log.applied_to(1, 5);
-    assert!(!log.has_next_to_apply(false));
-    assert!(log.has_next_to_apply(true));
+    assert!(!log.has_next_to_apply(ApplyAhead::UpTo(0)));
+    assert!(log.has_next_to_apply(ApplyAhead::WithinReady));
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn handing_out_stops_at_the_limit_until_something_is_applied() {
     log.append(entries(&[1; 5]));
     log.commit_to(5);
     assert_eq!(handed_out(&log).len(), 2);
-    log.accept_applying(2, 2 * size, true);
-    assert!(!log.has_next_to_apply(true));
+    log.accept_applying(2, 2 * size, ApplyAhead::WithinReady);
+    assert!(!log.has_next_to_apply(ApplyAhead::WithinReady));
     log.applied_to(2, 2 * size);
     assert_eq!(handed_out(&log), [entry(1, 3), entry(1, 4)]);
 }

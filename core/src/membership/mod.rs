@@ -8,7 +8,7 @@
 mod change;
 
 use crate::error::ConfChangeError;
-use crate::quorum::{self, VoteResult};
+use crate::quorum::{self, Group, GroupCommitted, VoteResult};
 use crate::types::{ConfState, Index, NodeId};
 
 #[cfg(test)]
@@ -96,6 +96,15 @@ impl Membership {
     /// The highest index that both majorities have acknowledged.
     pub fn committed_index(&self, acked: impl Fn(NodeId) -> Option<Index>) -> Index {
         quorum::committed_index(self.halves(), acked)
+    }
+
+    /// The highest index that both majorities have acknowledged, with two groups in each.
+    pub fn group_committed_index(
+        &self,
+        acked: impl Fn(NodeId) -> Option<Index>,
+        group: impl Fn(NodeId) -> Group,
+    ) -> GroupCommitted {
+        quorum::group_committed_index(self.halves(), acked, group)
     }
 
     /// What the votes so far come to.

@@ -1,5 +1,6 @@
 //! Clusters under random faults, each from one seed: what was applied anywhere is the same
-//! everywhere, no term has two leaders, and a healed cluster comes back to work.
+//! everywhere, no term has two leaders, and a healed cluster comes back to work. The
+//! settings are drawn from the seed too, those of the extensions included.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::cluster::Member;
 use crate::codec;
 use crate::config::Config;
 use crate::error::Error;
-use crate::message::Message;
+use crate::message::{Body, Message};
+use crate::quorum;
 use crate::types::*;
 
 const SEEDS: u64 = 300;
@@ -22,11 +24,18 @@ struct World {
     peers: Vec<(NodeId, Bytes)>,
     members: Vec<Member>,
     network: Vec<Message>,
+    /// How often of ten times it is a member's append worker that gets on, and not its apply
+    /// worker.
+    append_share: Vec<u32>,
     /// The leader of each term.
     leaders: BTreeMap<Term, NodeId>,
     /// The entry at each index, as first applied by anybody.
     applied: BTreeMap<Index, Entry>,
     proposed: u64,
+    /// Snapshots that were installed although their owners had the entries.
+    reinstalled: u64,
+    /// How often a node had applied more than it had persisted.
+    applied_ahead: u64,
 }
 
 impl World {
@@ -37,6 +46,8 @@ impl World {
         // These must be the same everywhere: a node without either would not tell a leader that it
         // has a newer term, nor could it win against others that have a lease.
         let (pre_vote, check_quorum) = (rng.bool(), rng.bool());
+        let async_storage_writes = rng.u32(..3) == 0;
+        let prioritized = rng.u32(..3) == 0;
         let members = peers
             .iter()
             .map(|&(id, _)| {
@@ -48,19 +59,62 @@ impl World {
                 config.max_size_per_msg = rng.u64(1..200);
                 config.max_inflight_msgs = rng.u32(1..5);
                 config.max_cached_bytes = rng.u64(0..500);
+                config.async_storage_writes = async_storage_writes;
+                if prioritized {
+                    config.priority = rng.i64(-1..=1);
+                }
+                if rng.bool() {
+                    config.max_apply_unpersisted_entries = rng.u64(..10);
+                }
+                if rng.bool() {
+                    config.min_election_ticks = rng.u32(10..15);
+                    config.max_election_ticks = rng.u32(16..30);
+                }
                 let mut member = Member::new(config, &[]);
                 member.node.bootstrap(&peers).unwrap();
                 member
             })
             .collect();
-        World {
+        let append_share = peers.iter().map(|_| rng.u32(1..10)).collect();
+        let mut world = World {
             rng,
             peers,
             members,
             network: Vec::new(),
+            append_share,
             leaders: BTreeMap::new(),
             applied: BTreeMap::new(),
             proposed: 0,
+            reinstalled: 0,
+            applied_ahead: 0,
+        };
+        if world.rng.u32(..3) == 0 {
+            world.assign_groups();
+        }
+        world
+    }
+
+    /// Everybody is told the same commit groups.
+    fn assign_groups(&mut self) {
+        let kinds = self.rng.u64(1..=3);
+        let mut groups = Vec::new();
+        for &(id, _) in &self.peers {
+            let group = self.rng.u64(..=kinds);
+            if group > 0 {
+                groups.push((id, group));
+            }
+        }
+        for member in &mut self.members {
+            member.set_groups(&groups);
+        }
+    }
+
+    /// How many things happen to it. With storage workers, it takes more until something comes of
+    /// them.
+    fn events(&self) -> usize {
+        match self.members[0].config.async_storage_writes {
+            true => 4 * EVENTS,
+            false => EVENTS,
         }
     }
 
@@ -69,7 +123,7 @@ impl World {
     }
 
     fn event(&mut self) {
-        match self.rng.u32(..100) {
+        match self.rng.u32(..120) {
             0..30 => {
                 let place = self.any_member();
                 self.members[place].node.tick().unwrap();
@@ -107,10 +161,28 @@ impl World {
             98..99 => {
                 let place = self.any_member();
                 let member = &mut self.members[place];
-                let (first, applied) = (member.compacted.index, member.applied_index);
-                if applied > first + 5 {
-                    member.compact(applied - 2);
+                let status = member.node.basic_status();
+                let (first, last) = (member.compacted.index, status.applied.min(status.persisted));
+                if last > first + 5 {
+                    member.compact(last - 2);
                 }
+            }
+            99..117 => {
+                let place = self.any_member();
+                self.work(place);
+            }
+            117..118 => {
+                let place = self.any_member();
+                match self.members[place].node.request_snapshot() {
+                    Ok(()) | Err(Error::SnapshotRequestDropped(_)) => {}
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            118..119 => {
+                let (place, target) = (self.any_member(), self.any_member() as u64 + 1);
+                let (messages, bytes) = (self.rng.u32(1..6), self.rng.u64(..500));
+                let node = &mut self.members[place].node;
+                node.set_inflight_limits(target, messages, bytes).unwrap();
             }
             _ => {
                 let (place, target) = (self.any_member(), self.any_member() as u64 + 1);
@@ -133,15 +205,30 @@ impl World {
             0 => self.network[place].clone(),
             _ => self.network.swap_remove(place),
         };
-        if self.rng.u32(..10) > 0 {
+        let arrives = self.rng.u32(..10) > 0;
+        if arrives {
             self.step(&message);
+        }
+        if let Body::InstallSnapshot { .. } = message.body {
+            // The one message whose fate a leader has to be told.
+            let status = match arrives {
+                true => SnapshotStatus::Finish,
+                false => SnapshotStatus::Failure,
+            };
+            let sender = &mut self.members[message.from as usize - 1].node;
+            sender.report_snapshot(message.to, status).unwrap();
         }
     }
 
     fn step(&mut self, message: &Message) {
         let bytes = codec::encode_message(message);
         let member = &mut self.members[message.to as usize - 1];
+        let committed = member.node.basic_status().hard_state.commit;
         allow_drops(member.node.step_bytes(bytes.into()));
+        if let Body::InstallSnapshot { snapshot } = &message.body {
+            let installs = member.node.raft.core().log.has_unstable_snapshot();
+            self.reinstalled += u64::from(installs && snapshot.id.index == committed);
+        }
     }
 
     fn process(&mut self, place: usize) {
@@ -151,7 +238,21 @@ impl World {
         }
     }
 
+    /// One of the storage workers does something.
+    fn work(&mut self, place: usize) {
+        let member = &mut self.members[place];
+        if self.rng.u32(..10) < self.append_share[place] {
+            let sent = member.work_append();
+            self.network.extend(sent);
+        } else {
+            member.work_apply();
+            let status = member.node.basic_status();
+            self.applied_ahead += u64::from(status.applied > status.persisted);
+        }
+    }
+
     fn check(&mut self) {
+        let mut newest = 0;
         for member in &mut self.members {
             let status = member.node.basic_status();
             if status.soft_state.role == Role::Leader {
@@ -162,6 +263,7 @@ impl World {
                 assert_eq!(*leader, status.id, "two leaders in one term");
             }
             for entry in member.applied.drain(..) {
+                newest = newest.max(entry.index);
                 let first = self
                     .applied
                     .entry(entry.index)
@@ -169,6 +271,21 @@ impl World {
                 assert_eq!(*first, entry, "two entries at one index");
             }
         }
+        self.check_stored_in_groups(newest);
+    }
+
+    /// What has been applied anywhere is stored wherever the commit groups ask for.
+    fn check_stored_in_groups(&self, applied: Index) {
+        let Some(groups) = &self.members[0].groups else {
+            return;
+        };
+        let voters: Vec<NodeId> = self.peers.iter().map(|&(id, _)| id).collect();
+        let stored = |id: NodeId| Some(self.members[id as usize - 1].last_index());
+        let group = |id| groups.iter().find(|of| of.0 == id).map_or(0, |of| of.1);
+        let committed = quorum::group_committed_index([&voters, &[]], stored, group).index;
+        // The first members' entries are committed from the start.
+        let needed = applied > self.peers.len() as u64;
+        assert!(!needed || applied <= committed, "{applied} > {committed}");
     }
 
     /// No more faults: there must be a leader soon, and everybody must catch up.
@@ -177,6 +294,11 @@ impl World {
             for place in 0..self.members.len() {
                 self.members[place].node.tick().unwrap();
                 self.process(place);
+                let member = &mut self.members[place];
+                while !member.to_append.is_empty() || !member.to_apply.is_empty() {
+                    self.network.extend(member.work_append());
+                    member.work_apply();
+                }
             }
             for message in std::mem::take(&mut self.network) {
                 self.step(&message);
@@ -205,20 +327,23 @@ fn allow_drops(result: crate::Result<()>) {
 
 #[test]
 fn clusters_agree_under_faults_and_recover() {
-    let mut applied = 0;
+    let (mut applied, mut reinstalled, mut ahead) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
-        for _ in 0..EVENTS {
+        for _ in 0..world.events() {
             world.event();
         }
         world.heal();
         applied += world.applied.len();
+        reinstalled += world.reinstalled;
+        ahead += world.applied_ahead;
     }
     // The faults must not be so many that nothing was tried at all.
     assert!(
         applied > 10 * SEEDS as usize,
         "only {applied} entries were applied"
     );
+    assert!(reinstalled > 0 && ahead > 0, "{reinstalled}, {ahead}");
 }
 
 #[test]

@@ -1,13 +1,27 @@
 //! Two majorities at once, as a joint configuration needs them (paper §6). A configuration that
 //! is not joint has an empty second half, which agrees to everything.
 
-use super::{VoteResult, majority};
+use super::{Group, GroupCommitted, VoteResult, majority};
 use crate::types::{Index, NodeId};
 
 /// The highest index that a majority of each half has acknowledged.
 pub fn committed_index(halves: [&[NodeId]; 2], acked: impl Fn(NodeId) -> Option<Index>) -> Index {
     let [incoming, outgoing] = halves.map(|half| majority::committed_index(half, &acked));
     incoming.min(outgoing)
+}
+
+/// The same, if two groups of voters have to have it besides: within each half.
+pub fn group_committed_index(
+    halves: [&[NodeId]; 2],
+    acked: impl Fn(NodeId) -> Option<Index>,
+    group: impl Fn(NodeId) -> Group,
+) -> GroupCommitted {
+    let [incoming, outgoing] =
+        halves.map(|half| majority::group_committed_index(half, &acked, &group));
+    GroupCommitted {
+        index: incoming.index.min(outgoing.index),
+        by_groups: incoming.by_groups && outgoing.by_groups,
+    }
 }
 
 /// What the votes so far come to: both halves must elect, either can refuse.

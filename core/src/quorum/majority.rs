@@ -1,6 +1,6 @@
 //! One majority of one set of voters.
 
-use super::VoteResult;
+use super::{Group, GroupCommitted, UNASSIGNED, VoteResult};
 use crate::types::{Index, NodeId};
 
 /// Groups of up to this many voters are counted without an allocation.
@@ -27,6 +27,48 @@ pub fn committed_index(voters: &[NodeId], acked: &impl Fn(NodeId) -> Option<Inde
     // In ascending order, as many voters are at this place or above it as make a majority.
     let (_, committed, _) = indexes.select_nth_unstable(count - majority(count));
     *committed
+}
+
+/// The highest index that more than half of the voters have, and voters of at least two groups
+/// among them. Where all voters are of one group, a majority is enough. Where only one group is
+/// known or none, and some voter has none, all voters must have it: what is not known to be in a
+/// second group can't be relied on to be.
+pub fn group_committed_index(
+    voters: &[NodeId],
+    acked: &impl Fn(NodeId) -> Option<Index>,
+    group: &impl Fn(NodeId) -> Group,
+) -> GroupCommitted {
+    let majority = committed_index(voters, acked);
+    // The group that is furthest, and how far the others are.
+    let mut first: Option<(Group, Index)> = None;
+    let mut second: Option<Index> = None;
+    let mut least = Index::MAX;
+    let mut all_assigned = true;
+    for &voter in voters {
+        let index = acked(voter).unwrap_or(0);
+        least = least.min(index);
+        match (group(voter), &mut first) {
+            (UNASSIGNED, _) => all_assigned = false,
+            (of, None) => first = Some((of, index)),
+            (of, Some((furthest, best))) if of == *furthest => *best = index.max(*best),
+            (of, Some((furthest, best))) => {
+                let other = index.min(*best);
+                second = Some(second.map_or(other, |second| second.max(other)));
+                if index > *best {
+                    (*furthest, *best) = (of, index);
+                }
+            }
+        }
+    }
+    GroupCommitted {
+        index: match second {
+            Some(second) => majority.min(second),
+            None if all_assigned => majority,
+            None => majority.min(least),
+        },
+        // No voters at all stand in nobody's way.
+        by_groups: second.is_some() || voters.is_empty(),
+    }
 }
 
 /// What the votes so far come to. The empty set elects anybody, as above.

@@ -3,10 +3,27 @@
 mod joint;
 mod majority;
 
-pub use joint::{committed_index, vote_result};
+use crate::types::Index;
+
+pub use joint::{committed_index, group_committed_index, vote_result};
 
 #[cfg(test)]
 mod tests;
+
+/// A member's commit group; [`UNASSIGNED`] for one that has none.
+pub type Group = u64;
+
+/// No commit group.
+pub const UNASSIGNED: Group = 0;
+
+/// How far a log is committed if entries have to reach two groups as well as a majority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupCommitted {
+    /// The highest index that is committed; never above what a majority has.
+    pub index: Index,
+    /// Whether it is two groups that have it, and not a rule for want of two.
+    pub by_groups: bool,
+}
 
 /// What an election has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

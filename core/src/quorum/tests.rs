@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{VoteResult, committed_index, vote_result};
+use super::{GroupCommitted, VoteResult, committed_index, group_committed_index, vote_result};
 use crate::types::{Index, NodeId};
 
 /// Counts, one index after the other, instead of sorting.
@@ -25,7 +25,62 @@ fn half() -> impl Strategy<Value = Vec<NodeId>> {
     proptest::collection::btree_set(1..=20u64, 0..=20).prop_map(|ids| ids.into_iter().collect())
 }
 
+/// As above, with the rules of commit groups.
+fn group_committed_by_definition(
+    voters: &[NodeId],
+    acked: &[Option<Index>],
+    groups: &[u64],
+) -> GroupCommitted {
+    let known: Vec<u64> = voters.iter().map(|&id| groups[id as usize - 1]).collect();
+    let mut distinct: Vec<u64> = known.iter().copied().filter(|&group| group != 0).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let majority = committed_by_definition(voters, acked);
+    let have = |index: Index| {
+        let has = |id: &&NodeId| acked[**id as usize - 1].unwrap_or(0) >= index;
+        voters.iter().filter(has).copied().collect::<Vec<NodeId>>()
+    };
+    let allowed = |&index: &Index| {
+        let holders = have(index);
+        if distinct.len() >= 2 {
+            let mut of: Vec<u64> = holders.iter().map(|&id| groups[id as usize - 1]).collect();
+            of.retain(|&group| group != 0);
+            of.sort_unstable();
+            of.dedup();
+            of.len() >= 2
+        } else {
+            !known.contains(&0) || holders.len() == voters.len()
+        }
+    };
+    let candidates = acked.iter().flatten().copied().chain([0, majority]);
+    GroupCommitted {
+        index: candidates
+            .filter(|&index| index <= majority)
+            .filter(allowed)
+            .max()
+            .unwrap(),
+        by_groups: distinct.len() >= 2 || voters.is_empty(),
+    }
+}
+
 proptest! {
+    #[test]
+    fn with_groups_it_is_what_a_majority_and_two_groups_of_each_half_have(
+        incoming in half(),
+        outgoing in half(),
+        acked in proptest::collection::vec(proptest::option::of(0..50u64), 20),
+        groups in proptest::collection::vec(0..4u64, 20),
+    ) {
+        let expected = [&incoming, &outgoing]
+            .map(|half| group_committed_by_definition(half, &acked, &groups));
+        let halves = [&incoming[..], &outgoing[..]];
+        let group = |id: NodeId| groups[id as usize - 1];
+        let found = group_committed_index(halves, lookup(&acked), group);
+        prop_assert_eq!(found.index, expected[0].index.min(expected[1].index));
+        prop_assert_eq!(found.by_groups, expected[0].by_groups && expected[1].by_groups);
+        prop_assert!(found.index <= committed_index(halves, lookup(&acked)));
+    }
+
     #[test]
     fn the_committed_index_is_what_a_majority_of_each_half_has(
         incoming in half(),

@@ -1,6 +1,8 @@
 //! What a node has in every role: its log, its members, its term and vote, and what it is about
 //! to say. Only this file sends, and only this file sets term and vote.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::config::Config;
@@ -11,6 +13,7 @@ use crate::message::{Body, Message};
 use crate::tracker::{InflightLimits, Place, RequestedRange};
 use crate::types::*;
 
+use super::group_commit::CommitGroups;
 use super::timer::Timer;
 
 /// What is on its way out, collected until the host takes its Ready.
@@ -47,6 +50,10 @@ pub struct Core {
     pub timer: Timer,
     /// What is on its way out.
     pub outbox: Outbox,
+    /// Which members belong together for commits.
+    pub commit_groups: CommitGroups,
+    /// Members that have other limits for what is in flight to them than the settings say.
+    pub own_inflight_limits: BTreeMap<NodeId, InflightLimits>,
     term: Term,
     vote: NodeId,
     leader: NodeId,
@@ -77,11 +84,18 @@ impl Core {
             ));
         }
         Ok(Core {
-            timer: Timer::new(config.election_ticks, config.seed, config.id),
+            timer: Timer::new(
+                config.election_ticks,
+                config.election_range(),
+                config.seed,
+                config.id,
+            ),
             config,
             log,
             membership,
             outbox: Outbox::default(),
+            commit_groups: CommitGroups::default(),
+            own_inflight_limits: BTreeMap::new(),
             term: hard_state.term,
             vote: hard_state.vote,
             leader: NONE,
@@ -146,13 +160,10 @@ impl Core {
 
     /// How much may be in flight to one peer.
     pub fn inflight_limits(&self) -> InflightLimits {
-        InflightLimits {
-            messages: self.config.max_inflight_msgs as usize,
-            bytes: match self.config.max_inflight_bytes {
-                0 => u64::MAX,
-                limit => limit,
-            },
-        }
+        InflightLimits::new(
+            self.config.max_inflight_msgs,
+            self.config.max_inflight_bytes,
+        )
     }
 
     /// Whether this node may campaign: it votes, and knows its log.
@@ -261,11 +272,11 @@ impl Core {
     }
 
     /// Asks the host for a snapshot.
-    pub fn request_snapshot(&mut self, to: NodeId) -> RequestId {
+    pub fn request_snapshot(&mut self, to: NodeId, min_index: Index) -> RequestId {
         let id = self.take_request_id();
         self.outbox
             .snapshot_requests
-            .push(SnapshotRequest { id, to });
+            .push(SnapshotRequest { id, to, min_index });
         id
     }
 
@@ -279,10 +290,10 @@ impl Core {
     /// slow rather than deaf is heard whenever it answers.
     pub fn repeat_request(&mut self, id: RequestId, range: RequestedRange, to: NodeId) {
         match range {
-            RequestedRange::Snapshot => {
+            RequestedRange::Snapshot { min_index } => {
                 self.outbox
                     .snapshot_requests
-                    .push(SnapshotRequest { id, to });
+                    .push(SnapshotRequest { id, to, min_index });
             }
             RequestedRange::Entries { low, high } => self.outbox.reads.push(ReadRequest {
                 id,

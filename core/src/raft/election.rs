@@ -54,6 +54,7 @@ pub(super) fn request_votes(core: &mut Core, kind: Campaign) {
                 pre,
                 last,
                 transfer: kind == Campaign::Transfer,
+                priority: core.config.priority,
             }
         };
         core.send_in_term(term, voter, body);
@@ -62,11 +63,23 @@ pub(super) fn request_votes(core: &mut Core, kind: Campaign) {
 
 /// Somebody asks for a vote. Learners answer too: whoever asks may know that they have been
 /// promoted before they do.
-pub(super) fn on_request_vote(core: &mut Core, from: NodeId, term: Term, pre: bool, last: EntryId) {
+pub(super) fn on_request_vote(
+    core: &mut Core,
+    from: NodeId,
+    term: Term,
+    pre: bool,
+    last: EntryId,
+    priority: i64,
+) {
     let may_vote = core.vote() == from
         || (core.vote() == NONE && core.leader() == NONE)
         || (pre && term > core.term());
-    if may_vote && core.log.is_up_to_date(last) {
+    // A priority must not stand against a log that has more: its owner may be the only one that
+    // can win.
+    let ours = core.log.last();
+    let has_more = (last.term, last.index) > (ours.term, ours.index);
+    let preferred = has_more || priority >= core.config.priority;
+    if may_vote && core.log.is_up_to_date(last) && preferred {
         // A pre-vote is for a term to come, and an answer in ours would look stale to whoever
         // asks.
         core.send_in_term(term, from, Body::Vote { pre, granted: true });

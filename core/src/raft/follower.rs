@@ -9,19 +9,89 @@ use crate::log::LogSlice;
 use crate::message::Body;
 use crate::types::{Entry, Index, NONE, NodeId, ReadState, Snapshot};
 
-/// A follower has no data that the other roles have not.
+/// What only a follower has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Follower {
+    /// The snapshot that this node has asked its leader for.
+    wanted_snapshot: Option<WantedSnapshot>,
+}
+
+/// A snapshot that a follower has asked for although it has the entries. Another leader, and
+/// another role, need another request.
 #[derive(Clone, Copy, Debug)]
-pub struct Follower;
+struct WantedSnapshot {
+    /// The lowest index that will do: this node's last. A snapshot ends the log that it is
+    /// installed into, and nothing that has been acknowledged may get lost by that.
+    min_index: Index,
+    /// The node's tick count at the time.
+    asked_at: u64,
+}
 
 impl Follower {
-    fn hear_from(self, core: &mut Core, leader: NodeId) {
+    fn hear_from(&self, core: &mut Core, leader: NodeId) {
         core.timer.election_elapsed = 0;
         core.set_leader(leader);
     }
 
+    /// The host wants this node's state replaced by a snapshot, although its log is fine.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotRequestDropped`] if no snapshot will come.
+    pub fn request_snapshot(&mut self, core: &mut Core) -> Result<()> {
+        let dropped = |reason| Err(Error::SnapshotRequestDropped(reason));
+        if core.leader() == NONE {
+            return dropped("no leader");
+        }
+        if core.log.has_unstable_snapshot() {
+            return dropped("a snapshot is being installed");
+        }
+        if self.wanted_snapshot.is_some() {
+            return dropped("a request is pending already");
+        }
+        // Then the leader has written it, and so has all that this log holds.
+        if core.log.last().term != core.term() {
+            return dropped("nothing of the present term is in the log yet");
+        }
+        self.wanted_snapshot = Some(WantedSnapshot {
+            min_index: core.log.last_index(),
+            asked_at: core.timer.now,
+        });
+        self.ask_for_snapshot(core);
+        Ok(())
+    }
+
+    /// Asks the leader for the snapshot that is wanted.
+    fn ask_for_snapshot(&self, core: &mut Core) {
+        if let Some(WantedSnapshot { min_index, .. }) = self.wanted_snapshot {
+            core.send(core.leader(), Body::RequestSnapshot { min_index });
+        }
+    }
+
+    /// Whether an append is to be left alone, since it would move the end of the log beyond the
+    /// snapshot that is wanted. A leader that has understood sends none. One that goes on sending
+    /// for a whole election timeout knows no such request, and nothing will come of it.
+    fn holds_out_for_snapshot(&mut self, core: &Core) -> bool {
+        let wanted = self.wanted_snapshot;
+        let overdue = wanted.is_some_and(|wanted| core.is_overdue(wanted.asked_at));
+        if overdue {
+            self.wanted_snapshot = None;
+        }
+        self.wanted_snapshot.is_some()
+    }
+
     /// The leader's entries (paper §5.3).
-    pub fn on_append(self, core: &mut Core, from: NodeId, slice: LogSlice, commit: Index) -> Next {
+    pub fn on_append(
+        &mut self,
+        core: &mut Core,
+        from: NodeId,
+        slice: LogSlice,
+        commit: Index,
+    ) -> Next {
         self.hear_from(core, from);
+        if self.holds_out_for_snapshot(core) {
+            self.ask_for_snapshot(core);
+            return Next::Stay;
+        }
         let prev = slice.prev();
         let answer = if prev.index < core.log.committed() {
             // Late, or from before our snapshot: what is committed agrees with every leader's
@@ -46,7 +116,7 @@ impl Follower {
 
     /// The leader lives, and says how much is committed.
     pub fn on_heartbeat(
-        self,
+        &self,
         core: &mut Core,
         from: NodeId,
         commit: Index,
@@ -55,14 +125,25 @@ impl Follower {
         self.hear_from(core, from);
         core.log.commit_to(commit);
         core.send(from, Body::HeartbeatResp { context });
+        // The request may have got lost, or the leader's host may not have had a snapshot then.
+        self.ask_for_snapshot(core);
         Next::Stay
     }
 
     /// The log that we lack is gone; here is the state instead (paper §7).
-    pub fn on_install_snapshot(self, core: &mut Core, from: NodeId, snapshot: Snapshot) -> Next {
+    pub fn on_install_snapshot(
+        &mut self,
+        core: &mut Core,
+        from: NodeId,
+        snapshot: Snapshot,
+    ) -> Next {
         self.hear_from(core, from);
-        let index = match super::snapshot::maybe_install(core, snapshot) {
-            true => core.log.last_index(),
+        let wanted = self.wanted_snapshot.map(|wanted| wanted.min_index);
+        let index = match super::snapshot::maybe_install(core, snapshot, wanted) {
+            true => {
+                self.wanted_snapshot = None;
+                core.log.last_index()
+            }
             false => core.log.committed(),
         };
         core.send(from, Body::Accept { index });
@@ -70,7 +151,7 @@ impl Follower {
     }
 
     /// A proposal goes to the leader.
-    pub fn on_propose(self, core: &mut Core, from: NodeId, entries: Vec<Entry>) -> Result<Next> {
+    pub fn on_propose(&self, core: &mut Core, from: NodeId, entries: Vec<Entry>) -> Result<Next> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if core.leader() == NONE {
             return dropped(DropReason::NoLeader);
@@ -83,7 +164,7 @@ impl Follower {
     }
 
     /// A read goes to the leader (thesis §6.4).
-    pub fn on_read_index(self, core: &mut Core, from: NodeId, context: Bytes) -> Result<Next> {
+    pub fn on_read_index(&self, core: &mut Core, from: NodeId, context: Bytes) -> Result<Next> {
         match (core.leader(), from) {
             (NONE, NONE) => Err(Error::ReadDropped(DropReason::NoLeader)),
             // Another node's question, which it will ask again.
@@ -96,13 +177,13 @@ impl Follower {
     }
 
     /// The leader's answer to a read.
-    pub fn on_read_index_resp(self, core: &mut Core, index: Index, context: Bytes) -> Next {
+    pub fn on_read_index_resp(&self, core: &mut Core, index: Index, context: Bytes) -> Next {
         core.outbox.read_states.push(ReadState { index, context });
         Next::Stay
     }
 
     /// A wish for another leader goes to the present one.
-    pub fn on_transfer_leader(self, core: &mut Core, transferee: NodeId) -> Next {
+    pub fn on_transfer_leader(&self, core: &mut Core, transferee: NodeId) -> Next {
         if core.leader() != NONE {
             core.forward(transferee, core.leader(), Body::TransferLeader);
         }
@@ -111,7 +192,7 @@ impl Follower {
 
     /// The host knows better than we that the leader is gone. With leases, its word is not
     /// enough: the lease that others count on would be broken.
-    pub fn on_forget_leader(self, core: &mut Core) -> Next {
+    pub fn on_forget_leader(&self, core: &mut Core) -> Next {
         if core.config.read_only != ReadOnlyOption::LeaseBased {
             core.set_leader(NONE);
         }

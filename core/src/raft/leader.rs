@@ -28,7 +28,8 @@ impl Leader {
     /// A leader that knows nothing of its followers yet.
     pub fn new(core: &Core) -> Leader {
         let last = core.log.last_index();
-        let mut tracker = Tracker::new(&core.membership, last, core.inflight_limits());
+        let mut tracker = Tracker::new(&core.membership, last, core.inflight_limits())
+            .with_own_limits(core.own_inflight_limits.clone());
         if let Some(own) = tracker.get_mut(core.id()) {
             own.match_index = last;
             own.become_replicate();
@@ -105,10 +106,15 @@ impl Leader {
         peer.recent_active = true;
         // An old acknowledgement is news for a probe: the logs agree where it looks.
         let found = peer.match_index == index && matches!(peer.flow, Flow::Probe { .. });
-        if !peer.maybe_update(index) && !found {
+        // A snapshot that it has asked for may bring nothing that it didn't have.
+        let installed = matches!(peer.flow, Flow::Snapshot { index: sent } if sent <= index)
+            && peer.match_index == index;
+        if !peer.maybe_update(index) && !found && !installed {
             return Next::Stay;
         }
         match &mut peer.flow {
+            // Entries are of no use to it.
+            Flow::Probe { .. } if peer.wanted_snapshot.is_some() => {}
             Flow::Probe { .. } => peer.become_replicate(),
             // Whichever snapshot it got: the log reaches back far enough to go on from there.
             Flow::Snapshot { .. } if peer.match_index + 1 >= core.log.first_index() => {
@@ -217,9 +223,12 @@ impl Leader {
     /// Moves the commit index up to what a quorum has acknowledged, but only by an entry of this
     /// term: an older one could still be replaced (paper §5.4.2).
     pub(super) fn maybe_commit(&mut self, core: &mut Core) -> bool {
-        let tracker = &self.tracker;
-        let acked = |id| tracker.get(id).map(|peer| peer.match_index);
-        let index = core.membership.committed_index(acked);
+        let index = if core.commit_groups.is_enabled() {
+            self.group_committed(core).index
+        } else {
+            let acked = |id| self.tracker.get(id).map(|peer| peer.match_index);
+            core.membership.committed_index(acked)
+        };
         let term = core.term();
         core.log.maybe_commit(EntryId { term, index })
     }

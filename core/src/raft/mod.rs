@@ -8,6 +8,7 @@ mod candidate;
 mod core;
 mod election;
 mod follower;
+mod group_commit;
 pub(crate) mod invariants;
 mod leader;
 mod read_index;
@@ -73,7 +74,7 @@ impl Raft {
         let core = Core::new(config, state)?;
         Ok(Raft {
             core,
-            role: RoleState::Follower(Follower),
+            role: RoleState::Follower(Follower::default()),
         })
     }
 
@@ -127,9 +128,9 @@ impl Raft {
     pub fn status(&self) -> Status {
         let progress = match &self.role {
             RoleState::Leader(leader) => {
-                let limits = leader.tracker().limits();
-                let peers = leader.tracker().iter();
-                peers.map(|peer| progress_status(peer, limits)).collect()
+                let tracker = leader.tracker();
+                let status = |peer| progress_status(peer, tracker.limits_of(peer));
+                tracker.iter().map(status).collect()
             }
             _ => Vec::new(),
         };

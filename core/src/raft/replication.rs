@@ -9,7 +9,7 @@ use super::Core;
 use super::leader::Leader;
 use crate::log::{Fetch, payload_len};
 use crate::message::Body;
-use crate::tracker::{Flow, Need, PendingRequest, RequestedRange};
+use crate::tracker::{Flow, InflightLimits, Need, PendingRequest, RequestedRange};
 use crate::types::{Entry, EntryId, NodeId, RequestId};
 
 impl Leader {
@@ -64,7 +64,7 @@ impl Leader {
             _ if peer.is_paused() || peer.pending_request.is_some() => false,
             Need::Entries => {
                 peer.next_index <= core.log.last_index()
-                    && !peer.is_window_full(self.tracker.limits())
+                    && !peer.is_window_full(self.tracker.limits_of(peer))
             }
             Need::Append => true,
         })
@@ -99,7 +99,7 @@ impl Leader {
         if_empty: bool,
         more: bool,
     ) -> bool {
-        let limits = self.tracker.limits();
+        let limits = self.tracker.limits_for(to);
         let Some(peer) = self.tracker.get_mut(to) else {
             return false;
         };
@@ -113,7 +113,7 @@ impl Leader {
             }
             return false;
         }
-        if core.log.term(peer.next_index - 1).is_err() {
+        if peer.wanted_snapshot.is_some() || core.log.term(peer.next_index - 1).is_err() {
             self.request_snapshot_for(core, to);
             return false;
         }
@@ -146,7 +146,7 @@ impl Leader {
 
     /// Sends an append with these entries, the next ones for `to`, which is not paused.
     fn post_append(&mut self, core: &mut Core, to: NodeId, entries: Vec<Entry>) {
-        let limits = self.tracker.limits();
+        let limits = self.tracker.limits_for(to);
         let Some(peer) = self.tracker.get_mut(to) else {
             return;
         };
@@ -185,6 +185,21 @@ impl Leader {
             && matches!(peer.flow, Flow::Replicate { .. })
         {
             peer.become_probe();
+        }
+    }
+
+    /// A member gets another window. If it has become wider, what has waited is sent.
+    pub fn set_inflight_limits(&mut self, core: &mut Core, of: NodeId, limits: InflightLimits) {
+        self.tracker.set_own_limits(of, limits);
+        if of == core.id() {
+            return;
+        }
+        if let Some(peer) = self.tracker.get_mut(of)
+            && matches!(peer.flow, Flow::Replicate { .. })
+            && !peer.is_window_full(limits)
+        {
+            peer.resume();
+            self.send_new_entries(core, of);
         }
     }
 
@@ -231,7 +246,7 @@ impl Leader {
     /// Entries for `to` have been read back; they are the ones that it was to get next.
     pub fn on_entries_read(&mut self, core: &mut Core, to: NodeId, read: Vec<Entry>) {
         self.in_place_of_request(core, to, |leader, core, request| {
-            let limits = leader.tracker.limits();
+            let limits = leader.tracker.limits_for(to);
             let Some(peer) = leader.tracker.get_mut(to) else {
                 return;
             };

@@ -1,13 +1,13 @@
 //! Snapshots in both directions: a leader asks its host for one when a follower needs what the
 //! log has no more; a follower takes one over in place of its log (paper §7).
 
-use super::Core;
 use super::leader::Leader;
+use super::{Core, Next};
 use crate::error::{Error, Result};
 use crate::membership::Membership;
 use crate::message::Body;
 use crate::tracker::{Flow, PendingRequest, RequestedRange};
-use crate::types::{NodeId, Snapshot, SnapshotStatus};
+use crate::types::{Index, NodeId, Snapshot, SnapshotStatus};
 
 impl Leader {
     /// Asks the host for a snapshot for `to`, unless that is not there to take it.
@@ -15,14 +15,28 @@ impl Leader {
         if let Some(peer) = self.tracker.get_mut(to)
             && peer.recent_active
         {
+            let min_index = peer.wanted_snapshot.unwrap_or(0);
             peer.pending_request = Some(PendingRequest {
                 place: core.next_place(),
-                id: core.request_snapshot(to),
-                range: RequestedRange::Snapshot,
+                id: core.request_snapshot(to, min_index),
+                range: RequestedRange::Snapshot { min_index },
                 asked_at: core.timer.now,
                 more: false,
             });
         }
+    }
+
+    /// A member whose log is fine wants its state replaced.
+    pub fn on_request_snapshot(&mut self, core: &mut Core, from: NodeId, min_index: Index) -> Next {
+        let Some(peer) = self.tracker.get_mut(from) else {
+            return Next::Stay;
+        };
+        peer.recent_active = true;
+        if peer.want_snapshot(min_index) {
+            // Leads to a request to the host in place of entries, unless that has been made.
+            self.send_append(core, from);
+        }
+        Next::Stay
     }
 
     /// The host has a snapshot for `to`.
@@ -55,7 +69,11 @@ impl Leader {
         let Some(peer) = self.tracker.get_mut(to) else {
             return Ok(());
         };
-        if snapshot.id.index <= peer.match_index {
+        let wanted = peer.wanted_snapshot;
+        if wanted.is_some_and(|min_index| snapshot.id.index < min_index) {
+            return wrong("a snapshot older than the one asked for");
+        }
+        if wanted.is_none() && snapshot.id.index <= peer.match_index {
             // It has caught up since, and is past this snapshot.
             if core.log.term(peer.next_index - 1).is_ok() {
                 self.send_new_entries(core, to);
@@ -86,12 +104,20 @@ impl Leader {
 }
 
 /// Takes over a snapshot in place of the log. Returns false if there is no need or no right to.
-pub(super) fn maybe_install(core: &mut Core, snapshot: Snapshot) -> bool {
-    if snapshot.id.index <= core.log.committed() || !snapshot.conf_state.contains(core.id()) {
+/// `wanted` is what this node has asked for, if it has.
+pub(super) fn maybe_install(core: &mut Core, snapshot: Snapshot, wanted: Option<Index>) -> bool {
+    if !snapshot.conf_state.contains(core.id()) {
+        return false;
+    }
+    // Never at the price of entries that this node has acknowledged: the log would end with the
+    // snapshot.
+    let wanted =
+        wanted.is_some_and(|min_index| snapshot.id.index >= min_index.max(core.log.last_index()));
+    if !wanted && snapshot.id.index <= core.log.committed() {
         return false;
     }
     // The log holds all of it already: keep the entries that follow, and know them committed.
-    if core.log.matches(snapshot.id) {
+    if !wanted && core.log.matches(snapshot.id) {
         core.log.commit_to(snapshot.id.index);
         return false;
     }

@@ -34,8 +34,10 @@ impl Raft {
                 return Err(Error::LocalMessage);
             }
         } else if message.body.is_response() {
+            // All that a node ever tells itself, once its storage worker has delivered it.
+            let promise = matches!(message.body, Body::Accept { .. } | Body::Vote { .. });
             let of_own = message.from == self.core.id();
-            if of_own && !self.core.config.async_storage_writes {
+            if of_own && !(promise && self.core.config.async_storage_writes) {
                 return Err(Error::LocalMessage);
             }
             if !self.core.membership.contains(message.from) {
@@ -90,8 +92,11 @@ impl Raft {
         let leads = matches!(self.role, RoleState::Leader(_)) && message.term <= core.term();
         let last = core.log.last_index();
 
-        let needs_sender =
-            message.body.is_from_leader() || matches!(message.body, Body::RequestVote { .. });
+        let needs_sender = message.body.is_from_leader()
+            || matches!(
+                message.body,
+                Body::RequestVote { .. } | Body::RequestSnapshot { .. }
+            );
         if needs_sender && (message.from == NONE || message.from == core.id()) {
             return Err(Impossible::NoSender);
         }
@@ -115,6 +120,11 @@ impl Raft {
             }
             Body::Accept { index } if leads && *index > last => {
                 let index = *index;
+                return Err(Impossible::AckBeyondLog { index, last });
+            }
+            // It is the last index of a log that this leader has written.
+            Body::RequestSnapshot { min_index } if leads && *min_index > last => {
+                let index = *min_index;
                 return Err(Impossible::AckBeyondLog { index, last });
             }
             Body::Reject { index, hint } if (*index).max(hint.index) > MAX_POSITION => {
@@ -214,8 +224,13 @@ impl Raft {
 
         // What every role does alike.
         match body {
-            Body::RequestVote { pre, last, .. } => {
-                election::on_request_vote(&mut self.core, from, term, pre, last);
+            Body::RequestVote {
+                pre,
+                last,
+                priority,
+                ..
+            } => {
+                election::on_request_vote(&mut self.core, from, term, pre, last, priority);
                 return Ok(());
             }
             Body::StorageAppendResp { last, snapshot } => {
@@ -296,6 +311,9 @@ impl Raft {
             (RoleState::Leader(role), Body::Accept { index }) => role.on_accept(core, from, index),
             (RoleState::Leader(role), Body::Reject { index, hint }) => {
                 role.on_reject(core, from, index, hint)
+            }
+            (RoleState::Leader(role), Body::RequestSnapshot { min_index }) => {
+                role.on_request_snapshot(core, from, min_index)
             }
             (RoleState::Leader(role), Body::HeartbeatResp { context }) => {
                 role.on_heartbeat_resp(core, from, &context)

@@ -5,8 +5,8 @@
 
 use super::{Raft, RoleState};
 use crate::error::{Error, Result};
-use crate::log::{ApplyRead, Fetch, encoded_len, payload_len};
-use crate::tracker::RequestedRange;
+use crate::log::{ApplyAhead, ApplyRead, Fetch, encoded_len, payload_len};
+use crate::tracker::{InflightLimits, RequestedRange};
 use crate::types::*;
 
 impl Raft {
@@ -59,13 +59,40 @@ impl Raft {
         Ok(())
     }
 
+    /// How far ahead of this node's stable storage entries may be applied. With synchronous writes
+    /// the host persists them first anyway, being given both in one Ready. Only a leader goes
+    /// ahead with asynchronous ones: it knows from the others that they have the entries. What it
+    /// was allowed ends with its role, whoever has set it.
+    pub fn apply_ahead(&self) -> ApplyAhead {
+        let config = &self.core.config;
+        match &self.role {
+            _ if !config.async_storage_writes => ApplyAhead::WithinReady,
+            RoleState::Leader(_) => ApplyAhead::UpTo(config.max_apply_unpersisted_entries),
+            _ => ApplyAhead::UpTo(0),
+        }
+    }
+
+    /// The host has dropped the log's entries below `first_index`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if some of them are still needed.
+    pub fn compact(&mut self, first_index: Index) -> Result<()> {
+        let core = &mut self.core;
+        // With synchronous writes what is applied is persisted, though this node may not count on
+        // it before the next Ready says so.
+        if core.config.async_storage_writes && first_index > core.log.persisted() + 1 {
+            return Err(Error::Misuse("only persisted entries can be compacted"));
+        }
+        core.log.compact(first_index)
+    }
+
     /// Asks for committed entries that are to be applied and not in memory.
-    pub fn request_entries_to_apply(&mut self, allow_unstable: bool) {
+    pub fn request_entries_to_apply(&mut self, ahead: ApplyAhead) {
         let core = &mut self.core;
         if core.log.apply_read().is_some() {
             return;
         }
-        if let Fetch::Read { low, high } = core.log.next_to_apply(allow_unstable) {
+        if let Fetch::Read { low, high } = core.log.next_to_apply(ahead) {
             let read = ApplyRead {
                 id: core.request_entries(low, high, core.log.next_apply_bytes()),
                 low,
@@ -151,19 +178,40 @@ impl Raft {
     /// [`Error::WrongAnswer`] if it is no snapshot that can be sent.
     pub fn provide_snapshot(&mut self, id: RequestId, snapshot: Snapshot) -> Result<()> {
         if let RoleState::Leader(leader) = &mut self.role
-            && let Some((to, RequestedRange::Snapshot)) = leader.requester(id)
+            && let Some((to, RequestedRange::Snapshot { .. })) = leader.requester(id)
         {
             return leader.on_snapshot_provided(&mut self.core, to, snapshot);
         }
         Ok(())
     }
 
+    /// The host wants this node's state replaced by a snapshot.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotRequestDropped`] if no snapshot will come.
+    pub fn request_snapshot(&mut self) -> Result<()> {
+        let dropped = |reason| Err(Error::SnapshotRequestDropped(reason));
+        match &mut self.role {
+            RoleState::Follower(follower) => follower.request_snapshot(&mut self.core),
+            RoleState::PreCandidate(_) | RoleState::Candidate(_) => dropped("no leader"),
+            RoleState::Leader(_) => dropped("this node leads"),
+        }
+    }
+
     /// The host has no snapshot at the moment. The follower's next answer brings another try.
     pub fn snapshot_failed(&mut self, id: RequestId) {
         if let RoleState::Leader(leader) = &mut self.role
-            && let Some((to, RequestedRange::Snapshot)) = leader.requester(id)
+            && let Some((to, RequestedRange::Snapshot { .. })) = leader.requester(id)
         {
             leader.drop_request(to);
+        }
+    }
+
+    /// A member gets another window for what is in flight to it, in this role and all to come.
+    pub fn set_inflight_limits(&mut self, id: NodeId, limits: InflightLimits) {
+        self.core.own_inflight_limits.insert(id, limits);
+        if let RoleState::Leader(leader) = &mut self.role {
+            leader.set_inflight_limits(&mut self.core, id, limits);
         }
     }
 

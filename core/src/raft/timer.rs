@@ -6,6 +6,8 @@ use fastrand::Rng;
 #[derive(Clone, Debug)]
 pub struct Timer {
     election_ticks: u32,
+    /// `[min, max)`
+    range: (u32, u32),
     rng: Rng,
     /// Ticks since the last reset, or since word from the leader.
     pub election_elapsed: u32,
@@ -17,11 +19,13 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Clocks at zero. Nodes with the same seed still draw different timeouts.
-    pub fn new(election_ticks: u32, seed: u64, id: u64) -> Timer {
+    /// Clocks at zero. Nodes with the same seed still draw different timeouts, from `range`: its
+    /// start included, its end not.
+    pub fn new(election_ticks: u32, range: (u32, u32), seed: u64, id: u64) -> Timer {
         // Multiplying by an odd constant spreads small ids over all bits.
         let mut timer = Timer {
             election_ticks,
+            range,
             rng: Rng::with_seed(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             election_elapsed: 0,
             heartbeat_elapsed: 0,
@@ -37,11 +41,12 @@ impl Timer {
         self.election_elapsed = self.election_elapsed.saturating_add(1);
     }
 
-    /// Starts both clocks anew and draws a timeout from `[election_ticks, 2 * election_ticks)`.
+    /// Starts both clocks anew and draws a timeout.
     pub fn reset(&mut self) {
         self.election_elapsed = 0;
         self.heartbeat_elapsed = 0;
-        self.randomized_timeout = self.election_ticks + self.rng.u32(..self.election_ticks);
+        let (min, max) = self.range;
+        self.randomized_timeout = min + self.rng.u32(..max - min);
     }
 
     /// Fixes the timeout until the next reset.

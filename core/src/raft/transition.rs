@@ -14,7 +14,7 @@ impl Raft {
             Next::Follow { term, leader } => {
                 self.core.reset(term);
                 self.core.set_leader(leader);
-                self.role = RoleState::Follower(Follower);
+                self.role = RoleState::Follower(Follower::default());
             }
             Next::Campaign(kind) => self.start_campaign(kind),
             Next::Lead => {

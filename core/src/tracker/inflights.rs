@@ -7,10 +7,23 @@ use crate::types::Index;
 /// How much may be on its way to one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflightLimits {
-    /// Messages; at least 1.
+    /// Messages; none at all can be sent if this is 0.
     pub messages: usize,
     /// Payload bytes. The message that reaches the limit is still sent.
     pub bytes: u64,
+}
+
+impl InflightLimits {
+    /// As the settings say it: 0 bytes stand for no limit.
+    pub fn new(messages: u32, bytes: u64) -> InflightLimits {
+        InflightLimits {
+            messages: messages as usize,
+            bytes: match bytes {
+                0 => u64::MAX,
+                limit => limit,
+            },
+        }
+    }
 }
 
 /// The last index and the size of each append on its way, oldest first.

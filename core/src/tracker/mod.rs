@@ -3,6 +3,8 @@
 mod inflights;
 mod progress;
 
+use std::collections::BTreeMap;
+
 use crate::membership::Membership;
 use crate::types::{Index, NodeId};
 
@@ -19,6 +21,8 @@ mod tests;
 pub struct Tracker {
     peers: Vec<Progress>,
     limits: InflightLimits,
+    /// What differs from that for single members.
+    own_limits: BTreeMap<NodeId, InflightLimits>,
 }
 
 impl Tracker {
@@ -29,7 +33,22 @@ impl Tracker {
             .into_iter()
             .map(|id| Progress::unknown(id, membership.is_learner(id), last_index + 1))
             .collect();
-        Tracker { peers, limits }
+        Tracker {
+            peers,
+            limits,
+            own_limits: BTreeMap::new(),
+        }
+    }
+
+    /// The same, with limits of their own for some members.
+    pub fn with_own_limits(mut self, limits: BTreeMap<NodeId, InflightLimits>) -> Tracker {
+        self.own_limits = limits;
+        self
+    }
+
+    /// Gives a member limits of its own. What is on its way already counts on.
+    pub fn set_own_limits(&mut self, id: NodeId, limits: InflightLimits) {
+        self.own_limits.insert(id, limits);
     }
 
     /// Follows a change of the configuration. `added` are the members to begin anew with.
@@ -50,9 +69,14 @@ impl Tracker {
         }
     }
 
-    /// How much may be in flight to each member.
-    pub fn limits(&self) -> InflightLimits {
-        self.limits
+    /// How much may be in flight to a member.
+    pub fn limits_of(&self, peer: &Progress) -> InflightLimits {
+        self.limits_for(peer.id)
+    }
+
+    /// The same, by its id.
+    pub fn limits_for(&self, id: NodeId) -> InflightLimits {
+        self.own_limits.get(&id).copied().unwrap_or(self.limits)
     }
 
     /// One member's progress.

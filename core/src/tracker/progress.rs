@@ -23,6 +23,9 @@ pub struct Progress {
     pub is_learner: bool,
     /// What the next Ready has to send to it, if appends are coalesced.
     pub need: Need,
+    /// The member has asked for a snapshot of at least this index. It takes no entries until it
+    /// has one.
+    pub wanted_snapshot: Option<Index>,
     /// What has been asked of the host on its behalf.
     pub pending_request: Option<PendingRequest>,
     /// The highest commit index that is on its way to it.
@@ -99,7 +102,10 @@ pub enum RequestedRange {
         high: Index,
     },
     /// A snapshot.
-    Snapshot,
+    Snapshot {
+        /// The lowest index that will do.
+        min_index: Index,
+    },
 }
 
 impl Progress {
@@ -113,6 +119,7 @@ impl Progress {
             recent_active: false,
             is_learner,
             need: Need::Nothing,
+            wanted_snapshot: None,
             pending_request: None,
             sent_commit: 0,
         }
@@ -143,6 +150,30 @@ impl Progress {
         self.next_index = index + 1;
         self.sent_commit = index;
         self.enter(Flow::Snapshot { index });
+        self.wanted_snapshot = self.wanted_snapshot.filter(|&wanted| wanted > index);
+    }
+
+    /// The member asks for a snapshot of at least `min_index`. Returns whether that is news: a
+    /// member that has acknowledged more since has given up waiting, and a snapshot may be on its
+    /// way.
+    pub fn want_snapshot(&mut self, min_index: Index) -> bool {
+        let on_its_way = matches!(self.flow, Flow::Snapshot { index } if index >= min_index);
+        if min_index < self.match_index || on_its_way {
+            return false;
+        }
+        let wanted = self
+            .wanted_snapshot
+            .map_or(min_index, |wanted| wanted.max(min_index));
+        self.wanted_snapshot = Some(wanted);
+        if matches!(self.flow, Flow::Replicate { .. }) {
+            self.become_probe();
+        }
+        self.resume();
+        // What has been asked of the host doesn't help any more, unless it is just that.
+        self.pending_request = self.pending_request.filter(|request| {
+            matches!(request.range, RequestedRange::Snapshot { min_index } if min_index >= wanted)
+        });
+        true
     }
 
     /// A snapshot did not arrive: probes from what is known to be there.
@@ -188,6 +219,8 @@ impl Progress {
             return false;
         }
         self.match_index = index;
+        // It takes entries again: it has given up waiting for a snapshot.
+        self.wanted_snapshot = self.wanted_snapshot.filter(|&wanted| wanted >= index);
         self.next_index = self.next_index.max(index + 1);
         self.resume();
         true

@@ -9,6 +9,8 @@
 pub mod listing;
 pub mod nodes;
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use libraft_core::*;
 
@@ -24,6 +26,11 @@ pub struct Member {
     pub applied: Vec<Entry>,
     pub applied_index: Index,
     pub reads: Vec<ReadState>,
+    /// What the storage workers have not done yet, with asynchronous storage writes.
+    pub to_append: VecDeque<Message>,
+    pub to_apply: VecDeque<Message>,
+    /// Commit groups, with group commit.
+    pub groups: Option<Vec<(NodeId, u64)>>,
 }
 
 impl Member {
@@ -59,6 +66,9 @@ impl Member {
             applied: Vec::new(),
             applied_index: 0,
             reads: Vec::new(),
+            to_append: VecDeque::new(),
+            to_apply: VecDeque::new(),
+            groups: None,
         };
         member.restart();
         member
@@ -136,8 +146,19 @@ impl Member {
             .map_or(self.compacted.index, |last| last.index)
     }
 
+    /// Switches group commit on, with these groups.
+    pub fn set_groups(&mut self, groups: &[(NodeId, u64)]) {
+        self.node.assign_commit_groups(groups).unwrap();
+        self.node.enable_group_commit(true).unwrap();
+        self.groups = Some(groups.to_vec());
+    }
+
     /// Everything in memory is lost.
     pub fn restart(&mut self) {
+        self.to_append.clear();
+        self.to_apply.clear();
+        // The state machine is durable by itself, and may be ahead of the log.
+        let applied = self.applied_index.min(self.last_index());
         let mut term_runs: Vec<TermRun> = Vec::new();
         for entry in &self.log {
             if term_runs.last().is_none_or(|run| run.term != entry.term) {
@@ -147,7 +168,7 @@ impl Member {
                 });
             }
         }
-        let pending = |entry: &&Entry| entry.is_conf_change() && entry.index > self.applied_index;
+        let pending = |entry: &&Entry| entry.is_conf_change() && entry.index > applied;
         let state = RestartState {
             hard_state: self.hard_state,
             conf_state: self.conf_state.clone(),
@@ -160,9 +181,12 @@ impl Member {
                 .filter(pending)
                 .map(|entry| entry.index)
                 .collect(),
-            applied: self.applied_index,
+            applied,
         };
         self.node = Node::new(self.config.clone(), state).unwrap();
+        if let Some(groups) = self.groups.take() {
+            self.set_groups(&groups);
+        }
     }
 
     pub fn compact(&mut self, up_to: Index) {
@@ -180,29 +204,19 @@ impl Member {
     /// Does one Ready's work and returns what there is to send.
     pub fn process(&mut self) -> Vec<Message> {
         let shown = self.node.peek_ready().unwrap();
-        let ready = self.node.ready().unwrap();
+        let mut ready = self.node.ready().unwrap();
         assert_eq!(shown, ready, "to look at a Ready changes nothing");
-        if let Some(hard_state) = ready.hard_state {
-            self.hard_state = hard_state;
-        }
-        if let Some(snapshot) = ready.snapshot {
-            self.log.clear();
-            self.compacted = snapshot.id;
-            self.conf_state = snapshot.conf_state.clone();
-            self.applied_index = snapshot.id.index;
-            self.snapshot = Some(snapshot);
-        }
-        if let Some(first) = ready.entries.first() {
-            self.log.retain(|entry| entry.index < first.index);
-        }
-        self.log.extend(ready.entries);
-        for entry in ready.committed_entries {
-            if entry.is_conf_change() {
-                let change = codec::conf_change_of(&entry).unwrap();
-                self.conf_state = self.node.apply_conf_change(&change).unwrap();
+        if self.config.async_storage_writes {
+            let queued = |message: &mut Message| message.to >= LOCAL_APPLY;
+            for message in ready.messages.extract_if(.., queued) {
+                match message.to {
+                    LOCAL_APPEND => self.to_append.push_back(message),
+                    _ => self.to_apply.push_back(message),
+                }
             }
-            self.applied_index = entry.index;
-            self.applied.push(entry);
+        } else {
+            self.save(ready.hard_state, ready.entries, ready.snapshot);
+            self.apply(ready.committed_entries);
         }
         self.reads.extend(ready.read_states);
         for read in ready.reads {
@@ -217,11 +231,117 @@ impl Member {
             }
         }
         for request in ready.snapshot_requests {
-            let snapshot = self.snapshot.clone().unwrap();
-            self.node.provide_snapshot(request.id, snapshot).unwrap();
+            match self.snapshot_from(request.min_index) {
+                Some(snapshot) => self.node.provide_snapshot(request.id, snapshot).unwrap(),
+                None => self.node.snapshot_failed(request.id).unwrap(),
+            }
         }
-        self.node.advance().unwrap();
+        if !self.config.async_storage_writes {
+            self.node.advance().unwrap();
+        }
         ready.messages
+    }
+
+    fn save(
+        &mut self,
+        hard_state: Option<HardState>,
+        entries: Vec<Entry>,
+        snapshot: Option<Snapshot>,
+    ) {
+        if let Some(hard_state) = hard_state {
+            self.hard_state = hard_state;
+        }
+        if let Some(snapshot) = snapshot {
+            self.log.clear();
+            self.compacted = snapshot.id;
+            self.conf_state = snapshot.conf_state.clone();
+            self.applied_index = snapshot.id.index;
+            self.snapshot = Some(snapshot);
+        }
+        if let Some(first) = entries.first() {
+            self.log.retain(|entry| entry.index < first.index);
+        }
+        self.log.extend(entries);
+    }
+
+    /// Applies what the state machine doesn't have already.
+    fn apply(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            if entry.index <= self.applied_index {
+                continue;
+            }
+            assert_eq!(entry.index, self.applied_index + 1);
+            if entry.is_conf_change() {
+                let saved = entry.index <= self.last_index();
+                assert!(saved, "a change never runs ahead of the log");
+                let change = codec::conf_change_of(&entry).unwrap();
+                self.conf_state = self.node.apply_conf_change(&change).unwrap();
+            }
+            self.applied_index = entry.index;
+            self.applied.push(entry);
+        }
+    }
+
+    /// The append worker does one message's work. Returns what there is to send.
+    pub fn work_append(&mut self) -> Vec<Message> {
+        let Some(message) = self.to_append.pop_front() else {
+            return Vec::new();
+        };
+        let Body::StorageAppend {
+            hard_state,
+            entries,
+            snapshot,
+            responses,
+        } = message.body
+        else {
+            panic!("{message:?} is no work");
+        };
+        self.save(hard_state, entries, snapshot.map(|snapshot| *snapshot));
+        self.answer(responses)
+    }
+
+    /// The apply worker does one message's work.
+    pub fn work_apply(&mut self) {
+        let Some(message) = self.to_apply.pop_front() else {
+            return;
+        };
+        let Body::StorageApply { entries, responses } = message.body else {
+            panic!("{message:?} is no work");
+        };
+        self.apply(entries);
+        assert!(self.answer(responses).is_empty());
+    }
+
+    fn answer(&mut self, responses: Vec<Message>) -> Vec<Message> {
+        let own = self.node.id();
+        let (own, others): (Vec<_>, Vec<_>) = responses
+            .into_iter()
+            .partition(|response| response.to == own);
+        for response in own {
+            match self.node.step(response) {
+                // It was a member when it said that.
+                Ok(()) | Err(Error::UnknownPeer(_)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        others
+    }
+
+    /// A snapshot of `min_index` or later, made now if need be.
+    fn snapshot_from(&mut self, min_index: Index) -> Option<Snapshot> {
+        let new_enough = |snapshot: &&Snapshot| snapshot.id.index >= min_index;
+        if let Some(snapshot) = self.snapshot.as_ref().filter(new_enough) {
+            return Some(snapshot.clone());
+        }
+        let applied = |entry: &&Entry| entry.index == self.applied_index;
+        let last = self.log.iter().find(applied).map(Entry::id);
+        let id = last.filter(|id| id.index >= min_index)?;
+        self.snapshot = Some(Snapshot {
+            id,
+            conf_state: self.conf_state.clone(),
+            data: Bytes::from_static(b"state"),
+        });
+        self.snapshot.clone()
     }
 
     pub fn commands(&self) -> Vec<&[u8]> {

@@ -170,6 +170,7 @@ pub fn accept(index: Index) -> Body {
 
 pub fn request_vote(last: EntryId) -> Body {
     Body::RequestVote {
+        priority: 0,
         pre: false,
         last,
         transfer: false,
@@ -178,6 +179,7 @@ pub fn request_vote(last: EntryId) -> Body {
 
 pub fn request_pre_vote(last: EntryId) -> Body {
     Body::RequestVote {
+        priority: 0,
         pre: true,
         last,
         transfer: false,

@@ -78,6 +78,7 @@ fn t3_10_the_target_campaigns_at_once() {
         let sent = target.hear(1, 1, Body::TimeoutNow);
         assert_eq!((target.role(), target.term()), (Role::Candidate, 2));
         let request = Body::RequestVote {
+            priority: 0,
             pre: false,
             last: id(1, 1),
             transfer: true,
@@ -95,6 +96,7 @@ fn t3_10_an_election_that_the_leader_wants_is_not_taken_for_a_disturbance() {
         let mut voter = node_with(guarded(3), 3, 1, &[1]);
         voter.hear(1, 1, heartbeat(1));
         let request = Body::RequestVote {
+            priority: 0,
             pre: false,
             last: id(1, 1),
             transfer,

@@ -33,11 +33,13 @@ fn messages() -> Vec<Vec<u8>> {
             pre: false,
             last: id,
             transfer: true,
+            priority: 7,
         },
         Body::RequestVote {
             pre: true,
             last: id,
             transfer: false,
+            priority: 0,
         },
         Body::Vote {
             pre: true,

@@ -97,7 +97,11 @@ fn full(len: usize) -> Ready {
             high: 5,
             max_bytes: 6,
         }],
-        snapshot_requests: vec![SnapshotRequest { id: 7, to: 8 }],
+        snapshot_requests: vec![SnapshotRequest {
+            id: 7,
+            to: 8,
+            min_index: 9,
+        }],
     }
 }
 
@@ -215,6 +219,7 @@ fn check(view: &raft_ready, ready: &Ready) {
             .map(|request| SnapshotRequest {
                 id: request.id,
                 to: request.to,
+                min_index: request.min_index,
             })
             .collect();
         assert_eq!(requests, ready.snapshot_requests);
