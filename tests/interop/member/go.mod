@@ -1,0 +1,3 @@
+module libraft.dev/tests/interop/member
+
+go 1.26

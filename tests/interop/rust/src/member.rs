@@ -1,0 +1,310 @@
+//! The nodes: each call of the driver is one or two calls of the crate.
+
+use std::collections::BTreeMap;
+
+use libraft_core::{
+    Config, ConfChangeV2, EntryKind, Error, Node, ReadFailure, ReadOnlyOption,
+    SnapshotStatus, codec,
+};
+use libraft_storage::{MemoryStorage, Storage, Update};
+
+use crate::frames::{Code, Request, Response};
+
+/// All nodes of this process, by id.
+#[derive(Default)]
+pub struct Members(BTreeMap<u64, Member>);
+
+struct Member {
+    node: Node,
+    storage: MemoryStorage,
+    async_writes: bool,
+}
+
+/// Why a call failed: an error of the core, or a sentence.
+enum Failure {
+    Core(Error),
+    Other(String),
+}
+
+type Result<T = ()> = std::result::Result<T, Failure>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Core(error)
+    }
+}
+
+impl From<libraft_storage::Error> for Failure {
+    fn from(error: libraft_storage::Error) -> Failure {
+        Failure::Other(format!("storage: {error}"))
+    }
+}
+
+fn other<T>(why: impl Into<String>) -> Result<T> {
+    Err(Failure::Other(why.into()))
+}
+
+impl Members {
+    pub fn call(&mut self, request: &Request) -> Response {
+        let mut response = Response::default();
+        let result = self.perform(request, &mut response);
+        if let Some(member) = self.0.get_mut(&request.node) {
+            let answered = member.answer_requests();
+            if let (Ok(()), Err(failure)) = (&result, answered) {
+                response.fail(failure);
+            }
+            let status = member.node.basic_status();
+            response.status = [
+                status.soft_state.role as u64,
+                status.hard_state.term,
+                status.hard_state.vote,
+                status.soft_state.leader,
+                status.hard_state.commit,
+                status.applied,
+                status.lead_transferee,
+            ];
+            response.has_ready = member.node.has_ready();
+        }
+        if let Err(failure) = result {
+            response.fail(failure);
+        }
+        response
+    }
+
+    fn perform(&mut self, request: &Request, response: &mut Response) -> Result {
+        match request.op {
+            0 => self.0.clear(),
+            1 => {
+                self.0.insert(request.node, Member::start(request)?);
+            }
+            2 => {
+                self.0.remove(&request.node);
+            }
+            20 => recode(request, response)?,
+            _ => match self.0.get_mut(&request.node) {
+                Some(member) => member.perform(request, response)?,
+                None => return other(format!("there is no node {}", request.node)),
+            },
+        }
+        Ok(())
+    }
+}
+
+impl Response {
+    fn fail(&mut self, failure: Failure) {
+        (self.code, self.text) = match failure {
+            Failure::Core(error @ (Error::ProposalDropped(_) | Error::ReadDropped(_))) => {
+                (Code::Dropped, error.to_string())
+            }
+            Failure::Core(error @ Error::UnknownPeer(_)) => (Code::Refused, error.to_string()),
+            Failure::Core(error) => (Code::Failed, error.to_string()),
+            Failure::Other(why) => (Code::Failed, why),
+        };
+    }
+}
+
+impl Member {
+    fn start(request: &Request) -> Result<Member> {
+        let Ok(
+            [
+                election,
+                heartbeat,
+                per_message,
+                committed,
+                uncommitted,
+                inflight,
+                inflight_bytes,
+                flags,
+                seed,
+                applied,
+                compacted_index,
+                compacted_term,
+            ],
+        ) = <[u64; 12]>::try_from(request.numbers.as_slice())
+        else {
+            return other("not the settings that this knows");
+        };
+        let storage = MemoryStorage::new();
+        let snapshot = codec::decode_snapshot(request.y.clone())?;
+        if compacted_index != 0 {
+            let mut beginning = snapshot.clone();
+            beginning.id.index = compacted_index;
+            beginning.id.term = compacted_term;
+            storage.bootstrap(beginning)?;
+        }
+        let entries = request.list.iter().cloned().map(codec::decode_entry);
+        let entries = entries.collect::<std::result::Result<Vec<_>, _>>()?;
+        storage.write(Update {
+            hard_state: Some(codec::decode_hard_state(&request.x)?),
+            entries: &entries,
+            snapshot: None,
+            must_sync: true,
+        })?;
+        if snapshot.id.index > compacted_index {
+            storage.create_snapshot(snapshot.id.index, Some(snapshot.conf_state), snapshot.data)?;
+        }
+        let state = if applied > compacted_index {
+            storage.restart_state_at(applied, codec::decode_conf_state(&request.z)?)?
+        } else {
+            storage.restart_state()
+        };
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let is = |bit: u64| flags & bit != 0;
+        let mut config = Config::new(request.node);
+        config.election_ticks = narrow(election);
+        config.heartbeat_ticks = narrow(heartbeat);
+        config.max_size_per_msg = per_message;
+        config.max_committed_size_per_ready = committed;
+        config.max_uncommitted_bytes = uncommitted;
+        config.max_inflight_msgs = narrow(inflight);
+        config.max_inflight_bytes = inflight_bytes;
+        config.seed = seed;
+        config.check_quorum = is(1);
+        config.pre_vote = is(1 << 1);
+        if is(1 << 2) {
+            config.read_only = ReadOnlyOption::LeaseBased;
+        }
+        config.async_storage_writes = is(1 << 3);
+        config.disable_proposal_forwarding = is(1 << 4);
+        config.step_down_on_removal = is(1 << 5);
+        config.coalesce_appends = !is(1 << 6);
+        if is(1 << 7) {
+            config.max_cached_bytes = 1;
+        }
+        Ok(Member {
+            async_writes: config.async_storage_writes,
+            node: Node::new(config, state)?,
+            storage,
+        })
+    }
+
+    fn perform(&mut self, request: &Request, response: &mut Response) -> Result {
+        let node = &mut self.node;
+        match request.op {
+            3 => {
+                let peers = request.numbers.iter().map(|id| (*id, Default::default()));
+                node.bootstrap(&peers.collect::<Vec<_>>())?;
+            }
+            4 => node.tick()?,
+            5 => node.campaign()?,
+            6 => node.propose(request.x.clone())?,
+            7 => node.propose_encoded_conf_change(kind(request.a)?, request.x.clone())?,
+            8 => node.step_bytes(request.x.clone())?,
+            9 => node.read_index(request.x.clone())?,
+            10 => node.transfer_leader(request.a)?,
+            11 => node.forget_leader()?,
+            12 => node.report_unreachable(request.a)?,
+            13 => {
+                let status = match request.b {
+                    1 => SnapshotStatus::Finish,
+                    _ => SnapshotStatus::Failure,
+                };
+                node.report_snapshot(request.a, status)?;
+            }
+            14 => self.take_ready(response)?,
+            15 => node.advance()?,
+            16 => {
+                let change = conf_change(request)?;
+                let state = node.apply_conf_change(&change)?;
+                response.data = Some(codec::encode_conf_state(&state));
+            }
+            17 => {
+                let message = codec::decode_message(request.x.clone())?;
+                let Some(update) = Update::of_storage_append(&message) else {
+                    return other("no message to the append worker");
+                };
+                self.storage.write(update)?;
+            }
+            18 => {
+                let conf_state = codec::decode_conf_state(&request.x)?;
+                let data = request.y.clone();
+                self.storage
+                    .create_snapshot(request.a, Some(conf_state), data)?;
+                if request.b != 0 {
+                    self.storage.compact(request.b + 1)?;
+                    node.compacted(request.b + 1)?;
+                }
+            }
+            op => return other(format!("no such call: {op}")),
+        }
+        Ok(())
+    }
+
+    /// Answers what the node asks of its storage, until it asks for nothing more.
+    fn answer_requests(&mut self) -> Result {
+        loop {
+            let (reads, snapshots) = self.node.take_requests();
+            if reads.is_empty() && snapshots.is_empty() {
+                return Ok(());
+            }
+            for read in reads {
+                match self.storage.entries(read.low, read.high, read.max_bytes) {
+                    Ok(entries) => self.node.provide_entries(read.id, entries)?,
+                    Err(libraft_storage::Error::Compacted) => {
+                        self.node.read_failed(read.id, ReadFailure::Compacted)?;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            for request in snapshots {
+                self.node
+                    .provide_snapshot(request.id, self.storage.snapshot()?)?;
+            }
+        }
+    }
+
+    fn take_ready(&mut self, response: &mut Response) -> Result {
+        let ready = self.node.ready()?;
+        if !self.async_writes {
+            self.storage.save(&ready)?;
+        }
+        response.hard_state = ready.hard_state.as_ref().map(codec::encode_hard_state);
+        response.snapshot = ready.snapshot.as_ref().map(codec::encode_snapshot);
+        response.entries = ready.entries.iter().map(codec::encode_entry).collect();
+        let committed = ready.committed_entries.iter();
+        response.committed = committed.map(codec::encode_entry).collect();
+        response.messages = ready.messages.iter().map(codec::encode_message).collect();
+        for state in &ready.read_states {
+            response.read_indexes.push(state.index);
+            response.read_names.push(state.context.to_vec());
+        }
+        response.must_sync = ready.must_sync;
+        Ok(())
+    }
+}
+
+fn kind(number: u64) -> Result<EntryKind> {
+    match number {
+        1 => Ok(EntryKind::ConfChange),
+        2 => Ok(EntryKind::ConfChangeV2),
+        _ => other(format!("no kind of change: {number}")),
+    }
+}
+
+fn conf_change(request: &Request) -> Result<ConfChangeV2> {
+    Ok(match kind(request.a)? {
+        EntryKind::ConfChange => codec::decode_conf_change(request.x.clone())?.into(),
+        _ => codec::decode_conf_change_v2(request.x.clone())?,
+    })
+}
+
+/// Decodes and encodes, for the tests of what travels.
+fn recode(request: &Request, response: &mut Response) -> Result {
+    let bytes = request.x.clone();
+    response.data = Some(match request.a {
+        0 => codec::encode_message(&codec::decode_message(bytes)?),
+        1 => codec::encode_entry(&codec::decode_entry(bytes)?),
+        2 => codec::encode_hard_state(&codec::decode_hard_state(&bytes)?),
+        3 => codec::encode_conf_state(&codec::decode_conf_state(&bytes)?),
+        4 => codec::encode_snapshot(&codec::decode_snapshot(bytes)?),
+        5 => codec::encode_conf_change(&codec::decode_conf_change(bytes)?),
+        6 => codec::encode_conf_change_v2(&codec::decode_conf_change_v2(bytes)?),
+        7 => {
+            let size = codec::entry_encoded_len(&codec::decode_entry(bytes)?);
+            response.status[5] = size as u64;
+            return Ok(());
+        }
+        kind => return other(format!("nothing of kind {kind} can be decoded")),
+    });
+    Ok(())
+}
