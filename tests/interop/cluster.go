@@ -40,7 +40,7 @@ var mixes = map[string][]implementation{
 	"all": {implEtcd37, implEtcd36, implC, implRust},
 }
 
-const maxServers = 12
+const maxServers = 16
 
 type cluster struct {
 	rng     *rand.Rand
@@ -226,58 +226,57 @@ func (c *cluster) happen() error {
 		c.changeWeather()
 	}
 	dice := c.rng.IntN(1000)
+	if len(c.network) > 80 && dice < 850 {
+		return c.deliver()
+	}
 	switch {
-	case dice < 600:
-		if len(c.network) > 0 {
-			return c.deliver()
+	case dice < 680:
+		return c.goOn()
+	case dice < 680+c.weather.tick:
+		return c.tickSome()
+	case dice < 790:
+		if s := c.someServer(func(s *server) bool { return s.mustAdvance || s.status.HasReady }); s != nil {
+			return c.work(s)
 		}
-		return c.tickSome()
-	case dice < 600+c.weather.tick:
-		return c.tickSome()
-	case dice < 760:
-		return c.onSome(c.work)
-	case dice < 820:
-		return c.onSome(func(s *server) error {
-			if len(s.appends) > 0 {
-				return c.appendWork(s)
-			}
-			return nil
-		})
-	case dice < 870:
-		return c.onSome(func(s *server) error {
-			if len(s.applies) > 0 {
-				return c.applyWork(s)
-			}
-			return nil
-		})
-	case dice < 930:
+		return nil
+	case dice < 840:
+		if s := c.someServer(func(s *server) bool { return len(s.appends) > 0 }); s != nil {
+			return c.appendWork(s)
+		}
+		return nil
+	case dice < 880:
+		if s := c.someServer(func(s *server) bool { return len(s.applies) > 0 }); s != nil {
+			return c.applyWork(s)
+		}
+		return nil
+	case dice < 940:
 		return c.onSome(c.propose)
-	case dice < 955:
+	case dice < 962:
 		return c.onSome(c.ask)
-	case dice < 965:
+	case dice < 969:
 		return c.onSome(c.compact)
-	case dice < 975:
+	case dice < 979:
 		return c.changeMembers()
-	case dice < 981:
+	case dice < 984:
 		return c.transferLeader()
-	case dice < 983:
+	case dice < 985:
 		return c.onSome(func(s *server) error {
 			c.note("%d campaigns", s.id)
 			_, err := c.call(s, &member.Request{Op: member.Campaign})
 			return c.andWork(s, err)
 		})
-	case dice < 985:
+	case dice < 986:
 		return c.onSome(func(s *server) error {
 			_, err := c.call(s, &member.Request{Op: member.ForgetLeader})
 			return c.andWork(s, err)
 		})
-	case dice < 987:
+	case dice < 988:
 		return c.onSome(func(s *server) error {
 			peer := c.servers[c.rng.IntN(len(c.servers))].id
 			_, err := c.call(s, &member.Request{Op: member.Unreachable, A: peer})
 			return c.andWork(s, err)
 		})
-	case dice < 988:
+	case dice < 990:
 		return c.crashOrRestart()
 	case dice < 996:
 		return c.restartAll(2)
@@ -286,8 +285,25 @@ func (c *cluster) happen() error {
 	}
 }
 
+// goOn lets something happen that follows from what was before; time passes when there is nothing.
+func (c *cluster) goOn() error {
+	if len(c.network) > 0 && c.rng.IntN(4) != 0 {
+		return c.deliver()
+	}
+	if s := c.someServer(func(s *server) bool { return len(s.appends) > 0 }); s != nil {
+		return c.appendWork(s)
+	}
+	if len(c.network) > 0 {
+		return c.deliver()
+	}
+	if s := c.someServer(func(s *server) bool { return s.mustAdvance || s.status.HasReady }); s != nil {
+		return c.work(s)
+	}
+	return c.tickSome()
+}
+
 func (c *cluster) changeWeather() {
-	c.weather = weather{tick: 120}
+	c.weather = weather{tick: 25}
 	clear(c.cut)
 	for range 2 {
 		switch c.rng.IntN(7) {
@@ -298,7 +314,7 @@ func (c *cluster) changeWeather() {
 		case 2:
 			c.weather.reorder = 300
 		case 3:
-			c.weather.crash = 10
+			c.weather.crash = 6
 		case 4:
 			// Some are cut off from the others, perhaps in one direction only.
 			oneWay := c.rng.IntN(4) == 0
@@ -324,13 +340,30 @@ func (c *cluster) crashes() bool {
 	return !c.healing && c.rng.IntN(1000) < c.weather.crash
 }
 
-// onSome does something on a server that is up, and mostly what follows from it.
+// onSome does something on a server that is up, on the leader more often than on others.
 func (c *cluster) onSome(f func(*server) error) error {
-	s := c.servers[c.rng.IntN(len(c.servers))]
-	if !s.up {
+	s := c.someServer(func(*server) bool { return true })
+	if leader := c.leader(); leader != nil && c.rng.IntN(2) == 0 {
+		s = leader
+	}
+	if s == nil {
 		return nil
 	}
 	return f(s)
+}
+
+// someServer draws one of the servers that are up and suit, nil if there is none.
+func (c *cluster) someServer(suits func(*server) bool) *server {
+	var suitable []*server
+	for _, s := range c.servers {
+		if s.up && suits(s) {
+			suitable = append(suitable, s)
+		}
+	}
+	if len(suitable) == 0 {
+		return nil
+	}
+	return suitable[c.rng.IntN(len(suitable))]
 }
 
 // andWork lets a server do what follows from a call, or leaves it for later.
@@ -342,16 +375,16 @@ func (c *cluster) andWork(s *server, err error) error {
 }
 
 func (c *cluster) tickSome() error {
-	if c.leases {
-		// A lease needs clocks that go alike.
-		for _, s := range c.servers {
-			if err := c.tick(s); err != nil {
-				return err
-			}
+	for _, s := range c.servers {
+		// Clocks need not go alike, except for a lease.
+		if !c.leases && c.rng.IntN(5) == 0 {
+			continue
 		}
-		return nil
+		if err := c.tick(s); err != nil {
+			return err
+		}
 	}
-	return c.tick(c.servers[c.rng.IntN(len(c.servers))])
+	return nil
 }
 
 func (c *cluster) tick(s *server) error {
@@ -449,6 +482,9 @@ func (c *cluster) watchLeaders() {
 			count++
 			newest = s.status.Term
 		}
+	}
+	if count > 0 {
+		c.seen.led++
 	}
 	if count != 1 {
 		c.rivalry = uint64(c.step)

@@ -10,7 +10,7 @@ import (
 )
 
 type coverage struct {
-	rounds, steps, applied int
+	rounds, steps, led, applied int
 	// Of all that was applied, in order: the same for the same seeds.
 	digest uint64
 
@@ -87,7 +87,7 @@ func (v *coverage) missing(mix []implementation) (list []string) {
 
 func (v *coverage) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d rounds, %d steps, %d proposals applied, digest %016x\n", v.rounds, v.steps, v.applied, v.digest)
+	fmt.Fprintf(&b, "%d rounds, %d steps, %d of them with a leader, %d proposals applied, digest %016x\n", v.rounds, v.steps, v.led, v.applied, v.digest)
 	line := func(name string, counts map[string]int) {
 		var parts []string
 		for _, key := range slices.Sorted(maps.Keys(counts)) {
