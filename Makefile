@@ -130,6 +130,17 @@ conformance: ## play recorded scripts of etcd-io/raft and compare
 	@$(MAKE) -C tests/conformance players
 	@python3 tests/conformance/conformance.py $(or $(SCRIPTS),--optional ../shared/conformance)
 
+# For example: make interop MIX=3.6 SEED=7 ROUNDS=100
+MIX := all
+SEED := 1
+ROUNDS := 20
+STEPS := 20000
+
+.PHONY: interop
+interop: lib ## run clusters that mix nodes of etcd-io/raft with ours
+	@$(MAKE) -C tests/interop run \
+	    ARGS='-mix $(MIX) -seed $(SEED) -rounds $(ROUNDS) -steps $(STEPS)'
+
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test
@@ -139,7 +150,7 @@ lint: ## only the formats, lints and documentation checks
 fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
-	@for module in bindings/go examples/kv/go; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
+	@for module in bindings/go examples/kv/go tests/interop; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 

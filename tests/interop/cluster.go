@@ -40,6 +40,7 @@ var mixes = map[string][]implementation{
 	"all": {implEtcd37, implEtcd36, implC, implRust},
 }
 
+// maxServers limits the ids, which are never used again.
 const maxServers = 16
 
 type cluster struct {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use libraft_core::{
-    Config, ConfChangeV2, EntryKind, Error, Node, ReadFailure, ReadOnlyOption,
-    SnapshotStatus, codec,
+    ConfChangeV2, Config, EntryKind, Error, Node, ReadFailure, ReadOnlyOption, SnapshotStatus,
+    codec,
 };
 use libraft_storage::{MemoryStorage, Storage, Update};
 
