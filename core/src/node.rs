@@ -488,7 +488,7 @@ impl Node {
         let hard_state = core.hard_state();
         let has_next_to_apply = log.has_next_to_apply(self.raft.apply_ahead())
             && (log.is_next_to_apply_at_hand() || log.apply_read().is_none());
-        !outbox.messages.is_empty()
+        outbox.has_messages()
             || !outbox.after_append.is_empty()
             || !outbox.read_states.is_empty()
             || !outbox.reads.is_empty()
@@ -605,11 +605,12 @@ impl Node {
 
     /// The Ready that hands out the outbox and what there is besides; and the messages of the
     /// node to itself, if they are to wait for its advance.
-    fn build_ready(&self, outbox: Outbox) -> (Ready, Vec<Message>) {
+    fn build_ready(&self, mut outbox: Outbox) -> (Ready, Vec<Message>) {
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
         let log = &self.raft.core().log;
         let shown = self.shown_hard_state;
 
+        let messages = outbox.take_messages();
         let entries = log.next_to_persist();
         let committed_entries = match log.next_to_apply(self.raft.apply_ahead()) {
             Fetch::Entries(entries) => entries,
@@ -624,7 +625,7 @@ impl Node {
             entries,
             snapshot: log.next_snapshot().cloned(),
             committed_entries,
-            messages: outbox.messages,
+            messages,
             reads: outbox.reads,
             snapshot_requests: outbox.snapshot_requests,
         };

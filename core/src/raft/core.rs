@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::log::{Log, LogLimits};
 use crate::membership::Membership;
 use crate::message::{Body, Message};
-use crate::tracker::{InflightLimits, Place, RequestedRange};
+use crate::tracker::{InflightLimits, RequestedRange};
 use crate::types::*;
 
 use super::group_commit::CommitGroups;
@@ -19,10 +19,8 @@ use super::timer::Timer;
 /// What is on its way out, collected until the host takes its Ready.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
-    /// The number of the Ready that all this will be in.
-    pub ready: u64,
-    /// May be sent at once.
-    pub messages: Vec<Message>,
+    /// May be sent at once; and the places of what waits for the answer to a request.
+    pub messages: Vec<Slot>,
     /// Must not be sent before what it promises is on stable storage. Messages to the node itself
     /// are among these: it may count on its own log and vote no earlier than others may.
     pub after_append: Vec<Message>,
@@ -32,6 +30,53 @@ pub struct Outbox {
     pub reads: Vec<ReadRequest>,
     /// Requests for snapshots.
     pub snapshot_requests: Vec<SnapshotRequest>,
+}
+
+/// A place among the messages of the next Ready.
+#[derive(Clone, Debug)]
+pub enum Slot {
+    /// A message.
+    Message(Message),
+    /// The place of the messages that the answer to this request leads to. Whoever answers before
+    /// taking the Ready sees them in the order in which they would come without a request.
+    Held(RequestId),
+}
+
+impl Outbox {
+    /// Whether there are messages that may be sent at once.
+    pub fn has_messages(&self) -> bool {
+        let is_message = |slot: &Slot| matches!(slot, Slot::Message(_));
+        self.messages.iter().any(is_message)
+    }
+
+    /// The messages that may be sent at once.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        let message = |slot| match slot {
+            Slot::Message(message) => Some(message),
+            Slot::Held(_) => None,
+        };
+        let slots = std::mem::take(&mut self.messages);
+        slots.into_iter().filter_map(message).collect()
+    }
+
+    /// Holds a place for what the answer to a request leads to.
+    pub fn hold_place(&mut self, request: RequestId) {
+        self.messages.push(Slot::Held(request));
+    }
+
+    /// Gives up the place of a request. Returns what comes after it, to be put back behind what the
+    /// answer leads to; nothing if the Ready with that place has been taken.
+    pub fn split_at_place(&mut self, request: RequestId) -> Vec<Slot> {
+        let is_place = |slot: &Slot| matches!(slot, Slot::Held(id) if *id == request);
+        match self.messages.iter().position(is_place) {
+            Some(place) => {
+                let after = self.messages.split_off(place + 1);
+                self.messages.pop();
+                after
+            }
+            None => Vec::new(),
+        }
+    }
 }
 
 /// The term that a log begins with, if no election has.
@@ -213,7 +258,7 @@ impl Core {
             self.outbox.after_append.push(message);
         } else {
             debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");
-            self.outbox.messages.push(message);
+            self.outbox.messages.push(Slot::Message(message));
         }
     }
 
@@ -228,35 +273,7 @@ impl Core {
 
     /// Hands over what is on its way out, and begins anew.
     pub fn take_outbox(&mut self) -> Outbox {
-        let next = Outbox {
-            ready: self.outbox.ready + 1,
-            ..Outbox::default()
-        };
-        std::mem::replace(&mut self.outbox, next)
-    }
-
-    /// Where the next message that may be sent at once will be.
-    pub fn next_place(&self) -> Place {
-        Place {
-            ready: self.outbox.ready,
-            position: self.outbox.messages.len(),
-        }
-    }
-
-    /// Moves the messages from `from` on forward to `to`. Returns how many, 0 if `to` is in a Ready
-    /// that has been taken.
-    pub fn move_messages(&mut self, from: Place, to: Place) -> usize {
-        if from.ready != to.ready {
-            return 0;
-        }
-        let moved = self.outbox.messages.len() - from.position;
-        self.outbox.messages[to.position..].rotate_right(moved);
-        moved
-    }
-
-    /// The id that the next request will have.
-    pub fn next_request_id(&self) -> RequestId {
-        self.next_request
+        std::mem::take(&mut self.outbox)
     }
 
     /// Asks the host for entries.

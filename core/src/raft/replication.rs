@@ -132,9 +132,10 @@ impl Leader {
                 send
             }
             Fetch::Read { low, high } => {
+                let id = core.request_entries(low, high, max_bytes);
+                core.outbox.hold_place(id);
                 peer.pending_request = Some(PendingRequest {
-                    place: core.next_place(),
-                    id: core.request_entries(low, high, max_bytes),
+                    id,
                     range: RequestedRange::Entries { low, high },
                     asked_at: core.timer.now,
                     more,
@@ -226,20 +227,9 @@ impl Leader {
         send: impl FnOnce(&mut Leader, &mut Core, PendingRequest) -> T,
     ) -> Option<T> {
         let request = self.drop_request(to)?;
-        let (end, next_id) = (core.next_place(), core.next_request_id());
+        let after = core.outbox.split_at_place(request.id);
         let result = send(self, core, request);
-        let moved = core.move_messages(end, request.place);
-        if end.ready == request.place.ready {
-            let others = self.tracker.iter_mut();
-            for other in others.filter_map(|peer| peer.pending_request.as_mut()) {
-                if other.id >= next_id {
-                    // Made just now.
-                    other.place.position -= end.position - request.place.position;
-                } else if other.id > request.id {
-                    other.place.position += moved;
-                }
-            }
-        }
+        core.outbox.messages.extend(after);
         Some(result)
     }
 

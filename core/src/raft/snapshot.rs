@@ -16,9 +16,10 @@ impl Leader {
             && peer.recent_active
         {
             let min_index = peer.wanted_snapshot.unwrap_or(0);
+            let id = core.request_snapshot(to, min_index);
+            core.outbox.hold_place(id);
             peer.pending_request = Some(PendingRequest {
-                place: core.next_place(),
-                id: core.request_snapshot(to, min_index),
+                id,
                 range: RequestedRange::Snapshot { min_index },
                 asked_at: core.timer.now,
                 more: false,

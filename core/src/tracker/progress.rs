@@ -76,19 +76,8 @@ pub struct PendingRequest {
     pub range: RequestedRange,
     /// The node's tick count at the time; an answer that stays out is asked for again.
     pub asked_at: u64,
-    /// Where the message would be that the answer leads to, had it been at hand.
-    pub place: Place,
-    /// Whether that message is to be followed by as many more as flow control allows.
+    /// Whether the append that the answer brings is to be followed by as many more as flow control allows.
     pub more: bool,
-}
-
-/// A place among the messages that wait for the host's next Ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Which Ready, by number.
-    pub ready: u64,
-    /// How many messages come before.
-    pub position: usize,
 }
 
 /// What was asked for.
