@@ -40,8 +40,14 @@ impl RaftRs {
     }
 }
 
+#[cfg(feature = "prost")]
+fn decode<M: prost::Message + Default>(bytes: &[u8]) -> M {
+    M::decode(bytes).expect("a sound change")
+}
+
+#[cfg(not(feature = "prost"))]
 fn decode<M: protobuf::Message>(bytes: &[u8]) -> M {
-    protobuf::Message::parse_from_bytes(bytes).expect("a sound change")
+    M::parse_from_bytes(bytes).expect("a sound change")
 }
 
 impl Replica for RaftRs {

@@ -1,0 +1,29 @@
+//go:build v37
+
+package main
+
+import raft "go.etcd.io/raft/v3"
+
+const library = "etcd-3.7"
+
+type (
+	rawNode       = raft.RawNode
+	raftConfig    = raft.Config
+	memoryStorage = raft.MemoryStorage
+)
+
+var (
+	newRawNode       = raft.NewRawNode
+	newMemoryStorage = raft.NewMemoryStorage
+)
+
+const stateLeader = raft.StateLeader
+
+// proposeMany passes a batch of commands in one MsgProp.
+func (r *replica) proposeMany(data [][]byte) error {
+	return r.node.Step(proposal(r.id, data))
+}
+
+func role(node *rawNode) raft.StateType { return node.BasicStatus().RaftState }
+
+var discard = &raft.DefaultLogger{Logger: silent}
