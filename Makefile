@@ -154,6 +154,29 @@ fmt: ## format all sources
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 
+## Measuring
+
+# For example: make bench ONLY=rep3_b1_16 ROUNDS=5. Python takes part once `make python` has run.
+ONLY :=
+ROUNDS := 15
+WORKLOAD := rep3_b1_16
+
+.PHONY: bench
+bench: lib ## measure libraft beside its peers, which are fetched and built first
+	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(ROUNDS)
+
+.PHONY: bench-publish
+bench-publish: lib python ## the same, and write the tables in the READMEs
+	@python3 tests/bench/bench.py run --rounds $(ROUNDS) --publish
+
+.PHONY: bench-gate
+bench-gate: lib ## fail if our instructions or allocations have grown by more than 2%
+	@python3 tests/bench/bench.py gate
+
+.PHONY: profile
+profile: lib ## draw a flame graph of a workload: make profile WORKLOAD=rep3_b64_16
+	@python3 tests/bench/bench.py profile $(WORKLOAD)
+
 .PHONY: clean
 clean: ## remove everything that was made
 	rm -rf build target .venv

@@ -82,7 +82,9 @@ impl Replica for RaftRs {
     fn propose_each(&mut self, count: usize, payload: &mut Payload) {
         for _ in 0..count {
             let data = payload.next().to_vec();
-            self.node.propose(vec![], data).expect("the leader takes it");
+            self.node
+                .propose(vec![], data)
+                .expect("the leader takes it");
         }
     }
 

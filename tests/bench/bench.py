@@ -1,0 +1,506 @@
+#!/usr/bin/env python3
+"""Measures libraft beside its peers, on one pinned core.
+
+    bench.py run [--only W,..] [--rounds N] [--seconds S] [--publish]
+    bench.py gate [--bless]      our instructions and allocations against baseline.json
+    bench.py smoke               every workload on what of ours is built, a few operations each
+    bench.py profile WORKLOAD    a flame graph of our core: target/bench/WORKLOAD.svg
+
+How noise is met: every measurement is a process of its own; the contestants take turns, round after
+round, in alternating order; a time is the minimum over all rounds, and a ratio is that of the minima,
+beside the median of the rounds' own ratios with its quartiles. Instructions and allocations repeat
+exactly, and are what `gate` looks at.
+
+`run --publish` also writes the table and the picture into README.md and tests/bench/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import charts
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OUT = ROOT / "target" / "bench"
+BASELINE = HERE / "baseline.json"
+
+JSON = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """A library in one configuration."""
+
+    name: str
+    program: tuple[str, ...]
+    best: bool = False
+    # Which workloads it runs: all, or those that are about replication.
+    all_workloads: bool = True
+
+    def runs(self, workload: str) -> bool:
+        return self.all_workloads or workload.startswith(("rep", "single"))
+
+    def command(self, workload: str) -> list[str]:
+        return [*self.program, workload, *(["--best"] if self.best else [])]
+
+
+def program(name: str) -> tuple[str, ...]:
+    return (str(OUT / "bin" / name),)
+
+
+PYTHON = (str(ROOT / ".venv" / "bin" / "python"), str(HERE / "python" / "bench.py"))
+
+CONTESTANTS = [
+    Contestant("rust", program("bench-libraft")),
+    Contestant("rust best", program("bench-libraft"), best=True),
+    Contestant("c", program("bench-c"), all_workloads=False),
+    Contestant("c best", program("bench-c"), best=True, all_workloads=False),
+    Contestant("c++", program("bench-cpp"), all_workloads=False),
+    Contestant("c++ best", program("bench-cpp"), best=True, all_workloads=False),
+    Contestant("go", program("bench-go"), all_workloads=False),
+    Contestant("go best", program("bench-go"), best=True, all_workloads=False),
+    Contestant("python", PYTHON, all_workloads=False),
+    Contestant("python best", PYTHON, best=True, all_workloads=False),
+    Contestant("raft-rs", program("bench-raft-rs")),
+    Contestant("raft-rs best", program("bench-raft-rs"), best=True),
+    Contestant("etcd 3.6", program("bench-etcd-3.6")),
+    Contestant("etcd 3.6 best", program("bench-etcd-3.6"), best=True),
+    Contestant("etcd 3.7", program("bench-etcd-3.7")),
+    Contestant("etcd 3.7 best", program("bench-etcd-3.7"), best=True),
+]
+OURS = ("rust", "c", "c++", "go", "python")
+PEERS = ("raft-rs", "etcd 3.6", "etcd 3.7")
+
+WORKLOADS = [
+    "single_b1_16",
+    "rep3_b1_16",
+    "rep3_b64_16",
+    "rep3_b64_1k",
+    "rep3_b16_64k",
+    "rep5_b1_16",
+    "rep7_b64_256",
+    "readindex_b1",
+    "readindex_b64",
+    "idle_10k",
+    "tick_10k",
+    "election_3",
+    "election_5",
+    "election_7",
+    "catchup_100k",
+    "joint_5to5",
+]
+
+# How cost grows: the title, the workloads, and what the number in their names is. An operation of the
+# group_ workloads serves as many followers as there are, less one, and is divided by that.
+GROWTH: dict[str, tuple[str, dict[int, str]]] = {
+    "log": ("entries in the log", {1_000: "log_1k", 100_000: "log_100k", 10_000_000: "log_10m"}),
+    "group": ("voters, ns for each follower", {n: f"group_{n}" for n in (3, 5, 7, 11, 15, 17, 31, 51, 101)}),
+    "groups": ("groups of three, ns for a heartbeat round", {10**n: f"idle_{10**n}" for n in range(5)}),
+    "payload": (
+        "bytes of payload, batches of 16",
+        {
+            16: "rep3_b16_16",
+            256: "rep3_b16_256",
+            1024: "rep3_b16_1k",
+            4096: "rep3_b16_4k",
+            16384: "rep3_b16_16k",
+            65536: "rep3_b16_64k",
+        },
+    ),
+}
+GROWTH_CONTESTANTS = ("rust", "raft-rs", "etcd 3.6", "etcd 3.7")
+# A log of ten million entries in three storages takes the peers tens of gigabytes and minutes.
+TOO_LARGE_FOR_PEERS = {"log_10m"}
+
+# The time of a peer divided by ours, at least: default against default, best against best.
+TARGETS: dict[tuple[str, str], dict[str, float]] = {
+    ("single_b1_16", "rust"): {"raft-rs": 4, "raft-rs best": 4, "etcd 3.6": 10, "etcd 3.7": 20},
+    ("rep3_b1_16", "rust"): {"raft-rs": 5, "raft-rs best": 5, "etcd 3.6": 10, "etcd 3.7": 14},
+    ("rep3_b64_16", "rust"): {"raft-rs": 6, "raft-rs best": 1.7, "etcd 3.6": 18, "etcd 3.7": 20},
+    ("rep3_b64_1k", "rust"): {"raft-rs": 4, "raft-rs best": 1.7, "etcd 3.6": 10, "etcd 3.7": 15},
+    ("rep5_b1_16", "rust"): {"raft-rs": 5, "raft-rs best": 5, "etcd 3.6": 10, "etcd 3.7": 14},
+    ("idle_10k", "rust"): {"raft-rs": 4, "raft-rs best": 4, "etcd 3.6": 6, "etcd 3.7": 8},
+    ("rep3_b1_16", "c"): {"raft-rs": 2, "raft-rs best": 2, "etcd 3.6": 3.5, "etcd 3.7": 5},
+    ("rep3_b64_16", "c"): {"raft-rs": 3, "raft-rs best": 1, "etcd 3.6": 9, "etcd 3.7": 10},
+    ("rep3_b1_16", "go"): {"etcd 3.6": 1.5, "etcd 3.7": 2.5},
+    ("rep3_b64_16", "go"): {"etcd 3.6": 2, "etcd 3.7": 2.5},
+    ("rep3_b64_16", "python"): {"etcd 3.6": 1, "etcd 3.7": 1},
+}
+
+# Few enough for valgrind, enough for what is rare to come up.
+GATE: dict[tuple[str, str], int] = {
+    ("single_b1_16", "rust"): 5_000,
+    ("rep3_b1_16", "rust"): 5_000,
+    ("rep3_b64_16", "rust"): 64_000,
+    ("rep3_b64_16", "rust best"): 64_000,
+    ("rep3_b64_1k", "rust"): 10_000,
+    ("rep5_b1_16", "rust"): 5_000,
+    ("readindex_b1", "rust"): 5_000,
+    ("readindex_b64", "rust"): 20_000,
+    ("idle_1k", "rust"): 5_000,
+    ("tick_1k", "rust"): 50_000,
+    ("election_5", "rust"): 300,
+    ("joint_5to5", "rust"): 20,
+    ("rep3_b1_16", "c"): 5_000,
+    ("rep3_b64_16", "c"): 64_000,
+}
+GATE_LIMIT = 1.02
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="measure libraft beside its peers")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("--only", default="", help="comma-separated workloads")
+    run.add_argument("--contestants", default="", help="comma-separated contestants")
+    run.add_argument("--rounds", type=int, default=15)
+    run.add_argument("--seconds", type=float, default=0.2, help="for each measurement")
+    run.add_argument("--publish", action="store_true", help="write the READMEs")
+    gate = commands.add_parser("gate")
+    gate.add_argument("--bless", action="store_true", help="make this the baseline")
+    commands.add_parser("smoke")
+    profile = commands.add_parser("profile")
+    profile.add_argument("workload")
+    profile.add_argument("--best", action="store_true")
+    args = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    match args.command:
+        case "run":
+            return command_run(args)
+        case "gate":
+            return command_gate(args.bless)
+        case "smoke":
+            return command_smoke()
+        case _:
+            return command_profile(args.workload, args.best)
+
+
+# Building.
+
+
+def build(peers: bool) -> None:
+    """Builds the programs, into OUT/bin."""
+    (OUT / "bin").mkdir(parents=True, exist_ok=True)
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(OUT / "cargo"))
+    packages = ["bench-libraft"]
+    if peers:
+        packages.append("bench-raft-rs")
+        environment.setdefault("PROTOC", bundled_protoc())
+    command = ["cargo", "build", "--release", "--quiet", "--locked"]
+    call([*command, *(f"--package={name}" for name in packages)], HERE, environment)
+    for name in packages:
+        shutil.copy2(OUT / "cargo" / "release" / name, OUT / "bin" / name)
+    call(["make", "--quiet", "-C", str(HERE), f"OUT={OUT}/bin"], HERE, dict(os.environ))
+    digest = subprocess.check_output(["sha256sum", ROOT / "target/release/libraft.a"], text=True)[:15]
+    environment = dict(os.environ, CGO_CFLAGS=f"-O2 -g -DLIBRAFT_DIGEST=0x{digest}")
+    variants = [("bench-go", ["-tags=libraft"])]
+    if peers:
+        variants.append(("bench-etcd-3.6", ["-tags=v36", "-modfile=v36.mod"]))
+        variants.append(("bench-etcd-3.7", ["-tags=v37"]))
+    for name, flags in variants:
+        call(["go", "build", *flags, "-o", str(OUT / "bin" / name), "."], HERE / "go", environment)
+
+
+def bundled_protoc() -> str:
+    """raft-rs compiles its messages with protoc, and one of its build dependencies brings one along."""
+    command = ["cargo", "metadata", "--format-version=1", "--locked"]
+    metadata = json.loads(subprocess.check_output(command, cwd=HERE, text=True))
+    for package in metadata["packages"]:
+        if package["name"] == "protobuf-build":
+            machine = {"aarch64": "aarch_64"}.get(platform.machine(), platform.machine())
+            protoc = Path(package["manifest_path"]).parent / "bin" / f"protoc-linux-{machine}"
+            if protoc.exists():
+                return str(protoc)
+    return shutil.which("protoc") or "protoc"
+
+
+def call(command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    subprocess.run(command, cwd=directory, env=environment, check=True)
+
+
+# Measuring.
+
+
+def pinned(command: list[str]) -> list[str]:
+    """On the last core that we may use: the first ones have the interrupts."""
+    core = max(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(core), *command] if shutil.which("taskset") else command
+
+
+def measure(contestant: Contestant, workload: str, seconds: float) -> JSON:
+    command = [*contestant.command(workload), "--seconds", str(seconds)]
+    output = subprocess.check_output(pinned(command), text=True, timeout=600)
+    result: JSON = json.loads(output)
+    return result
+
+
+def command_run(args: argparse.Namespace) -> int:
+    only = [name for name in args.only.split(",") if name]
+    wanted = [name for name in args.contestants.split(",") if name]
+    contestants = [c for c in CONTESTANTS if not wanted or c.name in wanted]
+    build(peers=not wanted or any(name.startswith(PEERS) for name in wanted))
+    contestants = [c for c in contestants if Path(c.program[-1]).exists()]
+
+    report: JSON = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds, "workloads": {}}
+    for workload in only or WORKLOADS:
+        field = [c for c in contestants if c.runs(workload)]
+        report["workloads"][workload] = race(field, workload, args.rounds, args.seconds)
+        print_workload(workload, report["workloads"][workload])
+    if not only:
+        report["growth"] = growth(contestants, max(args.rounds // 5, 1), args.seconds)
+    (OUT / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    table = tables(report)
+    print("\n" + table)
+    (OUT / "report.svg").write_text(charts.report(report, PEERS))
+    if args.publish:
+        publish(report, table)
+    return 0
+
+
+def race(field: list[Contestant], workload: str, rounds: int, seconds: float) -> JSON:
+    """The contestants take turns."""
+    times: dict[str, list[float]] = {contestant.name: [] for contestant in field}
+    last: dict[str, JSON] = {}
+    for number in range(rounds):
+        for contestant in field if number % 2 == 0 else reversed(field):
+            result = measure(contestant, workload, seconds)
+            times[contestant.name].append(result["ns"] / result["ops"])
+            last[contestant.name] = result
+    return {
+        name: {
+            "ns": min(all_ns),
+            "rounds": all_ns,
+            "allocations": last[name]["allocations"] / last[name]["ops"],
+            "node_bytes": last[name]["node_bytes"],
+        }
+        for name, all_ns in times.items()
+    }
+
+
+def growth(contestants: list[Contestant], rounds: int, seconds: float) -> JSON:
+    result: JSON = {}
+    for kind, (axis, points) in GROWTH.items():
+        curves: dict[str, dict[int, float]] = {}
+        for size, workload in points.items():
+            field = [c for c in contestants if c.name in GROWTH_CONTESTANTS]
+            if workload in TOO_LARGE_FOR_PEERS:
+                field = [c for c in field if c.name in OURS]
+            share = size - 1 if kind == "group" else 1
+            for name, figures in race(field, workload, rounds, seconds).items():
+                curves.setdefault(name, {})[size] = figures["ns"] / share
+        result[kind] = {"axis": axis, "curves": curves}
+        print(f"\n{kind}: {axis}")
+        for name, curve in curves.items():
+            print(f"  {name:<10}" + "".join(f"  {size}: {ns:.0f}" for size, ns in curve.items()))
+    return result
+
+
+def machine() -> str:
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        model = found[1] if found else model
+    rustc = subprocess.check_output(["rustc", "--version"], text=True).split()[1]
+    go = subprocess.check_output(["go", "env", "GOVERSION"], text=True).strip()
+    today = datetime.date.today().isoformat()
+    return f"{model}, {os.cpu_count()} cores; rustc {rustc}, {go}, Python {platform.python_version()}; {today}"
+
+
+# Reporting.
+
+
+def print_workload(workload: str, figures: JSON) -> None:
+    print(f"\n{workload}")
+    for name, figure in figures.items():
+        print(f"  {name:<14} {figure['ns']:>12.0f} ns  {figure['allocations']:>8.2f} allocations", flush=True)
+
+
+def ratio(figures: JSON, ours: str, peer: str) -> tuple[float, float, float, float]:
+    """Of the minima; and the median of the rounds' ratios, with its quartiles."""
+    pairs = zip(figures[peer]["rounds"], figures[ours]["rounds"], strict=True)
+    ratios = sorted(theirs / our for theirs, our in pairs)
+    low, median, high = (ratios * 3)[0:3] if len(ratios) < 2 else statistics.quantiles(ratios, n=4)
+    return figures[peer]["ns"] / figures[ours]["ns"], median, low, high
+
+
+def counterpart(ours: str, figures: JSON, peer: str) -> str:
+    """What of ours a peer's configuration is compared with: default with default, best with best."""
+    best = f"{ours} best"
+    return best if peer.endswith(" best") and best in figures else ours
+
+
+def tables(report: JSON) -> str:
+    """The targets, then all figures, in Markdown."""
+    lines = ["| workload | surface | ours | peer | its time | ratio | median (quartiles) | target | met |"]
+    lines.append("| --- | --- | ---: | --- | ---: | ---: | --- | ---: | --- |")
+    for (workload, surface), targets in TARGETS.items():
+        figures = report["workloads"].get(workload, {})
+        for peer, target in targets.items():
+            ours = counterpart(surface, figures, peer)
+            if ours not in figures or peer not in figures:
+                continue
+            least, median, low, high = ratio(figures, ours, peer)
+            met = "yes" if least >= target else "no"
+            lines.append(
+                f"| {workload} | {ours} | {ns(figures[ours]['ns'])} | {peer} | {ns(figures[peer]['ns'])} "
+                f"| {least:.2f} | {median:.2f} ({low:.2f} to {high:.2f}) | {target} | {met} |"
+            )
+    names = [c.name for c in CONTESTANTS if any(c.name in figures for figures in report["workloads"].values())]
+    lines += ["", "| ns for each operation | " + " | ".join(names) + " |", "| --- |" + " ---: |" * len(names)]
+    for workload, figures in report["workloads"].items():
+        cells = [ns(figures[name]["ns"]) if name in figures else "" for name in names]
+        lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def ns(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def publish(report: JSON, table: str) -> None:
+    """Writes the tables and pictures between their marks."""
+    note = f"{report['machine']}. {report['rounds']} rounds of {report['seconds']} s; `make bench` repeats them.\n"
+    for file, text in ((HERE / "README.md", table + "\n" + note), (ROOT / "README.md", summary(report) + "\n" + note)):
+        old = file.read_text()
+        new = re.sub(
+            r"(<!-- bench begins -->\n).*?(<!-- bench ends -->)",
+            lambda match, text=text: match[1] + text + match[2],  # type: ignore[misc]
+            old,
+            flags=re.DOTALL,
+        )
+        file.write_text(new)
+    (HERE / "report.svg").write_text(charts.report(report, PEERS))
+
+
+def summary(report: JSON) -> str:
+    """One line for each workload and surface that has a target."""
+    lines = ["| workload | surface | ours | " + " | ".join(f"{peer} | ratio" for peer in PEERS) + " | targets |"]
+    lines.append("| --- | --- | ---: |" + " ---: | ---: |" * len(PEERS) + " --- |")
+    for (workload, surface), targets in TARGETS.items():
+        figures = report["workloads"].get(workload, {})
+        if surface not in figures:
+            continue
+        cells = []
+        for peer in PEERS:
+            if peer in figures and (peer in targets or surface == "rust"):
+                cells.append(f"{ns(figures[peer]['ns'])} | {ratio(figures, surface, peer)[0]:.1f}")
+            else:
+                cells.append(" | ")
+        missed = [
+            f"{peer} {target}"
+            for peer, target in targets.items()
+            if peer in figures and ratio(figures, counterpart(surface, figures, peer), peer)[0] < target
+        ]
+        verdict = f"missed: {', '.join(missed)}" if missed else "met"
+        lines.append(
+            f"| {workload} | {surface} | {ns(figures[surface]['ns'])} | " + " | ".join(cells) + f" | {verdict} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+# The gate.
+
+
+def instructions(contestant: Contestant, workload: str, ops: int) -> JSON:
+    """Of the measured part alone, in valgrind's processor, which does everything in the same way again."""
+    trace = OUT / "callgrind.out"
+    command = ["valgrind", "--tool=callgrind", "--toggle-collect=*bench_measured*", f"--callgrind-out-file={trace}"]
+    command += [*contestant.command(workload), "--ops", str(ops)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    collected = re.search(r"Collected : (\d+)", done.stderr)
+    if collected is None:
+        raise SystemExit(f"valgrind did not say what it has counted:\n{done.stderr}")
+    result = json.loads(done.stdout)
+    return {
+        "instructions": int(collected[1]) / result["ops"],
+        "allocations": result["allocations"] / result["ops"],
+        "node_bytes": result["node_bytes"],
+    }
+
+
+def command_gate(bless: bool) -> int:
+    build(peers=False)
+    compiler = subprocess.check_output(["rustc", "--version"], text=True).strip()
+    contestants = {contestant.name: contestant for contestant in CONTESTANTS}
+    figures = {
+        f"{workload} {name}": instructions(contestants[name], workload, ops) for (workload, name), ops in GATE.items()
+    }
+    baseline: JSON = json.loads(BASELINE.read_text()) if BASELINE.exists() else {"compiler": compiler, "figures": {}}
+    passed = failed = 0
+    other_compiler = baseline["compiler"] != compiler
+    for key, figure in figures.items():
+        before = baseline["figures"].get(key, {})
+        worse = [what for what in figure if figure[what] > before.get(what, 0) * GATE_LIMIT + 0.005]
+        verdict = "worse: " + ", ".join(worse) if worse else "ok"
+        was = before.get("instructions", 0)
+        print(
+            f"{key:<26} {figure['instructions']:>10.1f} instructions (was {was:.1f})"
+            f"  {figure['allocations']:>7.3f} allocations  {verdict}"
+        )
+        failed += bool(worse)
+        passed += not worse
+    if bless:
+        rounded = {key: {what: round(value, 3) for what, value in figure.items()} for key, figure in figures.items()}
+        BASELINE.write_text(json.dumps({"compiler": compiler, "figures": rounded}, indent=1) + "\n")
+        return 0
+    if other_compiler and failed:
+        print(f"not held against it: the baseline is of {baseline['compiler']}, and this is {compiler}")
+        passed, failed = passed + failed, 0
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+# The rest.
+
+
+def command_smoke() -> int:
+    """The programs check by themselves that every node has applied the same."""
+    build(peers=False)
+    small = [re.sub("10k|100k", "20", name) for name in WORKLOADS] + ["log_100", "group_11"]
+    passed = failed = 0
+    for contestant in CONTESTANTS:
+        if not contestant.name.startswith(OURS):
+            continue
+        for workload in filter(contestant.runs, small):
+            done = subprocess.run([*contestant.command(workload), "--ops", "1"], capture_output=True, text=True)
+            sound = done.returncode == 0 and json.loads(done.stdout)["ops"] > 0
+            passed, failed = passed + sound, failed + (not sound)
+            if not sound:
+                print(f"{contestant.name} {workload}: exit code {done.returncode}\n{done.stderr}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def command_profile(workload: str, best: bool) -> int:
+    build(peers=False)
+    contestant = next(c for c in CONTESTANTS if c.name == ("rust best" if best else "rust"))
+    data = OUT / "perf.data"
+    record = ["perf", "record", "--quiet", "-e", "cpu-clock", "-F", "4999", "--call-graph", "dwarf,16384"]
+    command = [*contestant.command(workload), "--seconds", "2"]
+    subprocess.run([*record, "-o", str(data), "--", *pinned(command)], check=True, stdout=subprocess.DEVNULL)
+    script = subprocess.check_output(
+        ["perf", "script", "-i", str(data), "-F", "ip,sym", "--no-inline"], text=True, stderr=subprocess.DEVNULL
+    )
+    target = OUT / f"{workload}.svg"
+    target.write_text(charts.flame_graph(script, workload))
+    print(target.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
