@@ -43,8 +43,8 @@
 //!     `runs_of_terms_say_what_a_list_of_terms_says`.
 //! 14. What a Ready holds changes while the host reads it: not of the core, whose Ready owns what it
 //!     holds; the C interface has a test of it.
-//! 15. The limit for applying entries that are not persisted outlives the leadership: not of the core
-//!     as it is, which has no such limit.
+//! 15. The limit for applying entries that are not persisted outlives the leadership:
+//!     `bug_15_a_leader_that_steps_down_no_longer_applies_what_it_has_not_persisted`.
 //! 16. The term is persisted without the vote, or the vote without the term:
 //!     `t3_8_term_and_vote_are_synced_and_the_commit_index_need_not_be`.
 //!
