@@ -374,6 +374,18 @@ fn joint() -> ConfState {
     }
 }
 
+/// Adds node 4 through a joint configuration that the leader leaves.
+fn enter_joint() -> ConfChangeV2 {
+    ConfChangeV2 {
+        transition: ConfChangeTransition::JointImplicit,
+        changes: vec![ConfChangeSingle {
+            kind: ConfChangeKind::AddNode,
+            node_id: 4,
+        }],
+        ..ConfChangeV2::default()
+    }
+}
+
 /// The leader before had proposed to leave already. That does it: the new one doesn't do so again.
 #[test]
 fn a_joint_configuration_that_is_being_left_is_left_once() {
@@ -393,21 +405,27 @@ fn a_joint_configuration_that_is_being_left_is_left_once() {
     propose(&mut member, "a");
     member.hear(2, 2, accept(4));
     assert_eq!((member.commit(), member.last_index()), (4, 4));
+
+    // Nor does the same leader, when entries are applied that come before its proposal.
+    let mut leader = leader(3, &[]);
+    leader.node.propose_conf_change_v2(&enter_joint()).unwrap();
+    propose(&mut leader, "a");
+    propose(&mut leader, "b");
+    leader.hear(2, 1, accept(2));
+    assert!(leader.conf_state.auto_leave);
+    assert_eq!(leader.last_index(), 5);
+    for applied in [3, 4] {
+        leader.hear(2, 1, accept(applied));
+        leader.hear(3, 1, accept(applied));
+        assert_eq!((leader.applied_index, leader.last_index()), (applied, 5));
+    }
 }
 
 /// While a transfer is under way the leader can't propose to leave. It does so when that is over.
 #[test]
 fn a_joint_configuration_is_left_after_a_transfer_stood_in_the_way() {
     let mut leader = leader(3, &[]);
-    let enter = ConfChangeV2 {
-        transition: ConfChangeTransition::JointImplicit,
-        changes: vec![ConfChangeSingle {
-            kind: ConfChangeKind::AddNode,
-            node_id: 4,
-        }],
-        ..ConfChangeV2::default()
-    };
-    leader.node.propose_conf_change_v2(&enter).unwrap();
+    leader.node.propose_conf_change_v2(&enter_joint()).unwrap();
     leader.rest();
     leader.node.transfer_leader(2).unwrap();
     leader.hear(3, 1, accept(2));
