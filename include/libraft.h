@@ -410,6 +410,36 @@
 #define RAFT_LOCAL_APPLY (UINT64_MAX - 1)
 
 /**
+ * One append at a time, to find out where the logs agree.
+ */
+#define RAFT_FLOW_PROBE 0
+
+/**
+ * Appends follow each other without waiting.
+ */
+#define RAFT_FLOW_REPLICATE 1
+
+/**
+ * A snapshot is on its way.
+ */
+#define RAFT_FLOW_SNAPSHOT 2
+
+/**
+ * This node can't tell: it has to lead, and to have applied an entry of its term.
+ */
+#define RAFT_GROUP_COMMIT_UNKNOWN 0
+
+/**
+ * Everything that is committed has reached two groups.
+ */
+#define RAFT_GROUP_COMMIT_CONSISTENT 1
+
+/**
+ * It has not, or there are no two groups.
+ */
+#define RAFT_GROUP_COMMIT_INCONSISTENT 2
+
+/**
  * The entries have been compacted away.
  */
 #define RAFT_READ_COMPACTED 1
@@ -690,6 +720,16 @@ typedef struct raft_message {
    * The whole message as raftpb.Message: the bytes to put on the wire.
    */
   struct raft_bytes encoded;
+  /**
+   * For RAFT_MSG_STORAGE_APPEND and RAFT_MSG_STORAGE_APPLY, what is to be delivered once the
+   * work is done: those to this node itself with raft_node_step(), the others like any message.
+   * NULL otherwise.
+   */
+  const struct raft_message *responses;
+  /**
+   * How many there are.
+   */
+  size_t responses_len;
 } raft_message;
 
 /**
@@ -919,6 +959,25 @@ typedef struct raft_ready {
 } raft_ready;
 
 /**
+ * A member and its commit group, for raft_node_assign_commit_groups().
+ */
+typedef struct raft_commit_group {
+  /**
+   * The member's id.
+   */
+  uint64_t id;
+  /**
+   * Its group, numbered from 1.
+   */
+  uint64_t group;
+} raft_commit_group;
+
+/**
+ * How group commit stands: one of the RAFT_GROUP_COMMIT_ numbers.
+ */
+typedef int32_t raft_group_commit_state;
+
+/**
  * What became of a snapshot that was sent: one of the RAFT_SNAPSHOT_ numbers.
  */
 typedef int32_t raft_snapshot_status;
@@ -1005,6 +1064,61 @@ typedef struct raft_node_status {
    */
   raft_role role;
 } raft_node_status;
+
+/**
+ * How the leader sends to a member: one of the RAFT_FLOW_ numbers.
+ */
+typedef int32_t raft_flow_state;
+
+/**
+ * What the leader knows of one member; see raft_node_progress().
+ */
+typedef struct raft_progress {
+  /**
+   * The member.
+   */
+  uint64_t id;
+  /**
+   * The last index known to be on its stable storage.
+   */
+  uint64_t match_index;
+  /**
+   * The next index to send.
+   */
+  uint64_t next_index;
+  /**
+   * The index of the snapshot on its way, 0 if none is.
+   */
+  uint64_t pending_snapshot;
+  /**
+   * Appends in flight.
+   */
+  uint64_t inflight_messages;
+  /**
+   * Payload bytes in flight.
+   */
+  uint64_t inflight_bytes;
+  /**
+   * How it is sent to.
+   */
+  raft_flow_state state;
+  /**
+   * Whether sending waits for an answer.
+   */
+  bool paused;
+  /**
+   * Whether it has been heard from since the last check of the quorum.
+   */
+  bool recent_active;
+  /**
+   * Whether it has no vote.
+   */
+  bool learner;
+  /**
+   * Whether no further append may be in flight.
+   */
+  bool inflight_full;
+} raft_progress;
 
 /**
  * What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
@@ -1140,6 +1254,23 @@ raft_status raft_config_set_election_ticks(struct raft_config *config,
                                            struct raft_error **error);
 
 /**
+ * The shortest wait for an election, in place of the election ticks; at least as many as
+ * these. 0 stands for the default. Default 0.
+ */
+raft_status raft_config_set_min_election_ticks(struct raft_config *config,
+                                               uint32_t ticks,
+                                               struct raft_error **error);
+
+/**
+ * The end of the range that a wait for an election is drawn from, itself excluded, in place
+ * of twice the election ticks; greater than the shortest wait. 0 stands for the default.
+ * Default 0.
+ */
+raft_status raft_config_set_max_election_ticks(struct raft_config *config,
+                                               uint32_t ticks,
+                                               struct raft_error **error);
+
+/**
  * Ticks between two heartbeats of the leader; at least 1. Default 1.
  */
 raft_status raft_config_set_heartbeat_ticks(struct raft_config *config,
@@ -1168,6 +1299,15 @@ raft_status raft_config_set_pre_vote(struct raft_config *config,
 raft_status raft_config_set_check_quorum(struct raft_config *config,
                                          bool on,
                                          struct raft_error **error);
+
+/**
+ * A voter refuses its vote to a candidate of lower priority, unless that one's log has more.
+ * It travels with requests for votes if it is not 0, in a field that etcd-io/raft passes over;
+ * nodes that know nothing of it count as 0. See raft_node_set_priority(). Default 0.
+ */
+raft_status raft_config_set_priority(struct raft_config *config,
+                                     int64_t priority,
+                                     struct raft_error **error);
 
 /**
  * How reads are confirmed: one of the RAFT_READ_ONLY_ numbers. Default RAFT_READ_ONLY_SAFE.
@@ -1248,6 +1388,15 @@ raft_status raft_config_set_async_storage_writes(struct raft_config *config,
                                                  struct raft_error **error);
 
 /**
+ * With asynchronous storage writes, a leader hands out committed entries to be applied when at
+ * most this many of them are not yet persisted here: others have persisted them. See
+ * raft_node_set_max_apply_unpersisted_entries() for what the host has to mind. Default 0.
+ */
+raft_status raft_config_set_max_apply_unpersisted_entries(struct raft_config *config,
+                                                          uint64_t entries,
+                                                          struct raft_error **error);
+
+/**
  * Whether followers drop proposals instead of passing them on to the leader. Default false.
  */
 raft_status raft_config_set_disable_proposal_forwarding(struct raft_config *config,
@@ -1304,6 +1453,11 @@ void raft_entries_free(struct raft_entries *entries);
  * Looks into a message as it came from a peer, without handing it to a node, which
  * raft_node_step() does: for a transport that checks sender and recipient first, or the data
  * of a snapshot. The views in `out` point into `data`, and are valid as long as that is.
+ *
+ * RAFT_MSG_STORAGE_APPEND and the three types after it pass this function, without their
+ * responses, since a host may have them encoded for its own workers. A transport has to refuse
+ * them from a peer: they speak for this node's own storage, and a node with asynchronous
+ * storage writes would believe them.
  *
  * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (the length), RAFT_ERR_MALFORMED,
  * RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE.
@@ -1568,6 +1722,95 @@ raft_status raft_node_accept_ready(struct raft_node *node, struct raft_error **e
 raft_status raft_node_advance(struct raft_node *node, struct raft_error **error);
 
 /**
+ * Asks the leader for a snapshot in place of what this node has applied, although its log is
+ * fine: for a host whose state machine is damaged. It comes as raft_ready.snapshot, at this
+ * node's last index or later; until then, the node takes no entries. The leader's host is asked
+ * with each heartbeat for as long as it has none that is new enough
+ * (raft_snapshot_request.min_index); a node on a storage takes it from there.
+ *
+ * A change of the leader ends the request, and so does a leader that goes on sending entries
+ * for the election ticks, as etcd-io/raft's do, since they don't know of it.
+ *
+ * Errors: RAFT_ERR_SNAPSHOT_REQUEST_DROPPED (there is no leader or it is this node, a snapshot
+ * is being installed or has been asked for, or no entry of the present term has come yet).
+ */
+raft_status raft_node_request_snapshot(struct raft_node *node, struct raft_error **error);
+
+/**
+ * Sets the priority, see raft_config_set_priority(), from now on.
+ */
+raft_status raft_node_set_priority(struct raft_node *node,
+                                   int64_t priority,
+                                   struct raft_error **error);
+
+/**
+ * From now on, at most so many appends and payload bytes are in flight to the member `id`, in
+ * place of what the configuration says, and also when this node comes to lead later. 0 bytes
+ * stand for no limit; 0 messages keep all entries back that need not be sent to find out what
+ * the member has. What is on its way already counts: a window that becomes too small for it
+ * is full until that has arrived.
+ *
+ * Errors: RAFT_ERR_MISUSE (the member 0).
+ */
+raft_status raft_node_set_inflight_limits(struct raft_node *node,
+                                          uint64_t id,
+                                          uint32_t max_messages,
+                                          uint64_t max_bytes,
+                                          struct raft_error **error);
+
+/**
+ * Sets the limit of raft_config_set_max_apply_unpersisted_entries(), from now on. It matters
+ * with asynchronous storage writes, and while this node leads.
+ *
+ * Entries that are handed out so are committed, and safe with others, but a crash may leave
+ * this node's state machine ahead of its log. A state machine that is durable on its own has to
+ * know up to where it has applied. After such a crash, the host starts the node with the log's
+ * last index as what is applied, and passes over the entries that come back to be applied and
+ * that the state machine has already; more than the log's last index is an error.
+ * Configuration changes never run ahead, so that none is among them. Nor may the log be
+ * compacted beyond what is persisted.
+ */
+raft_status raft_node_set_max_apply_unpersisted_entries(struct raft_node *node,
+                                                        uint64_t entries,
+                                                        struct raft_error **error);
+
+/**
+ * With group commit, this node commits as a leader only what members of two commit groups
+ * have, besides a majority: raft_node_assign_commit_groups() says who belongs where. While it
+ * knows of only one group or none, and of a voter that has none, only what all voters have;
+ * with all of them in one group, a majority is enough. In a joint configuration, each half has
+ * to have it so. Off at first; kept in memory only.
+ */
+raft_status raft_node_enable_group_commit(struct raft_node *node,
+                                          bool on,
+                                          struct raft_error **error);
+
+/**
+ * Puts members into commit groups; others stay where they are. It outlasts changes of this
+ * node's role and of the members, but not a restart. Any node may come to lead, so that all
+ * should be told.
+ *
+ * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (a member or a group 0; nothing has changed).
+ */
+raft_status raft_node_assign_commit_groups(struct raft_node *node,
+                                           const struct raft_commit_group *groups,
+                                           size_t groups_len,
+                                           struct raft_error **error);
+
+/**
+ * Takes all members out of their commit groups.
+ */
+raft_status raft_node_clear_commit_groups(struct raft_node *node, struct raft_error **error);
+
+/**
+ * Whether everything that is committed has reached two commit groups: one of the
+ * RAFT_GROUP_COMMIT_ numbers.
+ */
+raft_status raft_node_group_commit_state(const struct raft_node *node,
+                                         raft_group_commit_state *out,
+                                         struct raft_error **error);
+
+/**
  * A message to this peer could not be delivered.
  */
 raft_status raft_node_report_unreachable(struct raft_node *node,
@@ -1625,7 +1868,7 @@ raft_status raft_node_provide_entries(struct raft_node *node,
  * Answers a raft_read_request: there are no entries, because of RAFT_READ_COMPACTED or
  * RAFT_READ_UNAVAILABLE.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_WRONG_ANSWER.
+ * Errors: RAFT_ERR_ARGUMENT.
  */
 raft_status raft_node_read_failed(struct raft_node *node,
                                   uint64_t request_id,
@@ -1647,8 +1890,6 @@ raft_status raft_node_provide_snapshot(struct raft_node *node,
 /**
  * Answers a raft_snapshot_request: there is no snapshot at the moment. The core asks again
  * when it still needs one.
- *
- * Errors: RAFT_ERR_WRONG_ANSWER.
  */
 raft_status raft_node_snapshot_failed(struct raft_node *node,
                                       uint64_t request_id,
@@ -1658,7 +1899,8 @@ raft_status raft_node_snapshot_failed(struct raft_node *node,
  * Tells the node that the stored log begins at `first_index` now. A node on a raft_storage
  * finds that out by itself.
  *
- * Errors: RAFT_ERR_MISUSE (entries that are not applied yet can't have been dropped).
+ * Errors: RAFT_ERR_MISUSE (entries that are not applied, or not persisted, can't have been
+ * dropped).
  */
 raft_status raft_node_compacted(struct raft_node *node,
                                 uint64_t first_index,
@@ -1682,6 +1924,19 @@ raft_status raft_node_set_randomized_election_timeout(struct raft_node *node,
 raft_status raft_node_get_status(const struct raft_node *node,
                                  struct raft_node_status *out,
                                  struct raft_error **error);
+
+/**
+ * What the leader knows of each member, itself included, by ascending id: as many as there
+ * are go to `len`, and the first `capacity` of them at most to `out`, which may be NULL if
+ * that is 0. On a node that does not lead there are none.
+ *
+ * Errors: RAFT_ERR_ARGUMENT (the capacity).
+ */
+raft_status raft_node_progress(const struct raft_node *node,
+                               struct raft_progress *out,
+                               size_t capacity,
+                               size_t *len,
+                               struct raft_error **error);
 
 /**
  * All that the node says about itself, on a leader with the progress of each member, as an

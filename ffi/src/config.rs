@@ -91,6 +91,31 @@ export! {
 }
 
 export! {
+    /// The shortest wait for an election, in place of the election ticks; at least as many as
+    /// these. 0 stands for the default. Default 0.
+    try fn raft_config_set_min_election_ticks(
+        config: *mut raft_config,
+        ticks: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.min_election_ticks = ticks)
+    }
+}
+
+export! {
+    /// The end of the range that a wait for an election is drawn from, itself excluded, in place
+    /// of twice the election ticks; greater than the shortest wait. 0 stands for the default.
+    /// Default 0.
+    try fn raft_config_set_max_election_ticks(
+        config: *mut raft_config,
+        ticks: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_election_ticks = ticks)
+    }
+}
+
+export! {
     /// Ticks between two heartbeats of the leader; at least 1. Default 1.
     try fn raft_config_set_heartbeat_ticks(
         config: *mut raft_config,
@@ -133,6 +158,19 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         config.set(|settings| settings.core.check_quorum = on)
+    }
+}
+
+export! {
+    /// A voter refuses its vote to a candidate of lower priority, unless that one's log has more.
+    /// It travels with requests for votes if it is not 0, in a field that etcd-io/raft passes over;
+    /// nodes that know nothing of it count as 0. See raft_node_set_priority(). Default 0.
+    try fn raft_config_set_priority(
+        config: *mut raft_config,
+        priority: i64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.priority = priority)
     }
 }
 
@@ -255,6 +293,19 @@ export! {
 }
 
 export! {
+    /// With asynchronous storage writes, a leader hands out committed entries to be applied when at
+    /// most this many of them are not yet persisted here: others have persisted them. See
+    /// raft_node_set_max_apply_unpersisted_entries() for what the host has to mind. Default 0.
+    try fn raft_config_set_max_apply_unpersisted_entries(
+        config: *mut raft_config,
+        entries: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.max_apply_unpersisted_entries = entries)
+    }
+}
+
+export! {
     /// Whether followers drop proposals instead of passing them on to the leader. Default false.
     try fn raft_config_set_disable_proposal_forwarding(
         config: *mut raft_config,
@@ -345,10 +396,6 @@ impl raft_config {
 }
 
 impl Settings {
-    pub(crate) fn async_storage_writes(&self) -> bool {
-        self.core.async_storage_writes
-    }
-
     /// What the node starts from: the storage, and where the host's own state stands.
     pub(crate) fn restart_state(&self, storage: &dyn Storage) -> Result<RestartState, Failure> {
         let state = storage.restart_state();

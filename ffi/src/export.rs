@@ -178,6 +178,7 @@ plain!(
     u32,
     u64,
     i32,
+    i64,
     usize,
     *const u8,
     *const u64,
@@ -186,8 +187,10 @@ plain!(
     *const crate::entry::raft_hard_state,
     *const crate::conf_change::raft_conf_change_single,
     *const crate::node::raft_peer,
+    *const crate::node::raft_commit_group,
     *mut *mut crate::conf_state::raft_conf_state,
     *mut crate::node_status::raft_node_status,
+    *mut crate::node_status::raft_progress,
     *mut crate::storage::raft_recovery_report,
 );
 borrowed!(
@@ -204,6 +207,8 @@ borrowed_to_change!(
 results!(
     bool,
     u64,
+    i32,
+    usize,
     crate::entry::raft_hard_state,
     crate::message::raft_message,
     *mut crate::bytes::raft_buffer,

@@ -74,12 +74,23 @@ pub struct raft_message {
     pub snapshot_data: raft_bytes,
     /// The whole message as raftpb.Message: the bytes to put on the wire.
     pub encoded: raft_bytes,
+    /// For RAFT_MSG_STORAGE_APPEND and RAFT_MSG_STORAGE_APPLY, what is to be delivered once the
+    /// work is done: those to this node itself with raft_node_step(), the others like any message.
+    /// NULL otherwise.
+    pub responses: *const raft_message,
+    /// How many there are.
+    pub responses_len: usize,
 }
 
 export! {
     /// Looks into a message as it came from a peer, without handing it to a node, which
     /// raft_node_step() does: for a transport that checks sender and recipient first, or the data
     /// of a snapshot. The views in `out` point into `data`, and are valid as long as that is.
+    ///
+    /// RAFT_MSG_STORAGE_APPEND and the three types after it pass this function, without their
+    /// responses, since a host may have them encoded for its own workers. A transport has to refuse
+    /// them from a peer: they speak for this node's own storage, and a node with asynchronous
+    /// storage writes would believe them.
     ///
     /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (the length), RAFT_ERR_MALFORMED,
     /// RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE.
@@ -123,6 +134,8 @@ pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_messa
         snapshot_index: 0,
         snapshot_data: raft_bytes::EMPTY,
         encoded: offset(start, end),
+        responses: std::ptr::null(),
+        responses_len: 0,
     };
     if let Body::InstallSnapshot { snapshot } = &message.body {
         view.snapshot_index = snapshot.id.index;
@@ -134,6 +147,40 @@ pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_messa
     view
 }
 
+/// Adds the views of the messages that are attached to one, which has been viewed with the same
+/// `end`, to a list that may yet move; see [`raft_message::attach`].
+pub(crate) fn view_responses(
+    message: &Message,
+    end: usize,
+    view: &mut raft_message,
+    responses: &mut Vec<raft_message>,
+) {
+    let (Body::StorageAppend {
+        responses: attached,
+        ..
+    }
+    | Body::StorageApply {
+        responses: attached,
+        ..
+    }) = &message.body
+    else {
+        return;
+    };
+    let lengths: Vec<usize> = attached
+        .iter()
+        .map(|response| prost::Message::encoded_len(&codec::message_to_proto(response)))
+        .collect();
+    // The responses are the last field, each with a key of one byte.
+    let framed = |len: &usize| 1 + prost::length_delimiter_len(*len) + len;
+    let mut next = end - lengths.iter().map(framed).sum::<usize>();
+    view.responses = std::ptr::without_provenance(responses.len());
+    view.responses_len = attached.len();
+    for (response, len) in attached.iter().zip(&lengths) {
+        next += framed(len);
+        responses.push(view_at(response, next - len, next));
+    }
+}
+
 fn encoded_len(snapshot: &Snapshot) -> usize {
     prost::Message::encoded_len(&codec::snapshot_to_proto(snapshot))
 }
@@ -142,6 +189,14 @@ impl raft_message {
     pub(crate) fn rebase(&mut self, base: *const u8) {
         self.snapshot_data.rebase(base);
         self.encoded.rebase(base);
+    }
+
+    /// Leads to the attached messages, once their list stands.
+    pub(crate) fn attach(&mut self, responses: &[raft_message]) {
+        self.responses = match self.responses_len {
+            0 => std::ptr::null(),
+            len => responses[self.responses.addr()..][..len].as_ptr(),
+        };
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, TryLockError};
 
 use bytes::Bytes;
 use libraft_core::{
-    ConfChange, ConfChangeSingle, ConfChangeV2, Error, Index, Node, ReadFailure, ReadRequest,
-    Ready, SnapshotRequest, SnapshotStatus, codec,
+    ConfChange, ConfChangeSingle, ConfChangeV2, Index, Node, ReadFailure, ReadRequest, Ready,
+    SnapshotRequest, SnapshotStatus, codec,
 };
 use libraft_storage::Storage;
 
@@ -20,7 +20,7 @@ use crate::conf_state::{OwnedConfState, raft_conf_state};
 use crate::config::{Settings, raft_config};
 use crate::entry::{decode_entries, raft_entry_type};
 use crate::error::{Failure, raft_error};
-use crate::node_status::{self, raft_node_status};
+use crate::node_status::{self, raft_node_status, raft_progress};
 use crate::ready::{ReadyPlace, raft_ready};
 use crate::requests::{RequestsPlace, raft_requests};
 use crate::status::*;
@@ -47,10 +47,6 @@ struct Inner {
     source: Option<Source>,
     ready: ReadyPlace,
     requests: RequestsPlace,
-    /// Whether a Ready was taken that has not been advanced.
-    to_advance: bool,
-    /// Whether there is no advancing at all.
-    async_storage_writes: bool,
 }
 
 /// The storage that a node was opened on.
@@ -79,6 +75,26 @@ pub struct raft_peer {
     /// Data for the host's own use, which comes back as the context of a configuration change.
     pub context: raft_bytes,
 }
+
+/// A member and its commit group, for raft_node_assign_commit_groups().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_commit_group {
+    /// The member's id.
+    pub id: u64,
+    /// Its group, numbered from 1.
+    pub group: u64,
+}
+
+/// How group commit stands: one of the RAFT_GROUP_COMMIT_ numbers.
+pub type raft_group_commit_state = i32;
+
+/// This node can't tell: it has to lead, and to have applied an entry of its term.
+pub const RAFT_GROUP_COMMIT_UNKNOWN: raft_group_commit_state = 0;
+/// Everything that is committed has reached two groups.
+pub const RAFT_GROUP_COMMIT_CONSISTENT: raft_group_commit_state = 1;
+/// It has not, or there are no two groups.
+pub const RAFT_GROUP_COMMIT_INCONSISTENT: raft_group_commit_state = 2;
 
 /// Why a raft_read_request can't be answered: one of the RAFT_READ_ numbers.
 pub type raft_read_failure = i32;
@@ -505,7 +521,138 @@ export! {
     ///
     /// Errors: RAFT_ERR_MISUSE (there is no Ready to advance from).
     try fn raft_node_advance(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
-        node.with(Inner::advance)
+        node.with(|inner| Ok(inner.node.advance()?))
+    }
+}
+
+export! {
+    /// Asks the leader for a snapshot in place of what this node has applied, although its log is
+    /// fine: for a host whose state machine is damaged. It comes as raft_ready.snapshot, at this
+    /// node's last index or later; until then, the node takes no entries. The leader's host is asked
+    /// with each heartbeat for as long as it has none that is new enough
+    /// (raft_snapshot_request.min_index); a node on a storage takes it from there.
+    ///
+    /// A change of the leader ends the request, and so does a leader that goes on sending entries
+    /// for the election ticks, as etcd-io/raft's do, since they don't know of it.
+    ///
+    /// Errors: RAFT_ERR_SNAPSHOT_REQUEST_DROPPED (there is no leader or it is this node, a snapshot
+    /// is being installed or has been asked for, or no entry of the present term has come yet).
+    try fn raft_node_request_snapshot(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.request_snapshot()?))
+    }
+}
+
+export! {
+    /// Sets the priority, see raft_config_set_priority(), from now on.
+    try fn raft_node_set_priority(
+        node: *mut raft_node,
+        priority: i64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.set_priority(priority)?))
+    }
+}
+
+export! {
+    /// From now on, at most so many appends and payload bytes are in flight to the member `id`, in
+    /// place of what the configuration says, and also when this node comes to lead later. 0 bytes
+    /// stand for no limit; 0 messages keep all entries back that need not be sent to find out what
+    /// the member has. What is on its way already counts: a window that becomes too small for it
+    /// is full until that has arrived.
+    ///
+    /// Errors: RAFT_ERR_MISUSE (the member 0).
+    try fn raft_node_set_inflight_limits(
+        node: *mut raft_node,
+        id: u64,
+        max_messages: u32,
+        max_bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.set_inflight_limits(id, max_messages, max_bytes)?))
+    }
+}
+
+export! {
+    /// Sets the limit of raft_config_set_max_apply_unpersisted_entries(), from now on. It matters
+    /// with asynchronous storage writes, and while this node leads.
+    ///
+    /// Entries that are handed out so are committed, and safe with others, but a crash may leave
+    /// this node's state machine ahead of its log. A state machine that is durable on its own has to
+    /// know up to where it has applied. After such a crash, the host starts the node with the log's
+    /// last index as what is applied, and passes over the entries that come back to be applied and
+    /// that the state machine has already; more than the log's last index is an error.
+    /// Configuration changes never run ahead, so that none is among them. Nor may the log be
+    /// compacted beyond what is persisted.
+    try fn raft_node_set_max_apply_unpersisted_entries(
+        node: *mut raft_node,
+        entries: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.set_max_apply_unpersisted_entries(entries)?))
+    }
+}
+
+export! {
+    /// With group commit, this node commits as a leader only what members of two commit groups
+    /// have, besides a majority: raft_node_assign_commit_groups() says who belongs where. While it
+    /// knows of only one group or none, and of a voter that has none, only what all voters have;
+    /// with all of them in one group, a majority is enough. In a joint configuration, each half has
+    /// to have it so. Off at first; kept in memory only.
+    try fn raft_node_enable_group_commit(
+        node: *mut raft_node,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.enable_group_commit(on)?))
+    }
+}
+
+export! {
+    /// Puts members into commit groups; others stay where they are. It outlasts changes of this
+    /// node's role and of the members, but not a restart. Any node may come to lead, so that all
+    /// should be told.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (a member or a group 0; nothing has changed).
+    try fn raft_node_assign_commit_groups(
+        node: *mut raft_node,
+        groups: *const raft_commit_group,
+        groups_len: usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for `groups[..groups_len]`.
+        let groups = unsafe { slice(groups, groups_len, "groups") }?;
+        let groups: Vec<_> = groups.iter().map(|of| (of.id, of.group)).collect();
+        node.with(|inner| Ok(inner.node.assign_commit_groups(&groups)?))
+    }
+}
+
+export! {
+    /// Takes all members out of their commit groups.
+    try fn raft_node_clear_commit_groups(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.clear_commit_groups()?))
+    }
+}
+
+export! {
+    /// Whether everything that is committed has reached two commit groups: one of the
+    /// RAFT_GROUP_COMMIT_ numbers.
+    try fn raft_node_group_commit_state(
+        node: *const raft_node,
+        out: *mut raft_group_commit_state,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let consistent = node.with(|inner| Ok(inner.node.is_group_commit_consistent()))?;
+        out.put(match consistent {
+            None => RAFT_GROUP_COMMIT_UNKNOWN,
+            Some(true) => RAFT_GROUP_COMMIT_CONSISTENT,
+            Some(false) => RAFT_GROUP_COMMIT_INCONSISTENT,
+        })
     }
 }
 
@@ -600,7 +747,7 @@ export! {
     /// Answers a raft_read_request: there are no entries, because of RAFT_READ_COMPACTED or
     /// RAFT_READ_UNAVAILABLE.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_WRONG_ANSWER.
+    /// Errors: RAFT_ERR_ARGUMENT.
     try fn raft_node_read_failed(
         node: *mut raft_node,
         request_id: u64,
@@ -637,8 +784,6 @@ export! {
 export! {
     /// Answers a raft_snapshot_request: there is no snapshot at the moment. The core asks again
     /// when it still needs one.
-    ///
-    /// Errors: RAFT_ERR_WRONG_ANSWER.
     try fn raft_node_snapshot_failed(
         node: *mut raft_node,
         request_id: u64,
@@ -652,7 +797,8 @@ export! {
     /// Tells the node that the stored log begins at `first_index` now. A node on a raft_storage
     /// finds that out by itself.
     ///
-    /// Errors: RAFT_ERR_MISUSE (entries that are not applied yet can't have been dropped).
+    /// Errors: RAFT_ERR_MISUSE (entries that are not applied, or not persisted, can't have been
+    /// dropped).
     try fn raft_node_compacted(
         node: *mut raft_node,
         first_index: u64,
@@ -692,6 +838,26 @@ export! {
 }
 
 export! {
+    /// What the leader knows of each member, itself included, by ascending id: as many as there
+    /// are go to `len`, and the first `capacity` of them at most to `out`, which may be NULL if
+    /// that is 0. On a node that does not lead there are none.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT (the capacity).
+    try fn raft_node_progress(
+        node: *const raft_node,
+        out: *mut raft_progress,
+        capacity: usize,
+        len: *mut usize,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let status = node.with(|inner| Ok(inner.node.status()))?;
+        // SAFETY: the caller vouches that `out[..capacity]` may be written to.
+        unsafe { node_status::fill_progress(out, capacity, &status.progress) }?;
+        len.put(status.progress.len())
+    }
+}
+
+export! {
     /// All that the node says about itself, on a leader with the progress of each member, as an
     /// encoded libraft.Status. The buffer belongs to the caller, who frees it with
     /// raft_buffer_free().
@@ -715,8 +881,6 @@ impl raft_node {
                 source,
                 ready: ReadyPlace::new(),
                 requests: RequestsPlace::new(),
-                to_advance: false,
-                async_storage_writes: settings.async_storage_writes(),
             }),
         }))
     }
@@ -789,7 +953,6 @@ impl Inner {
 
     /// Takes account of a Ready that the host takes.
     fn take_account(&mut self, ready: &mut Ready) {
-        self.to_advance = !self.async_storage_writes;
         // Building the appends of this Ready may have shown that more has to be read.
         if let Some(source) = self.own_source() {
             source.pending.take(ready);
@@ -808,16 +971,6 @@ impl Inner {
         }
         let (reads, snapshots) = self.node.take_requests();
         self.requests.fill(&reads, &snapshots)
-    }
-
-    /// The core has nothing to advance from after a Ready in which there was nothing to do, but
-    /// that is no reason for a host to look into each one first.
-    fn advance(&mut self) -> Result<(), Failure> {
-        let had_one = std::mem::take(&mut self.to_advance);
-        match self.node.advance() {
-            Err(Error::Misuse(_)) if had_one => Ok(()),
-            result => Ok(result?),
-        }
     }
 }
 

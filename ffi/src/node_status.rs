@@ -3,6 +3,7 @@
 use libraft_core::{BasicStatus, FlowState, ProgressStatus, Status, codec, proto::libraft as out};
 use prost::Message as _;
 
+use crate::bytes::slice;
 use crate::entry::raft_role;
 use crate::error::Failure;
 use crate::status::RAFT_ERR_NULL;
@@ -36,6 +37,85 @@ pub struct raft_node_status {
     pub persisted: u64,
     /// Its role.
     pub role: raft_role,
+}
+
+/// How the leader sends to a member: one of the RAFT_FLOW_ numbers.
+pub type raft_flow_state = i32;
+
+/// One append at a time, to find out where the logs agree.
+pub const RAFT_FLOW_PROBE: raft_flow_state = 0;
+/// Appends follow each other without waiting.
+pub const RAFT_FLOW_REPLICATE: raft_flow_state = 1;
+/// A snapshot is on its way.
+pub const RAFT_FLOW_SNAPSHOT: raft_flow_state = 2;
+
+/// What the leader knows of one member; see raft_node_progress().
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct raft_progress {
+    /// The member.
+    pub id: u64,
+    /// The last index known to be on its stable storage.
+    pub match_index: u64,
+    /// The next index to send.
+    pub next_index: u64,
+    /// The index of the snapshot on its way, 0 if none is.
+    pub pending_snapshot: u64,
+    /// Appends in flight.
+    pub inflight_messages: u64,
+    /// Payload bytes in flight.
+    pub inflight_bytes: u64,
+    /// How it is sent to.
+    pub state: raft_flow_state,
+    /// Whether sending waits for an answer.
+    pub paused: bool,
+    /// Whether it has been heard from since the last check of the quorum.
+    pub recent_active: bool,
+    /// Whether it has no vote.
+    pub learner: bool,
+    /// Whether no further append may be in flight.
+    pub inflight_full: bool,
+}
+
+impl From<&ProgressStatus> for raft_progress {
+    fn from(progress: &ProgressStatus) -> raft_progress {
+        raft_progress {
+            id: progress.id,
+            match_index: progress.match_index,
+            next_index: progress.next_index,
+            pending_snapshot: progress.pending_snapshot,
+            inflight_messages: progress.inflight_messages as u64,
+            inflight_bytes: progress.inflight_bytes,
+            state: match progress.state {
+                FlowState::Probe => RAFT_FLOW_PROBE,
+                FlowState::Replicate => RAFT_FLOW_REPLICATE,
+                FlowState::Snapshot => RAFT_FLOW_SNAPSHOT,
+            },
+            paused: progress.paused,
+            recent_active: progress.recent_active,
+            learner: progress.learner,
+            inflight_full: progress.inflight_full,
+        }
+    }
+}
+
+/// Fills in as many members as the caller has room for.
+///
+/// # Safety
+/// `place` is NULL, or has room for `capacity` structs.
+pub(crate) unsafe fn fill_progress(
+    place: *mut raft_progress,
+    capacity: usize,
+    progress: &[ProgressStatus],
+) -> Result<(), Failure> {
+    // SAFETY: the same contract. What is there need not be initialized, and is only checked for
+    // its place and size.
+    unsafe { slice::<std::mem::MaybeUninit<raft_progress>>(place.cast(), capacity, "out") }?;
+    for (index, peer) in progress.iter().take(capacity).enumerate() {
+        // SAFETY: there is room for `capacity` of them, and `place` is not NULL then.
+        unsafe { place.add(index).write(peer.into()) };
+    }
+    Ok(())
 }
 
 /// Fills in the caller's struct.

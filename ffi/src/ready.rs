@@ -145,6 +145,8 @@ struct Content {
     entries: Vec<raft_entry>,
     committed_entries: Vec<raft_entry>,
     messages: Vec<raft_message>,
+    /// What is attached to them.
+    responses: Vec<raft_message>,
     read_states: Vec<raft_read_state>,
     reads: Vec<raft_read_request>,
     snapshot_requests: Vec<raft_snapshot_request>,
@@ -179,6 +181,7 @@ impl ReadyPlace {
             entries: Vec::new(),
             committed_entries: Vec::new(),
             messages: Vec::new(),
+            responses: Vec::new(),
             read_states: Vec::new(),
             reads: Vec::new(),
             snapshot_requests: Vec::new(),
@@ -219,7 +222,13 @@ impl Content {
         self.committed_entries
             .iter_mut()
             .for_each(|view| view.rebase(base));
-        self.messages.iter_mut().for_each(|view| view.rebase(base));
+        self.messages
+            .iter_mut()
+            .chain(&mut self.responses)
+            .for_each(|view| view.rebase(base));
+        for view in &mut self.messages {
+            view.attach(&self.responses);
+        }
         self.read_states
             .iter_mut()
             .for_each(|view| view.context.rebase(base));
@@ -302,9 +311,12 @@ impl Content {
                 .push(entry::view_at(entry, start, end));
         }
         self.messages.clear();
+        self.responses.clear();
         for message in &ready.messages {
             let (start, end) = field(buffer, 7, &codec::message_to_proto(message));
-            self.messages.push(message::view_at(message, start, end));
+            let mut view = message::view_at(message, start, end);
+            message::view_responses(message, end, &mut view, &mut self.responses);
+            self.messages.push(view);
         }
         if ready.must_sync {
             prost::encoding::bool::encode(8, &true, buffer);

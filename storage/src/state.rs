@@ -216,7 +216,10 @@ impl LogState {
         }
         let stored = self.snapshot_id.index;
         // A bootstrapped configuration is a snapshot at index 0, and gives way to any other.
-        if stored != 0 && stored >= snapshot.id.index {
+        // The same one replaces itself: a node whose state machine is damaged asks for it, when it has
+        // nothing newer to ask for.
+        let same = self.snapshot_id == snapshot.id && self.last_index == stored;
+        if stored != 0 && stored >= snapshot.id.index && !same {
             return Err(Error::SnapshotOutOfDate);
         }
         self.snapshot_id = snapshot.id;

@@ -80,7 +80,8 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the entries have gaps, fall in their terms, or leave a gap after the
-    /// log; [`Error::SnapshotOutOfDate`] if the stored snapshot is as new. A durable storage:
+    /// log; [`Error::SnapshotOutOfDate`] if the stored snapshot is newer, or is the same and the
+    /// log goes on after it. A durable storage:
     /// [`Error::Io`] and [`Error::Corrupt`], after which it only answers
     /// [`Error::Poisoned`] to writes, and may or may not hold the update when it is opened anew.
     fn write(&self, update: Update<'_>) -> Result<()>;

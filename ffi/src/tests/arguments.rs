@@ -30,6 +30,8 @@ fn a_null_handle_is_refused_by_every_function() {
     let host = Host::new(&settings, &[1]);
     let mut flag = false;
     let mut number = 0u64;
+    let mut count = 9usize;
+    let mut group_commit = 9;
     let mut ready: *const raft_ready = null();
     let mut requests: *const raft_requests = null();
     let mut buffer = null_mut();
@@ -51,6 +53,10 @@ fn a_null_handle_is_refused_by_every_function() {
     null! {
         raft_config_set_election_ticks(config, 1) names "config";
         raft_config_set_heartbeat_ticks(config, 1) names "config";
+        raft_config_set_min_election_ticks(config, 1) names "config";
+        raft_config_set_max_election_ticks(config, 1) names "config";
+        raft_config_set_priority(config, 1) names "config";
+        raft_config_set_max_apply_unpersisted_entries(config, 1) names "config";
         raft_config_set_seed(config, 1) names "config";
         raft_config_set_pre_vote(config, true) names "config";
         raft_config_set_check_quorum(config, true) names "config";
@@ -109,6 +115,15 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_peek_ready(node, &mut ready) names "node";
         raft_node_accept_ready(node) names "node";
         raft_node_advance(node) names "node";
+        raft_node_request_snapshot(node) names "node";
+        raft_node_set_priority(node, 1) names "node";
+        raft_node_set_inflight_limits(node, 2, 1, 1) names "node";
+        raft_node_set_max_apply_unpersisted_entries(node, 1) names "node";
+        raft_node_enable_group_commit(node, true) names "node";
+        raft_node_assign_commit_groups(node, null(), 0) names "node";
+        raft_node_clear_commit_groups(node) names "node";
+        raft_node_group_commit_state(node, &mut group_commit) names "node";
+        raft_node_progress(node, null_mut(), 0, &mut count) names "node";
         raft_node_report_unreachable(node, 2) names "node";
         raft_node_report_snapshot(node, 2, RAFT_SNAPSHOT_FINISH) names "node";
         raft_node_transfer_leader(node, 2) names "node";
@@ -123,6 +138,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_get_status(node, &mut status) names "node";
         raft_node_status_encoded(node, &mut buffer) names "node";
     }
+    assert!(count == 9 && group_commit == 9);
     assert!(!flag && number == 0 && ready.is_null() && requests.is_null());
     assert!(buffer.is_null() && made.is_null());
     assert!(entries.is_null() && snapshot.is_null() && state.is_null());
@@ -161,6 +177,8 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_peek_ready(node, null_mut()) names "out";
         raft_node_take_requests(node, null_mut()) names "out";
         raft_node_get_status(node, null_mut()) names "out";
+        raft_node_group_commit_state(node, null_mut()) names "out";
+        raft_node_progress(node, null_mut(), 0, null_mut()) names "len";
         raft_node_status_encoded(node, null_mut()) names "out";
     }
 }

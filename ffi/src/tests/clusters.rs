@@ -15,10 +15,10 @@ use crate::requests::raft_requests;
 use crate::snapshot::raft_snapshot_free;
 
 /// Hosts by id, and the messages between them.
-struct Cluster {
-    hosts: BTreeMap<u64, Host>,
+pub(super) struct Cluster {
+    pub(super) hosts: BTreeMap<u64, Host>,
     /// Who is not reached.
-    down: Vec<u64>,
+    pub(super) down: Vec<u64>,
     snapshots: usize,
 }
 
@@ -33,7 +33,7 @@ fn peek(encoded: &[u8]) -> raft_message {
 }
 
 impl Cluster {
-    fn new(ids: &[u64], settings: impl Fn(u64) -> Settings) -> Cluster {
+    pub(super) fn new(ids: &[u64], settings: impl Fn(u64) -> Settings) -> Cluster {
         let hosts = ids
             .iter()
             .map(|id| (*id, Host::new(&settings(*id), ids)))
@@ -45,12 +45,12 @@ impl Cluster {
         }
     }
 
-    fn host(&mut self, id: u64) -> &mut Host {
+    pub(super) fn host(&mut self, id: u64) -> &mut Host {
         self.hosts.get_mut(&id).expect("there is such a node")
     }
 
     /// Works and delivers until nobody has anything to do.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             let ids: Vec<u64> = self.hosts.keys().copied().collect();
             let messages: Vec<Vec<u8>> = ids

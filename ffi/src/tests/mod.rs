@@ -6,6 +6,7 @@
 
 mod arguments;
 mod clusters;
+mod extensions;
 mod hostile;
 mod numbers;
 mod readys;

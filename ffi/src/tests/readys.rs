@@ -89,6 +89,29 @@ fn full(len: usize) -> Ready {
                 commit: 3,
                 context: payload(len),
             }),
+            message(Body::StorageAppend {
+                hard_state: Some(HardState {
+                    term: 5,
+                    ..HardState::default()
+                }),
+                entries: vec![entry(13, EntryKind::Normal)],
+                snapshot: None,
+                responses: vec![
+                    message(Body::Accept { index: 13 }),
+                    message(Body::HeartbeatResp {
+                        context: payload(len),
+                    }),
+                ],
+            }),
+            Message {
+                term: 0,
+                ..message(Body::StorageApply {
+                    entries: vec![entry(12, EntryKind::ConfChangeV2)],
+                    responses: vec![message(Body::StorageApplyResp {
+                        entries: vec![entry(12, EntryKind::ConfChangeV2)],
+                    })],
+                })
+            },
         ],
         must_sync: true,
         reads: vec![ReadRequest {
@@ -188,6 +211,21 @@ fn check(view: &raft_ready, ready: &Ready) {
             assert_eq!(Some(view.r#type), decoded.r#type);
             assert_eq!(bytes(view.encoded), codec::encode_message(message));
             assert!(inside(whole, bytes(view.encoded)));
+            let attached = match &message.body {
+                Body::StorageAppend { responses, .. } | Body::StorageApply { responses, .. } => {
+                    &responses[..]
+                }
+                _ => &[],
+            };
+            let responses = list(view.responses, view.responses_len);
+            assert_eq!(view.responses.is_null(), attached.is_empty());
+            assert_eq!(responses.len(), attached.len());
+            for (response, attached) in responses.iter().zip(attached) {
+                assert_eq!((response.to, response.from), (attached.to, attached.from));
+                assert_eq!(bytes(response.encoded), codec::encode_message(attached));
+                assert!(inside(bytes(view.encoded), bytes(response.encoded)));
+                assert!(response.responses.is_null());
+            }
             match &message.body {
                 Body::InstallSnapshot { snapshot } => {
                     assert_eq!(view.snapshot_index, snapshot.id.index);

@@ -32,6 +32,11 @@ fn each_setter_changes_its_own_field_and_no_other() {
     sets! {
         raft_config_set_election_ticks(20) changes election_ticks to 20;
         raft_config_set_heartbeat_ticks(3) changes heartbeat_ticks to 3;
+        raft_config_set_min_election_ticks(12) changes min_election_ticks to 12;
+        raft_config_set_max_election_ticks(13) changes max_election_ticks to 13;
+        raft_config_set_priority(-4) changes priority to -4;
+        raft_config_set_max_apply_unpersisted_entries(17)
+            changes max_apply_unpersisted_entries to 17;
         raft_config_set_seed(99) changes seed to 99;
         raft_config_set_pre_vote(false) changes pre_vote to false;
         raft_config_set_check_quorum(false) changes check_quorum to false;

@@ -139,6 +139,46 @@ fn a_restart_takes_what_is_in_a_snapshot_for_committed() {
 }
 
 #[test]
+fn a_snapshot_replaces_itself_unless_the_log_goes_on_after_it() {
+    let snapshot = Snapshot {
+        id: EntryId { term: 2, index: 9 },
+        ..Snapshot::default()
+    };
+    let update = Update {
+        snapshot: Some(&snapshot),
+        ..Update::default()
+    };
+    let restored = three_terms().stage(&update).unwrap().state;
+    assert_eq!(restored.stage(&update).unwrap().state, restored);
+    let other_term = Snapshot {
+        id: EntryId { term: 3, index: 9 },
+        ..Snapshot::default()
+    };
+    let other = Update {
+        snapshot: Some(&other_term),
+        ..Update::default()
+    };
+    assert!(matches!(
+        restored.stage(&other),
+        Err(Error::SnapshotOutOfDate)
+    ));
+    let entry = Entry {
+        term: 2,
+        index: 10,
+        ..Entry::default()
+    };
+    let more = Update {
+        entries: &[entry],
+        ..Update::default()
+    };
+    let longer = restored.stage(&more).unwrap().state;
+    assert!(matches!(
+        longer.stage(&update),
+        Err(Error::SnapshotOutOfDate)
+    ));
+}
+
+#[test]
 fn a_snapshot_of_nothing_does_not_replace_a_log() {
     let snapshot = Snapshot::default();
     let update = Update {
