@@ -87,6 +87,26 @@
 #define RAFT_DROP_TOO_MANY_READS 6
 
 /**
+ * Of a configuration change: another one is in the log and not applied.
+ */
+#define RAFT_DROP_CONF_CHANGE_PENDING 7
+
+/**
+ * Of a configuration change: the configuration is joint, and must be left first.
+ */
+#define RAFT_DROP_ALREADY_JOINT 8
+
+/**
+ * Of a configuration change: there is no joint configuration to leave.
+ */
+#define RAFT_DROP_NOT_JOINT 9
+
+/**
+ * The leadership that it was sent to has ended.
+ */
+#define RAFT_DROP_LEADER_CHANGED 10
+
+/**
  * A reason without a number of its own; the message says which.
  */
 #define RAFT_DROP_OTHER 100
@@ -305,6 +325,355 @@
 #define RAFT_ROLE_PRE_CANDIDATE 3
 
 /**
+ * The node plays another part. `from` and `to`: RAFT_ROLE_ numbers; `term`; `node`: the
+ * leader that it knows of now, or 0.
+ */
+#define RAFT_EVENT_ROLE_CHANGED 1
+
+/**
+ * The node follows another leader, or none. `from` and `to`: the leaders, or 0; `term`.
+ */
+#define RAFT_EVENT_LEADER_CHANGED 2
+
+/**
+ * The node asks for votes. `kind`: RAFT_CAMPAIGN_; `reason`: RAFT_TRIGGER_; `term`: the one that
+ * it wants to lead.
+ */
+#define RAFT_EVENT_CAMPAIGN_STARTED 3
+
+/**
+ * It was time to campaign, and the node may not. `kind`: RAFT_CAMPAIGN_; `reason`:
+ * RAFT_OBSTACLE_; `term`.
+ */
+#define RAFT_EVENT_CAMPAIGN_REFUSED 4
+
+/**
+ * The node leads. `term`; `from`: voters for it, itself included; `to`: voters against it.
+ */
+#define RAFT_EVENT_ELECTION_WON 5
+
+/**
+ * A campaign has come to nothing. `kind`: RAFT_CAMPAIGN_; `reason`: RAFT_LOSS_; `node`: who
+ * has the higher term, or leads, or 0; `term`: the one that the node wanted to lead; `from`: voters
+ * for it, itself included; `to`: voters against it.
+ */
+#define RAFT_EVENT_ELECTION_LOST 6
+
+/**
+ * The node leads no longer. `reason`: RAFT_STEP_DOWN_; `node`: who has the higher term, or 0;
+ * `term`: the present one.
+ */
+#define RAFT_EVENT_STEPPED_DOWN 7
+
+/**
+ * This leader sends to a member in another way. `node`: the member; `reason`: RAFT_FLOW_CAUSE_;
+ * `from` and `to`: RAFT_FLOW_; `index`: what it is known to have, or the snapshot's index.
+ */
+#define RAFT_EVENT_FLOW_CHANGED 8
+
+/**
+ * This leader is handing over. `node`: to whom; `term`.
+ */
+#define RAFT_EVENT_TRANSFER_STARTED 9
+
+/**
+ * This leader no longer tries to. `node`: to whom it would have; `reason`: RAFT_TRANSFER_;
+ * `term`.
+ */
+#define RAFT_EVENT_TRANSFER_ENDED 10
+
+/**
+ * Something that this node was asked for will not happen. `kind`: RAFT_DROPPED_; `reason`:
+ * RAFT_DROP_; `node`: who had asked, 0 for the host; `index`: with RAFT_DROP_CONF_CHANGE_PENDING,
+ * the other one is at this index or below.
+ */
+#define RAFT_EVENT_DROPPED 11
+
+/**
+ * A message was not taken. `node`: the sender that it names, 0 if it could not be decoded;
+ * `term`: its term; `reason`: RAFT_REFUSED_.
+ */
+#define RAFT_EVENT_MESSAGE_REFUSED 12
+
+/**
+ * A snapshot from the leader takes the place of the log. `node`: the leader; `index`: the
+ * snapshot's.
+ */
+#define RAFT_EVENT_SNAPSHOT_INSTALLED 13
+
+/**
+ * A snapshot from the leader was of no use. `node`: the leader; `index`: the snapshot's;
+ * `reason`: RAFT_IGNORED_.
+ */
+#define RAFT_EVENT_SNAPSHOT_IGNORED 14
+
+/**
+ * This node is no member of the group any more. `node`: who says so, itself or a member;
+ * `index`: it was no member when this was applied.
+ */
+#define RAFT_EVENT_REMOVED 15
+
+/**
+ * Finds out first whether an election could be won.
+ */
+#define RAFT_CAMPAIGN_PRE_ELECTION 1
+
+/**
+ * Starts a term.
+ */
+#define RAFT_CAMPAIGN_ELECTION 2
+
+/**
+ * Starts a term because the leader has asked for it.
+ */
+#define RAFT_CAMPAIGN_TRANSFER 3
+
+/**
+ * It has not heard from a leader for too long.
+ */
+#define RAFT_TRIGGER_TIMEOUT 1
+
+/**
+ * Its host has called raft_node_campaign().
+ */
+#define RAFT_TRIGGER_HOST 2
+
+/**
+ * The leader hands over to it.
+ */
+#define RAFT_TRIGGER_LEADER_ASKED 3
+
+/**
+ * It would win, as its pre-election has shown.
+ */
+#define RAFT_TRIGGER_PRE_ELECTION_WON 4
+
+/**
+ * It leads already.
+ */
+#define RAFT_OBSTACLE_LEADS 1
+
+/**
+ * It has no vote.
+ */
+#define RAFT_OBSTACLE_NOT_VOTER 2
+
+/**
+ * It waits for its host to persist a snapshot.
+ */
+#define RAFT_OBSTACLE_PENDING_SNAPSHOT 3
+
+/**
+ * A configuration change is committed and not applied.
+ */
+#define RAFT_OBSTACLE_UNAPPLIED_CONF_CHANGE 4
+
+/**
+ * There is no higher term.
+ */
+#define RAFT_OBSTACLE_TERM_LIMIT 5
+
+/**
+ * Too many have refused.
+ */
+#define RAFT_LOSS_OUTVOTED 1
+
+/**
+ * A message of a higher term came.
+ */
+#define RAFT_LOSS_HIGHER_TERM 2
+
+/**
+ * Somebody else leads the term.
+ */
+#define RAFT_LOSS_LEADER_APPEARED 3
+
+/**
+ * Too few have answered in time; the node campaigns again.
+ */
+#define RAFT_LOSS_TIMED_OUT 4
+
+/**
+ * The host has called for another campaign.
+ */
+#define RAFT_LOSS_RESTARTED 5
+
+/**
+ * A message of a higher term came.
+ */
+#define RAFT_STEP_DOWN_HIGHER_TERM 1
+
+/**
+ * It has not heard from a quorum for an election timeout.
+ */
+#define RAFT_STEP_DOWN_CHECK_QUORUM 2
+
+/**
+ * It has no vote any more (raft_config_set_step_down_on_removal()).
+ */
+#define RAFT_STEP_DOWN_REMOVED 3
+
+/**
+ * It has acknowledged entries, so that the logs agree.
+ */
+#define RAFT_FLOW_CAUSE_ACCEPTED 1
+
+/**
+ * It has refused an append.
+ */
+#define RAFT_FLOW_CAUSE_REJECTED 2
+
+/**
+ * The host could not reach it.
+ */
+#define RAFT_FLOW_CAUSE_UNREACHABLE 3
+
+/**
+ * It needs entries that are compacted, and is sent a snapshot.
+ */
+#define RAFT_FLOW_CAUSE_SNAPSHOT_SENT 4
+
+/**
+ * The host says that the snapshot has arrived.
+ */
+#define RAFT_FLOW_CAUSE_SNAPSHOT_FINISHED 5
+
+/**
+ * The host says that the snapshot did not arrive.
+ */
+#define RAFT_FLOW_CAUSE_SNAPSHOT_FAILED 6
+
+/**
+ * An election timeout has passed.
+ */
+#define RAFT_TRANSFER_TIMED_OUT 1
+
+/**
+ * Somebody else is to lead, or this node is to stay.
+ */
+#define RAFT_TRANSFER_REPLACED 2
+
+/**
+ * The target has lost its vote.
+ */
+#define RAFT_TRANSFER_TARGET_REMOVED 3
+
+/**
+ * This node has stepped down, as it does when the transfer succeeds.
+ */
+#define RAFT_TRANSFER_STEPPED_DOWN 4
+
+/**
+ * A command.
+ */
+#define RAFT_DROPPED_PROPOSAL 1
+
+/**
+ * A configuration change.
+ */
+#define RAFT_DROPPED_CONF_CHANGE 2
+
+/**
+ * A read.
+ */
+#define RAFT_DROPPED_READ 3
+
+/**
+ * The bytes are no message.
+ */
+#define RAFT_REFUSED_MALFORMED 1
+
+/**
+ * It is of a kind that is for the node's own use.
+ */
+#define RAFT_REFUSED_LOCAL_MESSAGE 2
+
+/**
+ * A response from a node that is no member.
+ */
+#define RAFT_REFUSED_UNKNOWN_PEER 3
+
+/**
+ * An index or a term beyond all bounds.
+ */
+#define RAFT_REFUSED_OUT_OF_BOUNDS 10
+
+/**
+ * Entries that are not a slice of a log.
+ */
+#define RAFT_REFUSED_ENTRIES 11
+
+/**
+ * An append that contradicts a committed entry.
+ */
+#define RAFT_REFUSED_COMMITTED_CONFLICT 12
+
+/**
+ * A commit index beyond the receiver's log.
+ */
+#define RAFT_REFUSED_COMMIT_BEYOND_LOG 13
+
+/**
+ * An acknowledgement of what was never sent.
+ */
+#define RAFT_REFUSED_ACK_BEYOND_LOG 14
+
+/**
+ * A second leader of the term.
+ */
+#define RAFT_REFUSED_SECOND_LEADER 15
+
+/**
+ * A proposal without entries.
+ */
+#define RAFT_REFUSED_EMPTY_PROPOSAL 16
+
+/**
+ * A configuration change that can't be decoded.
+ */
+#define RAFT_REFUSED_CONF_CHANGE 17
+
+/**
+ * A snapshot with an impossible configuration.
+ */
+#define RAFT_REFUSED_SNAPSHOT 18
+
+/**
+ * A heartbeat's answer that echoes no heartbeat.
+ */
+#define RAFT_REFUSED_READ_POSITION 19
+
+/**
+ * No sender, or this node itself.
+ */
+#define RAFT_REFUSED_NO_SENDER 20
+
+/**
+ * A request for a vote that names no term.
+ */
+#define RAFT_REFUSED_NO_TERM 21
+
+/**
+ * A report that does not tell what it is about.
+ */
+#define RAFT_REFUSED_UNASKED_REPORT 22
+
+/**
+ * All of it is committed here already.
+ */
+#define RAFT_IGNORED_OLD 1
+
+/**
+ * This node is not in its configuration.
+ */
+#define RAFT_IGNORED_NOT_MEMBER 2
+
+/**
+ * The log has its last entry, so that it only says how much is committed.
+ */
+#define RAFT_IGNORED_IN_LOG 3
+
+/**
  * A proposal that a follower passes on to its leader.
  */
 #define RAFT_MSG_PROP 2
@@ -398,6 +767,22 @@
  * The receiver shall no longer count on its leader.
  */
 #define RAFT_MSG_FORGET_LEADER 23
+
+/**
+ * A proposal that was passed on has been dropped; see raft_config_set_peer_reports(), for this and
+ * the two that follow.
+ */
+#define RAFT_MSG_PROPOSAL_DROPPED 100
+
+/**
+ * A read that was passed on has been dropped.
+ */
+#define RAFT_MSG_READ_DROPPED 101
+
+/**
+ * The receiver is no member any more.
+ */
+#define RAFT_MSG_REMOVED 102
 
 /**
  * The target of RAFT_MSG_STORAGE_APPEND, with asynchronous storage writes.
@@ -684,6 +1069,11 @@ typedef struct raft_entries {
 } raft_entries;
 
 /**
+ * What has happened: one of the RAFT_EVENT_ numbers. There may be more in later versions.
+ */
+typedef int32_t raft_event_type;
+
+/**
  * The kind of a message: one of the RAFT_MSG_ numbers, which are those of raftpb.MessageType.
  */
 typedef int32_t raft_message_type;
@@ -869,13 +1259,84 @@ typedef struct raft_snapshot_request {
 } raft_snapshot_request;
 
 /**
+ * What was dropped: one of the RAFT_DROPPED_ numbers.
+ */
+typedef int32_t raft_drop_kind;
+
+/**
+ * Something that the host was told was taken, and that will not happen.
+ */
+typedef struct raft_dropped {
+  /**
+   * What: one of the RAFT_DROPPED_ numbers.
+   */
+  raft_drop_kind kind;
+  /**
+   * Why: one of the RAFT_DROP_ numbers.
+   */
+  raft_drop_reason reason;
+  /**
+   * With RAFT_DROP_CONF_CHANGE_PENDING, the other change is at this index or below it; 0
+   * otherwise.
+   */
+  uint64_t index;
+  /**
+   * To recognise it by: the command, the encoded configuration change, the read's context.
+   */
+  struct raft_bytes data;
+} raft_dropped;
+
+/**
+ * Something that a host may want to know and need not act on. What the fields mean, the type's
+ * constant says; those that it does not mention are 0.
+ */
+typedef struct raft_event {
+  /**
+   * What has happened.
+   */
+  raft_event_type type;
+  /**
+   * Why.
+   */
+  int32_t reason;
+  /**
+   * What it is about.
+   */
+  int32_t kind;
+  /**
+   * For later versions.
+   */
+  int32_t reserved;
+  /**
+   * Another node.
+   */
+  uint64_t node;
+  /**
+   * A term.
+   */
+  uint64_t term;
+  /**
+   * An index.
+   */
+  uint64_t index;
+  /**
+   * What was before, or how many are in favour.
+   */
+  uint64_t from;
+  /**
+   * What is now, or how many are against.
+   */
+  uint64_t to;
+} raft_event;
+
+/**
  * One batch of work for the host. In this order:
  *
  * 1. persist `hard_state`, `entries` and `snapshot`, and sync if `must_sync`;
  *    raft_storage_save() does all that;
  * 2. send `messages` (a leader may send its RAFT_MSG_APP before 1; nothing else may);
  * 3. apply `snapshot`, then `committed_entries`; serve `read_states` whose index is applied;
- * 4. answer `reads` and `snapshot_requests`, or do so later;
+ * 4. tell those who wait for something in `dropped`; answer `reads` and `snapshot_requests`, or do so later;
  * 5. raft_node_advance().
  *
  * A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
@@ -944,6 +1405,27 @@ typedef struct raft_ready {
    * How many there are.
    */
   size_t snapshot_requests_len;
+  /**
+   * What the host was told was taken and will not happen: its configuration changes that the
+   * leader refused, its reads that a leader left unanswered; and what other nodes have dropped,
+   * see raft_config_set_peer_reports(). What may still happen is never here, and what a call has
+   * refused with an error is not either.
+   */
+  const struct raft_dropped *dropped;
+  /**
+   * How many there are.
+   */
+  size_t dropped_len;
+  /**
+   * What has happened since the last Ready, for hosts that count or log. Events alone make no
+   * Ready: they come along with the next one, at most 256 of them. The oldest are lost, and
+   * counted (raft_metrics).
+   */
+  const struct raft_event *events;
+  /**
+   * How many there are.
+   */
+  size_t events_len;
   /**
    * Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
    */
@@ -1060,6 +1542,11 @@ typedef struct raft_node_status {
    */
   uint64_t persisted;
   /**
+   * Not 0 if the node is no member any more, as far as it knows: it was none when this index was
+   * applied.
+   */
+  uint64_t removed_as_of;
+  /**
    * Its role.
    */
   raft_role role;
@@ -1119,6 +1606,242 @@ typedef struct raft_progress {
    */
   bool inflight_full;
 } raft_progress;
+
+/**
+ * Counters of a node since it was made. They never decrease. The caller sets `size` to
+ * sizeof(raft_metrics) before the call, so that a later version of the library can add counters
+ * and still serve this one.
+ */
+typedef struct raft_metrics {
+  /**
+   * sizeof(raft_metrics), set by the caller.
+   */
+  size_t size;
+  /**
+   * Ticks, quiesced ones included.
+   */
+  uint64_t ticks;
+  /**
+   * Messages taken from peers, and from storage workers.
+   */
+  uint64_t messages_received;
+  /**
+   * Messages refused: malformed, impossible, of an unknown peer.
+   */
+  uint64_t messages_refused;
+  /**
+   * Messages to peers; not those to the node itself or to storage workers.
+   */
+  uint64_t messages_sent;
+  /**
+   * Campaigns that were due and not allowed.
+   */
+  uint64_t campaigns_refused;
+  /**
+   * Pre-elections started.
+   */
+  uint64_t pre_elections_started;
+  /**
+   * Elections started, transfers excepted.
+   */
+  uint64_t elections_started;
+  /**
+   * Elections started because a leader hands over.
+   */
+  uint64_t transfer_elections_started;
+  /**
+   * Elections won.
+   */
+  uint64_t elections_won;
+  /**
+   * Elections and pre-elections lost: refused by too many.
+   */
+  uint64_t elections_lost_outvoted;
+  /**
+   * Elections and pre-elections lost: a message of a higher term came.
+   */
+  uint64_t elections_lost_higher_term;
+  /**
+   * Elections and pre-elections lost: somebody else leads.
+   */
+  uint64_t elections_lost_leader_appeared;
+  /**
+   * Elections and pre-elections lost: too few answers, or called anew.
+   */
+  uint64_t elections_lost_timed_out;
+  /**
+   * Votes granted to others; pre-votes are not counted.
+   */
+  uint64_t votes_granted;
+  /**
+   * Votes refused to others; pre-votes are not counted.
+   */
+  uint64_t votes_refused;
+  /**
+   * Leaderships ended by a higher term.
+   */
+  uint64_t step_downs_higher_term;
+  /**
+   * Leaderships ended for want of a quorum.
+   */
+  uint64_t step_downs_check_quorum;
+  /**
+   * Leaderships ended by a removal.
+   */
+  uint64_t step_downs_removed;
+  /**
+   * Changes of role.
+   */
+  uint64_t role_changes;
+  /**
+   * Changes of the known leader, to none and back included.
+   */
+  uint64_t leader_changes;
+  /**
+   * Commands and configuration changes that this leader has appended to its log.
+   */
+  uint64_t proposals_taken;
+  /**
+   * Those that this node has passed on to a leader.
+   */
+  uint64_t proposals_forwarded;
+  /**
+   * Those dropped: no leader known.
+   */
+  uint64_t proposals_dropped_no_leader;
+  /**
+   * Those dropped: a follower that may not forward.
+   */
+  uint64_t proposals_dropped_forwarding_disabled;
+  /**
+   * Those dropped: a leader that is no member.
+   */
+  uint64_t proposals_dropped_removed;
+  /**
+   * Those dropped: leadership is being transferred.
+   */
+  uint64_t proposals_dropped_transferring;
+  /**
+   * Those dropped: too many uncommitted bytes.
+   */
+  uint64_t proposals_dropped_uncommitted_limit;
+  /**
+   * Those dropped: sent to a leadership that has ended.
+   */
+  uint64_t proposals_dropped_leader_changed;
+  /**
+   * Configuration changes that this leader has appended to its log.
+   */
+  uint64_t conf_changes_proposed;
+  /**
+   * Configuration changes that this leader has turned into empty entries.
+   */
+  uint64_t conf_changes_refused;
+  /**
+   * Configuration changes applied.
+   */
+  uint64_t conf_changes_applied;
+  /**
+   * Reads asked for, by this node's host or, on a leader, by others.
+   */
+  uint64_t reads_asked;
+  /**
+   * Reads that this node has passed on to a leader.
+   */
+  uint64_t reads_forwarded;
+  /**
+   * Reads answered: read states for the host and answers to others.
+   */
+  uint64_t reads_answered;
+  /**
+   * Reads dropped, whatever the reason.
+   */
+  uint64_t reads_dropped;
+  /**
+   * Appends sent.
+   */
+  uint64_t appends_sent;
+  /**
+   * Acknowledgements of other members that came to this leader.
+   */
+  uint64_t appends_accepted;
+  /**
+   * Refusals of other members that came to this leader.
+   */
+  uint64_t appends_rejected;
+  /**
+   * Heartbeats sent.
+   */
+  uint64_t heartbeats_sent;
+  /**
+   * Snapshots sent.
+   */
+  uint64_t snapshots_sent;
+  /**
+   * Snapshots taken in place of the log.
+   */
+  uint64_t snapshots_installed;
+  /**
+   * Snapshots that were of no use.
+   */
+  uint64_t snapshots_ignored;
+  /**
+   * Snapshots that did not arrive, as the host reported.
+   */
+  uint64_t snapshots_failed;
+  /**
+   * Changes of how a member is sent to.
+   */
+  uint64_t flow_changes;
+  /**
+   * Entries appended to this node's log, as a leader or as a follower.
+   */
+  uint64_t entries_appended;
+  /**
+   * How far the commit index has moved since the node was made.
+   */
+  uint64_t entries_committed;
+  /**
+   * How far the host has applied since the node was made.
+   */
+  uint64_t entries_applied;
+  /**
+   * Leadership transfers started.
+   */
+  uint64_t transfers_started;
+  /**
+   * Those that have timed out.
+   */
+  uint64_t transfers_timed_out;
+  /**
+   * Those given up for another reason than a step-down.
+   */
+  uint64_t transfers_aborted;
+  /**
+   * Requests for entries and snapshots made to the host.
+   */
+  uint64_t requests_made;
+  /**
+   * Those made again because no answer came.
+   */
+  uint64_t requests_repeated;
+  /**
+   * Reports sent to peers of what was dropped, and of their removal.
+   */
+  uint64_t reports_sent;
+  /**
+   * Such reports taken from peers.
+   */
+  uint64_t reports_received;
+  /**
+   * Forwarded proposals discarded because they had come before.
+   */
+  uint64_t repeats_discarded;
+  /**
+   * Events lost because the host took no Ready for too long.
+   */
+  uint64_t events_lost;
+} raft_metrics;
 
 /**
  * What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
@@ -1420,6 +2143,19 @@ raft_status raft_config_set_step_down_on_removal(struct raft_config *config,
                                                  struct raft_error **error);
 
 /**
+ * Whether to tell peers, and be told by them, what has been dropped of that which was passed on
+ * (raft_ready's `dropped`), and to tell nodes that they have been removed. This takes a message
+ * field and message types that etcd-io/raft does not know; its nodes ignore the one and are
+ * never sent the others, so that this may be on in some nodes of a group and off in others.
+ *
+ * A proposal that is passed on is then good for the leadership that it was sent to, and for one
+ * delivery: a copy of it, or one that comes late, is discarded. Default false.
+ */
+raft_status raft_config_set_peer_reports(struct raft_config *config,
+                                         bool on,
+                                         struct raft_error **error);
+
+/**
  * For raft_node_new(): up to where the host's own state has the log applied, so that the
  * node begins to hand out committed entries after that. By default that is the snapshot in
  * the storage, which is right for a host that restores its state from there. `conf_state` is
@@ -1448,6 +2184,30 @@ raft_status raft_config_set_show_requests(struct raft_config *config,
  * Frees a list of entries. NULL is ignored.
  */
 void raft_entries_free(struct raft_entries *entries);
+
+/**
+ * The name of a type of event, such as "RAFT_EVENT_ROLE_CHANGED"; "RAFT_EVENT_?" for a number
+ * that is none. Static; not to be freed.
+ */
+const char *raft_event_name(raft_event_type type);
+
+/**
+ * The name of a reason of such an event, such as "RAFT_LOSS_OUTVOTED"; "" for a type that has
+ * no reasons, and for a number that is none. Static; not to be freed.
+ */
+const char *raft_event_reason_name(raft_event_type type, int32_t reason);
+
+/**
+ * The name of what an event is about, such as "RAFT_CAMPAIGN_ELECTION"; "" for a type that has
+ * no kinds, and for a number that is none. Static; not to be freed.
+ */
+const char *raft_event_kind_name(raft_event_type type, int32_t kind);
+
+/**
+ * The name of a reason for a drop, such as "RAFT_DROP_NO_LEADER"; "" for a number that is none.
+ * Static; not to be freed.
+ */
+const char *raft_drop_reason_name(raft_drop_reason reason);
 
 /**
  * Looks into a message as it came from a peer, without handing it to a node, which
@@ -1937,6 +2697,15 @@ raft_status raft_node_progress(const struct raft_node *node,
                                size_t capacity,
                                size_t *len,
                                struct raft_error **error);
+
+/**
+ * Fills in the node's counters. The caller sets out->size first.
+ *
+ * Errors: RAFT_ERR_ARGUMENT (the size).
+ */
+raft_status raft_node_metrics(const struct raft_node *node,
+                              struct raft_metrics *out,
+                              struct raft_error **error);
 
 /**
  * All that the node says about itself, on a leader with the progress of each member, as an

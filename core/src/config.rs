@@ -89,6 +89,11 @@ pub struct Config {
     pub disable_conf_change_validation: bool,
     /// A leader that is removed or made a learner steps down when that is applied. Default false.
     pub step_down_on_removal: bool,
+    /// Tell peers, and be told by them, what has been dropped of that which was passed on, and
+    /// tell nodes that they have been removed. This takes a message field and message types that
+    /// etcd-io/raft does not know; its nodes ignore the one and are never sent the others, so that
+    /// this may be on in some nodes of a cluster and off in others. Default false.
+    pub peer_reports: bool,
 }
 
 impl Config {
@@ -118,6 +123,7 @@ impl Config {
             disable_proposal_forwarding: false,
             disable_conf_change_validation: false,
             step_down_on_removal: false,
+            peer_reports: false,
         }
     }
 

@@ -73,6 +73,65 @@ pub enum DropReason {
     /// More reads are waiting than [`crate::Config::max_pending_reads`].
     #[error("too many pending reads")]
     TooManyReads,
+    /// Another configuration change is in the log at this index or below it, and not applied.
+    #[error("a configuration change up to index {0} is not applied yet")]
+    ConfChangePending(Index),
+    /// The configuration is joint, and must be left before another change.
+    #[error("the configuration is joint already")]
+    AlreadyJoint,
+    /// There is no joint configuration to leave.
+    #[error("the configuration is not joint")]
+    NotJoint,
+    /// The leadership that it was sent to has ended.
+    #[error("the leader has changed")]
+    LeaderChanged,
+    /// A peer has reported a reason that this version does not know.
+    #[error("a reason unknown here")]
+    Other,
+}
+
+impl DropReason {
+    /// The reason's number, on the wire and for hosts in other languages.
+    pub fn number(self) -> i32 {
+        match self {
+            DropReason::NoLeader => 1,
+            DropReason::ForwardingDisabled => 2,
+            DropReason::Removed => 3,
+            DropReason::Transferring => 4,
+            DropReason::UncommittedLimit => 5,
+            DropReason::TooManyReads => 6,
+            DropReason::ConfChangePending(_) => 7,
+            DropReason::AlreadyJoint => 8,
+            DropReason::NotJoint => 9,
+            DropReason::LeaderChanged => 10,
+            DropReason::Other => 100,
+        }
+    }
+
+    /// The reason that a peer has named by its number.
+    pub(crate) fn from_number(number: u64, index: Index) -> DropReason {
+        match number {
+            1 => DropReason::NoLeader,
+            2 => DropReason::ForwardingDisabled,
+            3 => DropReason::Removed,
+            4 => DropReason::Transferring,
+            5 => DropReason::UncommittedLimit,
+            6 => DropReason::TooManyReads,
+            7 => DropReason::ConfChangePending(index),
+            8 => DropReason::AlreadyJoint,
+            9 => DropReason::NotJoint,
+            10 => DropReason::LeaderChanged,
+            _ => DropReason::Other,
+        }
+    }
+
+    /// The index that belongs to the reason; 0 for most.
+    pub fn index(self) -> Index {
+        match self {
+            DropReason::ConfChangePending(index) => index,
+            _ => 0,
+        }
+    }
 }
 
 /// What makes a message one that no correct peer can have sent.
@@ -125,6 +184,9 @@ pub enum Impossible {
     /// A request for a vote that names no term.
     #[error("no term")]
     NoTerm,
+    /// A report about a proposal, without what tells which one it was.
+    #[error("a report that answers nothing")]
+    UnaskedReport,
 }
 
 /// Why a configuration change does not fit the current configuration.

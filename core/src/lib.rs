@@ -73,7 +73,9 @@ mod cluster;
 pub mod codec;
 mod config;
 mod error;
+mod event;
 mod message;
+mod metrics;
 mod types;
 
 // Pure data, which cannot send. What is public here is so for the tests from outside the crate, and
@@ -109,7 +111,12 @@ pub mod proto {
 
 pub use config::{Config, NO_LIMIT, ReadOnlyOption};
 pub use error::{ConfChangeError, DropReason, Error, Impossible, Result};
-pub use message::{Body, Message};
+pub use event::{
+    CampaignKind, CampaignReason, CampaignRefusal, DropKind, Dropped, Event, FlowReason,
+    LossReason, RefusalReason, SnapshotIgnored, StepDownReason, TransferEnd,
+};
+pub use message::{Body, Message, Ticket};
+pub use metrics::Metrics;
 pub use node::Node;
 pub use ready::Ready;
 pub use status::{BasicStatus, FlowState, ProgressStatus, Status};

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::error::DropReason;
 use crate::types::{Entry, EntryId, HardState, Index, NodeId, Snapshot, Term};
 
 /// A message between nodes, or between a node and its own storage workers.
@@ -27,6 +28,8 @@ pub enum Body {
     Propose {
         /// Entries without term and index.
         entries: Vec<Entry>,
+        /// By which the sender wants to hear if they are dropped; `None` if it doesn't.
+        ticket: Option<Ticket>,
     },
     /// MsgApp: the leader's entries `(prev, prev + entries]` (paper §5.3).
     Append {
@@ -66,6 +69,8 @@ pub enum Body {
         transfer: bool,
         /// The candidate's priority ([`crate::Config::priority`]).
         priority: i64,
+        /// Whether the candidate wants to hear if it has been removed.
+        reports: bool,
     },
     /// MsgVoteResp, MsgPreVoteResp.
     Vote {
@@ -95,6 +100,8 @@ pub enum Body {
     ReadIndex {
         /// The caller's name for the read.
         context: Bytes,
+        /// Whether the sender wants to hear if it is dropped.
+        reports: bool,
     },
     /// MsgReadIndexResp.
     ReadIndexResp {
@@ -109,6 +116,29 @@ pub enum Body {
     TimeoutNow,
     /// MsgForgetLeader: the recipient shall no longer count on its leader.
     ForgetLeader,
+    /// MsgProposalDropped, which etcd-io/raft does not know: these entries are not in the log, and
+    /// no copy of the message that brought them will get there. Only for those who asked.
+    ProposalDropped {
+        /// The one that came with them.
+        ticket: Ticket,
+        /// Why.
+        reason: DropReason,
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// MsgReadDropped, which etcd-io/raft does not know. Only for those who asked.
+    ReadDropped {
+        /// Why.
+        reason: DropReason,
+        /// The caller's name for the read.
+        context: Bytes,
+    },
+    /// MsgRemoved, which etcd-io/raft does not know: the recipient was no member when this index
+    /// was applied. Only for those who asked.
+    Removed {
+        /// The index.
+        as_of: Index,
+    },
     /// MsgStorageAppend: work for the host's append worker, with asynchronous storage writes.
     StorageAppend {
         /// To be persisted if present.
@@ -139,6 +169,18 @@ pub enum Body {
         /// The entries that it applied.
         entries: Vec<Entry>,
     },
+}
+
+/// What a forwarded proposal carries so that its sender can be told, for certain, that it was
+/// dropped. A ticket is good for one use in one leadership; see `raft/reports.rs`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticket {
+    /// Tells the sender's runs apart.
+    pub incarnation: u64,
+    /// Counts the sender's tickets of one run, from 1.
+    pub number: u64,
+    /// The term that the addressee leads.
+    pub term: Term,
 }
 
 impl Body {
@@ -173,6 +215,14 @@ impl Body {
         matches!(
             self,
             Body::Append { .. } | Body::Heartbeat { .. } | Body::InstallSnapshot { .. }
+        )
+    }
+
+    /// Whether this tells its recipient what has become of a request, or of itself.
+    pub fn is_report(&self) -> bool {
+        matches!(
+            self,
+            Body::ProposalDropped { .. } | Body::ReadDropped { .. } | Body::Removed { .. }
         )
     }
 

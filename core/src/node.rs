@@ -8,14 +8,18 @@ use bytes::Bytes;
 use crate::codec;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::event::{CampaignReason, Event, RefusalReason};
 use crate::log::{Fetch, encoded_len, payload_len};
 use crate::message::{Body, Message};
+use crate::metrics::Metrics;
 use crate::raft::{Outbox, Raft, invariants};
 use crate::ready::Ready;
 use crate::status::{BasicStatus, Status};
 use crate::tracker::InflightLimits;
 use crate::types::*;
 
+#[cfg(test)]
+mod event_tests;
 #[cfg(test)]
 mod extension_tests;
 #[cfg(test)]
@@ -29,7 +33,7 @@ mod tests;
 ///
 /// It does nothing by itself: the host passes in ticks, messages and proposals, takes a [`Ready`]
 /// whenever [`Node::has_ready`] says so, does what that asks for, and calls [`Node::advance`].
-/// A call that returns an error has changed nothing.
+/// A call that returns an error has changed nothing, except that events and counters tell of it.
 #[derive(Clone, Debug)]
 pub struct Node {
     raft: Raft,
@@ -133,7 +137,9 @@ impl Node {
     /// [`Error::Poisoned`] only.
     pub fn tick_quiesced(&mut self) -> Result<()> {
         self.call(|node| {
-            node.raft.core_mut().timer.pass_tick();
+            let core = node.raft.core_mut();
+            core.timer.pass_tick();
+            core.notes.metrics.ticks += 1;
             Ok(())
         })
     }
@@ -144,7 +150,7 @@ impl Node {
     /// [`Error::Poisoned`] only.
     pub fn campaign(&mut self) -> Result<()> {
         self.call(|node| {
-            node.raft.campaign();
+            node.raft.campaign(CampaignReason::Host);
             Ok(())
         })
     }
@@ -211,8 +217,13 @@ impl Node {
 
     fn propose_entries(&mut self, entries: Vec<Entry>) -> Result<()> {
         self.call(|node| {
-            node.raft
-                .call(node.raft.core().id(), Body::Propose { entries })
+            node.raft.call(
+                NONE,
+                Body::Propose {
+                    entries,
+                    ticket: None,
+                },
+            )
         })
     }
 
@@ -234,7 +245,22 @@ impl Node {
     /// no correct peer can have sent; [`Error::ProposalDropped`] for a proposal that this node
     /// can't take. In each case nothing has changed, and the host may go on.
     pub fn step(&mut self, message: Message) -> Result<()> {
-        self.call(|node| node.raft.step(message))
+        let (from, term) = (message.from, message.term);
+        self.call(|node| {
+            let result = node.raft.step(message);
+            node.note_refusal(from, term, &result);
+            result
+        })
+    }
+
+    fn note_refusal<T>(&mut self, from: NodeId, term: Term, result: &Result<T>) {
+        let reason = result.as_ref().err().and_then(RefusalReason::of);
+        if let Some(reason) = reason {
+            self.raft
+                .core_mut()
+                .notes
+                .event(Event::MessageRefused { from, term, reason });
+        }
     }
 
     /// Takes the bytes of a message of another node: one raftpb.Message.
@@ -242,8 +268,9 @@ impl Node {
     /// # Errors
     /// [`Error::Malformed`] for anything else, and as [`Node::step`].
     pub fn step_bytes(&mut self, bytes: Bytes) -> Result<()> {
-        let message = codec::decode_message(bytes)?;
-        self.step(message)
+        let message = codec::decode_message(bytes);
+        self.note_refusal(NONE, 0, &message);
+        self.step(message?)
     }
 
     /// Asks for an index at which the host may serve a linearizable read (thesis §6.4). The
@@ -253,7 +280,8 @@ impl Node {
     /// # Errors
     /// [`Error::ReadDropped`] if no answer will come.
     pub fn read_index(&mut self, context: Bytes) -> Result<()> {
-        self.call(|node| node.raft.call(NONE, Body::ReadIndex { context }))
+        let reports = false;
+        self.call(|node| node.raft.call(NONE, Body::ReadIndex { context, reports }))
     }
 
     /// Asks for leadership to pass to `transferee` (thesis §3.10). No proposal is taken until it
@@ -493,6 +521,7 @@ impl Node {
             || !outbox.read_states.is_empty()
             || !outbox.reads.is_empty()
             || !outbox.snapshot_requests.is_empty()
+            || !outbox.dropped.is_empty()
             || self.raft.soft_state() != self.shown_soft_state
             || (hard_state != self.shown_hard_state && !hard_state.is_empty())
             || log.has_next_to_persist()
@@ -628,6 +657,8 @@ impl Node {
             messages,
             reads: outbox.reads,
             snapshot_requests: outbox.snapshot_requests,
+            dropped: outbox.dropped,
+            events: self.raft.core().notes.events(),
         };
         if self.async_storage_writes {
             self.add_storage_messages(&mut ready, outbox.after_append);
@@ -646,6 +677,7 @@ impl Node {
     fn take_account(&mut self, ready: &Ready, own_messages: Vec<Message>) {
         let ahead = self.raft.apply_ahead();
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
+        self.raft.core_mut().notes.forget_events();
         let log = &mut self.raft.core_mut().log;
         let last = log.has_unstable().then(|| log.last());
         log.accept_unstable();
@@ -741,6 +773,11 @@ impl Node {
     /// The node's state: with the members and, on the leader, their progress.
     pub fn status(&self) -> Status {
         self.raft.status()
+    }
+
+    /// What the node has done since it was made, in numbers.
+    pub fn metrics(&self) -> Metrics {
+        self.raft.metrics()
     }
 
     /// Fixes the randomized election timeout, in ticks, until the next change of role or term.

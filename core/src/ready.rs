@@ -1,5 +1,6 @@
 //! What a node asks of its host: one batch, taken with [`crate::Node::ready`].
 
+use crate::event::{Dropped, Event};
 use crate::message::Message;
 use crate::types::{
     Entry, HardState, ReadRequest, ReadState, Snapshot, SnapshotRequest, SoftState,
@@ -37,10 +38,18 @@ pub struct Ready {
     pub reads: Vec<ReadRequest>,
     /// Snapshots that the core needs.
     pub snapshot_requests: Vec<SnapshotRequest>,
+    /// What this host was told was taken and will not happen: its configuration changes that the
+    /// leader refused, its reads that a leader left unanswered; and, with
+    /// [`crate::Config::peer_reports`], what other nodes have dropped. What may still happen is
+    /// never here, and what a call has refused with an error is not either.
+    pub dropped: Vec<Dropped>,
+    /// What has happened since the last Ready, for hosts that count or log. Events alone make no
+    /// Ready: they come along with the next one.
+    pub events: Vec<Event>,
 }
 
 impl Ready {
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do. Events are nothing to do.
     pub fn is_empty(&self) -> bool {
         self.soft_state.is_none()
             && self.hard_state.is_none()
@@ -51,5 +60,6 @@ impl Ready {
             && self.messages.is_empty()
             && self.reads.is_empty()
             && self.snapshot_requests.is_empty()
+            && self.dropped.is_empty()
     }
 }

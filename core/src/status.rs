@@ -32,6 +32,9 @@ pub struct BasicStatus {
     pub last_index: Index,
     /// The last index that is on this node's stable storage.
     pub persisted: Index,
+    /// Not 0 if this node is no member any more, as far as it knows: it was none when this index
+    /// was applied.
+    pub removed_as_of: Index,
 }
 
 /// How the leader sends to one member.

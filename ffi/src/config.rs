@@ -341,6 +341,23 @@ export! {
 }
 
 export! {
+    /// Whether to tell peers, and be told by them, what has been dropped of that which was passed on
+    /// (raft_ready's `dropped`), and to tell nodes that they have been removed. This takes a message
+    /// field and message types that etcd-io/raft does not know; its nodes ignore the one and are
+    /// never sent the others, so that this may be on in some nodes of a group and off in others.
+    ///
+    /// A proposal that is passed on is then good for the leadership that it was sent to, and for one
+    /// delivery: a copy of it, or one that comes late, is discarded. Default false.
+    try fn raft_config_set_peer_reports(
+        config: *mut raft_config,
+        on: bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.peer_reports = on)
+    }
+}
+
+export! {
     /// For raft_node_new(): up to where the host's own state has the log applied, so that the
     /// node begins to hand out committed entries after that. By default that is the snapshot in
     /// the storage, which is right for a host that restores its state from there. `conf_state` is

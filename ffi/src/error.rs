@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 
-use libraft_core::{DropReason, Error};
+use libraft_core::Error;
 
 use crate::status::*;
 
@@ -32,6 +32,14 @@ pub const RAFT_DROP_TRANSFERRING: raft_drop_reason = 4;
 pub const RAFT_DROP_UNCOMMITTED_LIMIT: raft_drop_reason = 5;
 /// Too many reads wait (raft_config_set_max_pending_reads()).
 pub const RAFT_DROP_TOO_MANY_READS: raft_drop_reason = 6;
+/// Of a configuration change: another one is in the log and not applied.
+pub const RAFT_DROP_CONF_CHANGE_PENDING: raft_drop_reason = 7;
+/// Of a configuration change: the configuration is joint, and must be left first.
+pub const RAFT_DROP_ALREADY_JOINT: raft_drop_reason = 8;
+/// Of a configuration change: there is no joint configuration to leave.
+pub const RAFT_DROP_NOT_JOINT: raft_drop_reason = 9;
+/// The leadership that it was sent to has ended.
+pub const RAFT_DROP_LEADER_CHANGED: raft_drop_reason = 10;
 /// A reason without a number of its own; the message says which.
 pub const RAFT_DROP_OTHER: raft_drop_reason = 100;
 
@@ -128,7 +136,7 @@ impl From<Error> for Failure {
             _ => RAFT_ERR_OTHER,
         };
         let reason = match &error {
-            Error::ProposalDropped(reason) | Error::ReadDropped(reason) => drop_reason(*reason),
+            Error::ProposalDropped(reason) | Error::ReadDropped(reason) => reason.number(),
             _ => RAFT_DROP_NONE,
         };
         Failure {
@@ -136,17 +144,5 @@ impl From<Error> for Failure {
             reason,
             message: error.to_string(),
         }
-    }
-}
-
-fn drop_reason(reason: DropReason) -> raft_drop_reason {
-    match reason {
-        DropReason::NoLeader => RAFT_DROP_NO_LEADER,
-        DropReason::ForwardingDisabled => RAFT_DROP_FORWARDING_DISABLED,
-        DropReason::Removed => RAFT_DROP_REMOVED,
-        DropReason::Transferring => RAFT_DROP_TRANSFERRING,
-        DropReason::UncommittedLimit => RAFT_DROP_UNCOMMITTED_LIMIT,
-        DropReason::TooManyReads => RAFT_DROP_TOO_MANY_READS,
-        _ => RAFT_DROP_OTHER,
     }
 }

@@ -189,6 +189,7 @@ plain!(
     *const crate::node::raft_peer,
     *const crate::node::raft_commit_group,
     *mut *mut crate::conf_state::raft_conf_state,
+    *mut crate::metrics::raft_metrics,
     *mut crate::node_status::raft_node_status,
     *mut crate::node_status::raft_progress,
     *mut crate::storage::raft_recovery_report,

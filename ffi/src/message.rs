@@ -50,6 +50,13 @@ pub const RAFT_MSG_STORAGE_APPLY: raft_message_type = 21;
 pub const RAFT_MSG_STORAGE_APPLY_RESP: raft_message_type = 22;
 /// The receiver shall no longer count on its leader.
 pub const RAFT_MSG_FORGET_LEADER: raft_message_type = 23;
+/// A proposal that was passed on has been dropped; see raft_config_set_peer_reports(), for this and
+/// the two that follow.
+pub const RAFT_MSG_PROPOSAL_DROPPED: raft_message_type = 100;
+/// A read that was passed on has been dropped.
+pub const RAFT_MSG_READ_DROPPED: raft_message_type = 101;
+/// The receiver is no member any more.
+pub const RAFT_MSG_REMOVED: raft_message_type = 102;
 
 /// The target of RAFT_MSG_STORAGE_APPEND, with asynchronous storage writes.
 pub const RAFT_LOCAL_APPEND: u64 = u64::MAX;
@@ -219,6 +226,9 @@ fn message_type(body: &Body) -> raft_message_type {
         Body::TransferLeader => RAFT_MSG_TRANSFER_LEADER,
         Body::TimeoutNow => RAFT_MSG_TIMEOUT_NOW,
         Body::ForgetLeader => RAFT_MSG_FORGET_LEADER,
+        Body::ProposalDropped { .. } => RAFT_MSG_PROPOSAL_DROPPED,
+        Body::ReadDropped { .. } => RAFT_MSG_READ_DROPPED,
+        Body::Removed { .. } => RAFT_MSG_REMOVED,
         Body::StorageAppend { .. } => RAFT_MSG_STORAGE_APPEND,
         Body::StorageAppendResp { .. } => RAFT_MSG_STORAGE_APPEND_RESP,
         Body::StorageApply { .. } => RAFT_MSG_STORAGE_APPLY,

@@ -20,6 +20,7 @@ use crate::conf_state::{OwnedConfState, raft_conf_state};
 use crate::config::{Settings, raft_config};
 use crate::entry::{decode_entries, raft_entry_type};
 use crate::error::{Failure, raft_error};
+use crate::metrics::{self, raft_metrics};
 use crate::node_status::{self, raft_node_status, raft_progress};
 use crate::ready::{ReadyPlace, raft_ready};
 use crate::requests::{RequestsPlace, raft_requests};
@@ -854,6 +855,21 @@ export! {
         // SAFETY: the caller vouches that `out[..capacity]` may be written to.
         unsafe { node_status::fill_progress(out, capacity, &status.progress) }?;
         len.put(status.progress.len())
+    }
+}
+
+export! {
+    /// Fills in the node's counters. The caller sets out->size first.
+    ///
+    /// Errors: RAFT_ERR_ARGUMENT (the size).
+    try fn raft_node_metrics(
+        node: *const raft_node,
+        out: *mut raft_metrics,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let counters = node.with(|inner| Ok(inner.node.metrics()))?;
+        // SAFETY: the caller vouches for `out`, and that its size is set.
+        unsafe { metrics::fill(out, &counters) }
     }
 }
 

@@ -35,6 +35,9 @@ pub struct raft_node_status {
     pub last_index: u64,
     /// The last index that is on this node's stable storage.
     pub persisted: u64,
+    /// Not 0 if the node is no member any more, as far as it knows: it was none when this index was
+    /// applied.
+    pub removed_as_of: u64,
     /// Its role.
     pub role: raft_role,
 }
@@ -142,6 +145,7 @@ pub(crate) unsafe fn fill(
             first_index: status.first_index,
             last_index: status.last_index,
             persisted: status.persisted,
+            removed_as_of: status.removed_as_of,
             role: status.soft_state.role as i32,
         });
     }
@@ -183,6 +187,7 @@ pub(crate) fn encode(status: &Status) -> Vec<u8> {
         first_index: basic.first_index,
         last_index: basic.last_index,
         persisted_index: basic.persisted,
+        removed_as_of: basic.removed_as_of,
         progress: status.progress.iter().map(progress).collect(),
     }
     .encode_to_vec()

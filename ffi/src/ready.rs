@@ -17,6 +17,7 @@ use crate::entry::{
     soft_state_view,
 };
 use crate::error::Failure;
+use crate::event::{self, raft_dropped, raft_event};
 use crate::message::{self, raft_message};
 use crate::snapshot::{self, raft_snapshot};
 
@@ -87,7 +88,7 @@ impl From<&SnapshotRequest> for raft_snapshot_request {
 ///    raft_storage_save() does all that;
 /// 2. send `messages` (a leader may send its RAFT_MSG_APP before 1; nothing else may);
 /// 3. apply `snapshot`, then `committed_entries`; serve `read_states` whose index is applied;
-/// 4. answer `reads` and `snapshot_requests`, or do so later;
+/// 4. tell those who wait for something in `dropped`; answer `reads` and `snapshot_requests`, or do so later;
 /// 5. raft_node_advance().
 ///
 /// A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
@@ -127,6 +128,19 @@ pub struct raft_ready {
     pub snapshot_requests: *const raft_snapshot_request,
     /// How many there are.
     pub snapshot_requests_len: usize,
+    /// What the host was told was taken and will not happen: its configuration changes that the
+    /// leader refused, its reads that a leader left unanswered; and what other nodes have dropped,
+    /// see raft_config_set_peer_reports(). What may still happen is never here, and what a call has
+    /// refused with an error is not either.
+    pub dropped: *const raft_dropped,
+    /// How many there are.
+    pub dropped_len: usize,
+    /// What has happened since the last Ready, for hosts that count or log. Events alone make no
+    /// Ready: they come along with the next one, at most 256 of them. The oldest are lost, and
+    /// counted (raft_metrics).
+    pub events: *const raft_event,
+    /// How many there are.
+    pub events_len: usize,
     /// Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
     pub must_sync: bool,
     /// The whole as protobuf, libraft.Ready.
@@ -150,6 +164,8 @@ struct Content {
     read_states: Vec<raft_read_state>,
     reads: Vec<raft_read_request>,
     snapshot_requests: Vec<raft_snapshot_request>,
+    dropped: Vec<raft_dropped>,
+    events: Vec<raft_event>,
     encoded: Vec<u8>,
     /// Keeps the member lists that `snapshot` points to, and is what storage saves.
     ready: Ready,
@@ -185,6 +201,8 @@ impl ReadyPlace {
             read_states: Vec::new(),
             reads: Vec::new(),
             snapshot_requests: Vec::new(),
+            dropped: Vec::new(),
+            events: Vec::new(),
             encoded: Vec::new(),
             ready: Ready::default(),
         };
@@ -232,6 +250,9 @@ impl Content {
         self.read_states
             .iter_mut()
             .for_each(|view| view.context.rebase(base));
+        self.dropped
+            .iter_mut()
+            .for_each(|view| view.data.rebase(base));
         if let Some(view) = &mut self.snapshot {
             view.rebase(base);
         }
@@ -251,6 +272,10 @@ impl Content {
             reads_len: self.reads.len(),
             snapshot_requests: pointer_to(&self.snapshot_requests),
             snapshot_requests_len: self.snapshot_requests.len(),
+            dropped: pointer_to(&self.dropped),
+            dropped_len: self.dropped.len(),
+            events: pointer_to(&self.events),
+            events_len: self.events.len(),
             must_sync: ready.must_sync,
             encoded: raft_bytes::of(&self.encoded),
             internal: ptr::null(),
@@ -342,6 +367,29 @@ impl Content {
             field(buffer, 10, &message);
             self.snapshot_requests.push(request.into());
         }
+        self.dropped.clear();
+        for dropped in &ready.dropped {
+            let (kind, reason) = (dropped.kind as i32, dropped.reason);
+            let message = out::Dropped {
+                kind,
+                reason: reason.number(),
+                index: reason.index(),
+                data: dropped.data.clone(),
+            };
+            let (_, end) = field(buffer, 11, &message);
+            self.dropped.push(raft_dropped {
+                kind,
+                reason: reason.number(),
+                index: reason.index(),
+                // The data is the last field.
+                data: entry::offset(end - dropped.data.len(), end),
+            });
+        }
+        self.events.clear();
+        for event in &ready.events {
+            field(buffer, 12, &event::to_proto(event));
+            self.events.push(event.into());
+        }
     }
 }
 
@@ -380,6 +428,10 @@ impl raft_ready {
         reads_len: 0,
         snapshot_requests: ptr::null(),
         snapshot_requests_len: 0,
+        dropped: ptr::null(),
+        dropped_len: 0,
+        events: ptr::null(),
+        events_len: 0,
         must_sync: false,
         encoded: raft_bytes::EMPTY,
         internal: ptr::null(),

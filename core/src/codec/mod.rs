@@ -8,8 +8,8 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::error::{Error, Impossible, Result};
-use crate::message::{Body, Message};
+use crate::error::{DropReason, Error, Impossible, Result};
+use crate::message::{Body, Message, Ticket};
 use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
@@ -402,6 +402,10 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
         | Type::MsgCheckQuorum => return Err(Error::LocalMessage),
         Type::MsgProp => Body::Propose {
             entries: entries_from_proto(message.entries)?,
+            ticket: match message.reports {
+                Some(ticket) => Some(ticket_from_proto(ticket)?).filter(|it| it.number != 0),
+                None => None,
+            },
         },
         Type::MsgApp => Body::Append {
             prev: id,
@@ -424,6 +428,7 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
             last: id,
             transfer: context == TRANSFER_CONTEXT,
             priority: message.priority(),
+            reports: message.reports.is_some(),
         },
         Type::MsgVoteResp | Type::MsgPreVoteResp => Body::Vote {
             pre: kind == Type::MsgPreVoteResp,
@@ -438,12 +443,23 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
         Type::MsgTimeoutNow => Body::TimeoutNow,
         Type::MsgReadIndex => Body::ReadIndex {
             context: read_context(message.entries)?,
+            reports: message.reports.is_some(),
         },
         Type::MsgReadIndexResp => Body::ReadIndexResp {
             index,
             context: read_context(message.entries)?,
         },
         Type::MsgForgetLeader => Body::ForgetLeader,
+        Type::MsgProposalDropped => Body::ProposalDropped {
+            ticket: ticket_from_proto(message.reports.unwrap_or_default())?,
+            reason: DropReason::from_number(message.drop_reason.unwrap_or_default(), index),
+            entries: entries_from_proto(message.entries)?,
+        },
+        Type::MsgReadDropped => Body::ReadDropped {
+            reason: DropReason::from_number(message.drop_reason.unwrap_or_default(), index),
+            context: read_context(message.entries)?,
+        },
+        Type::MsgRemoved => Body::Removed { as_of: index },
         Type::MsgStorageAppend => {
             let hard_state = HardState {
                 term,
@@ -498,6 +514,27 @@ fn read_entries(context: &Bytes) -> Vec<pb::Entry> {
     }]
 }
 
+fn ticket_from_proto(ticket: pb::Ticket) -> Result<Ticket> {
+    Ok(Ticket {
+        incarnation: ticket.incarnation(),
+        number: ticket.number(),
+        term: bounded(ticket.term())?,
+    })
+}
+
+fn ticket_to_proto(ticket: Ticket) -> pb::Ticket {
+    pb::Ticket {
+        incarnation: Some(ticket.incarnation),
+        number: Some(ticket.number),
+        term: Some(ticket.term),
+    }
+}
+
+/// The index that belongs to a reason, if any does.
+fn reason_index(reason: DropReason) -> Option<Index> {
+    Some(reason.index()).filter(|&index| index != 0)
+}
+
 fn optional_snapshot(snapshot: Option<pb::Snapshot>) -> Result<Option<Box<Snapshot>>> {
     snapshot
         .map(|snapshot| snapshot_from_proto(snapshot).map(Box::new))
@@ -519,8 +556,9 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
         ..pb::Message::default()
     };
     let kind = match &message.body {
-        Body::Propose { entries } => {
+        Body::Propose { entries, ticket } => {
             wire.entries = entries_to_proto(entries);
+            wire.reports = ticket.map(ticket_to_proto);
             Type::MsgProp
         }
         Body::Append {
@@ -559,7 +597,9 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             last,
             transfer,
             priority,
+            reports,
         } => {
+            wire.reports = reports.then(pb::Ticket::default);
             wire.index = Some(last.index);
             wire.log_term = Some(last.term);
             wire.priority = (*priority != 0).then_some(*priority);
@@ -591,8 +631,9 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             wire.context = present(context);
             Type::MsgHeartbeatResp
         }
-        Body::ReadIndex { context } => {
+        Body::ReadIndex { context, reports } => {
             wire.entries = read_entries(context);
+            wire.reports = reports.then(pb::Ticket::default);
             Type::MsgReadIndex
         }
         Body::ReadIndexResp { index, context } => {
@@ -603,6 +644,27 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
         Body::TransferLeader => Type::MsgTransferLeader,
         Body::TimeoutNow => Type::MsgTimeoutNow,
         Body::ForgetLeader => Type::MsgForgetLeader,
+        Body::ProposalDropped {
+            ticket,
+            reason,
+            entries,
+        } => {
+            wire.reports = Some(ticket_to_proto(*ticket));
+            wire.entries = entries_to_proto(entries);
+            wire.index = reason_index(*reason);
+            wire.drop_reason = Some(reason.number() as u64);
+            Type::MsgProposalDropped
+        }
+        Body::ReadDropped { reason, context } => {
+            wire.entries = read_entries(context);
+            wire.index = reason_index(*reason);
+            wire.drop_reason = Some(reason.number() as u64);
+            Type::MsgReadDropped
+        }
+        Body::Removed { as_of } => {
+            wire.index = Some(*as_of);
+            Type::MsgRemoved
+        }
         Body::StorageAppend {
             hard_state,
             entries,

@@ -75,9 +75,22 @@ fn optional_snapshot() -> impl Strategy<Value = Option<Box<Snapshot>>> {
     proptest::option::of(snapshot())
 }
 
+fn ticket() -> impl Strategy<Value = Ticket> {
+    (any::<u64>(), 1..=u64::MAX, position()).prop_map(|(incarnation, number, term)| Ticket {
+        incarnation,
+        number,
+        term,
+    })
+}
+
+fn drop_reason() -> impl Strategy<Value = DropReason> {
+    (0..12_u64, position()).prop_map(|(number, index)| DropReason::from_number(number, index))
+}
+
 fn peer_body() -> impl Strategy<Value = Body> {
     prop_oneof![
-        entries().prop_map(|entries| Body::Propose { entries }),
+        (entries(), proptest::option::of(ticket()))
+            .prop_map(|(entries, ticket)| Body::Propose { entries, ticket }),
         (entry_id(), entries(), position()).prop_map(|(prev, entries, commit)| Body::Append {
             prev,
             entries,
@@ -85,19 +98,31 @@ fn peer_body() -> impl Strategy<Value = Body> {
         }),
         position().prop_map(|index| Body::Accept { index }),
         (position(), entry_id()).prop_map(|(index, hint)| Body::Reject { index, hint }),
-        (any::<bool>(), entry_id(), any::<bool>()).prop_map(|(pre, last, transfer)| {
-            Body::RequestVote {
+        (any::<bool>(), entry_id(), any::<bool>(), any::<bool>()).prop_map(
+            |(pre, last, transfer, reports)| Body::RequestVote {
                 priority: -3,
                 pre,
                 last,
                 transfer,
+                reports,
             }
-        }),
+        ),
         (any::<bool>(), any::<bool>()).prop_map(|(pre, granted)| Body::Vote { pre, granted }),
         snapshot().prop_map(|snapshot| Body::InstallSnapshot { snapshot }),
         (position(), payload()).prop_map(|(commit, context)| Body::Heartbeat { commit, context }),
         payload().prop_map(|context| Body::HeartbeatResp { context }),
-        payload().prop_map(|context| Body::ReadIndex { context }),
+        (payload(), any::<bool>())
+            .prop_map(|(context, reports)| Body::ReadIndex { context, reports }),
+        (ticket(), drop_reason(), entries()).prop_map(|(ticket, reason, entries)| {
+            Body::ProposalDropped {
+                ticket,
+                reason,
+                entries,
+            }
+        }),
+        (drop_reason(), payload())
+            .prop_map(|(reason, context)| Body::ReadDropped { reason, context }),
+        position().prop_map(|as_of| Body::Removed { as_of }),
         (position(), payload()).prop_map(|(index, context)| Body::ReadIndexResp { index, context }),
         Just(Body::TransferLeader),
         Just(Body::TimeoutNow),

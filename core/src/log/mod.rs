@@ -105,6 +105,8 @@ pub struct Log {
     apply_read: Option<ApplyRead>,
     /// The indexes of configuration changes in `(applied, last]`.
     conf_changes: VecDeque<Index>,
+    /// How many entries have been appended.
+    appended: u64,
 }
 
 impl Log {
@@ -152,6 +154,7 @@ impl Log {
             applying_paused: false,
             chunk: ApplyChunk::default(),
             apply_read: None,
+            appended: 0,
             conf_changes: conf_changes.filter(|&index| index > applied).collect(),
         })
     }
@@ -186,6 +189,16 @@ impl Log {
     /// The last index on stable storage.
     pub fn persisted(&self) -> Index {
         self.persisted
+    }
+
+    /// The last index that has been handed out to be applied.
+    pub fn applying(&self) -> Index {
+        self.applying
+    }
+
+    /// How many entries have been appended since the node was made.
+    pub fn appended(&self) -> u64 {
+        self.appended
     }
 
     /// The bytes of entries in memory.
@@ -237,6 +250,7 @@ impl Log {
             }
             self.terms.push(entry.id());
             self.window.push(entry);
+            self.appended += 1;
         }
     }
 

@@ -67,6 +67,7 @@ mod priority {
         };
         let mut node = Node::new(config, state).unwrap();
         let body = Body::RequestVote {
+            reports: false,
             pre,
             last,
             transfer: false,
@@ -141,6 +142,7 @@ mod priority {
     fn nothing_of_it_is_on_the_wire_unless_it_is_set() {
         for (priority, extra) in [(0, 0), (-1, 3), (1, 3), (i64::MIN, 12), (i64::MAX, 12)] {
             let body = |priority| Body::RequestVote {
+                reports: false,
                 pre: true,
                 last: EntryId { term: 2, index: 2 },
                 transfer: false,

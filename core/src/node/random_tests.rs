@@ -2,15 +2,17 @@
 //! everywhere, no term has two leaders, and a healed cluster comes back to work. The
 //! settings are drawn from the seed too, those of the extensions included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use fastrand::Rng;
 
+use super::tests::protocol_state;
 use crate::cluster::Member;
 use crate::codec;
 use crate::config::Config;
 use crate::error::Error;
+use crate::event::DropKind;
 use crate::message::{Body, Message};
 use crate::quorum;
 use crate::types::*;
@@ -36,6 +38,11 @@ struct World {
     reinstalled: u64,
     /// How often a node had applied more than it had persisted.
     applied_ahead: u64,
+    /// The data of what was reported as dropped: none of it may be applied anywhere.
+    dropped: BTreeSet<Bytes>,
+    /// Reads that were reported as dropped: none of them may be answered.
+    dropped_reads: BTreeSet<Bytes>,
+    reports: u64,
 }
 
 impl World {
@@ -48,6 +55,8 @@ impl World {
         let (pre_vote, check_quorum) = (rng.bool(), rng.bool());
         let async_storage_writes = rng.u32(..3) == 0;
         let prioritized = rng.u32(..3) == 0;
+        // May be on in some nodes only.
+        let reporting = rng.u32(0..3);
         let members = peers
             .iter()
             .map(|&(id, _)| {
@@ -70,6 +79,11 @@ impl World {
                     config.min_election_ticks = rng.u32(10..15);
                     config.max_election_ticks = rng.u32(16..30);
                 }
+                config.peer_reports = rng.u32(1..3) <= reporting;
+                if config.peer_reports {
+                    config.max_uncommitted_bytes = [0, 40][rng.usize(0..2)];
+                    config.max_pending_reads = rng.u32(1..4);
+                }
                 let mut member = Member::new(config, &[]);
                 member.node.bootstrap(&peers).unwrap();
                 member
@@ -87,6 +101,9 @@ impl World {
             proposed: 0,
             reinstalled: 0,
             applied_ahead: 0,
+            dropped: BTreeSet::new(),
+            dropped_reads: BTreeSet::new(),
+            reports: 0,
         };
         if world.rng.u32(..3) == 0 {
             world.assign_groups();
@@ -136,12 +153,26 @@ impl World {
             85..93 => {
                 let place = self.any_member();
                 self.proposed += 1;
-                let command = Bytes::from(format!("command {}", self.proposed));
-                allow_drops(self.members[place].node.propose(command));
+                let name = format!("command {}", self.proposed);
+                let changes = self.members[place].config.peer_reports;
+                let node = &mut self.members[place].node;
+                let result = match self.rng.u32(..8) {
+                    0 if changes => node.propose_conf_change(&ConfChange {
+                        change: ConfChangeSingle {
+                            kind: ConfChangeKind::UpdateNode,
+                            node_id: 1,
+                        },
+                        context: name.into(),
+                        ..ConfChange::default()
+                    }),
+                    _ => node.propose(name.into()),
+                };
+                allow_drops(result);
             }
             93..95 => {
                 let place = self.any_member();
-                let context = Bytes::from_static(b"read");
+                self.proposed += 1;
+                let context = Bytes::from(format!("read {}", self.proposed));
                 allow_drops(self.members[place].node.read_index(context));
             }
             95..97 => {
@@ -269,7 +300,31 @@ impl World {
                     .entry(entry.index)
                     .or_insert_with(|| entry.clone());
                 assert_eq!(*first, entry, "two entries at one index");
+                let data = &entry.data;
+                assert!(
+                    !self.dropped.contains(data),
+                    "a dropped proposal is applied"
+                );
             }
+            for read in member.reads.drain(..) {
+                let context = &read.context;
+                assert!(
+                    !self.dropped_reads.contains(context),
+                    "a dropped read is answered"
+                );
+            }
+            for dropped in member.dropped.drain(..) {
+                self.reports += 1;
+                if dropped.kind == DropKind::Read {
+                    self.dropped_reads.insert(dropped.data);
+                } else {
+                    let data = &dropped.data;
+                    let applied = self.applied.values().any(|entry| entry.data == *data);
+                    assert!(!applied, "an applied proposal is reported as dropped");
+                    self.dropped.insert(dropped.data);
+                }
+            }
+            member.events.clear();
         }
         self.check_stored_in_groups(newest);
     }
@@ -286,6 +341,12 @@ impl World {
         // The first members' entries are committed from the start.
         let needed = applied > self.peers.len() as u64;
         assert!(!needed || applied <= committed, "{applied} > {committed}");
+    }
+
+    /// How many reports the nodes have sent since they last started.
+    fn reports_sent(&self) -> u64 {
+        let sent = |member: &Member| member.node.metrics().reports_sent;
+        self.members.iter().map(sent).sum()
     }
 
     /// No more faults: there must be a leader soon, and everybody must catch up.
@@ -328,6 +389,7 @@ fn allow_drops(result: crate::Result<()>) {
 #[test]
 fn clusters_agree_under_faults_and_recover() {
     let (mut applied, mut reinstalled, mut ahead) = (0, 0, 0);
+    let (mut reports, mut sent) = (0, 0);
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         for _ in 0..world.events() {
@@ -337,6 +399,8 @@ fn clusters_agree_under_faults_and_recover() {
         applied += world.applied.len();
         reinstalled += world.reinstalled;
         ahead += world.applied_ahead;
+        reports += world.reports;
+        sent += world.reports_sent();
     }
     // The faults must not be so many that nothing was tried at all.
     assert!(
@@ -344,6 +408,10 @@ fn clusters_agree_under_faults_and_recover() {
         "only {applied} entries were applied"
     );
     assert!(reinstalled > 0 && ahead > 0, "{reinstalled}, {ahead}");
+    assert!(
+        reports > SEEDS && sent > SEEDS,
+        "only {reports} drops were reported, {sent} of them by peers"
+    );
 }
 
 #[test]
@@ -362,9 +430,9 @@ fn damaged_messages_never_break_a_node() {
             // What still decodes may be believed, so that agreement is not expected here: only
             // that nothing panics, and that a refusal changes nothing.
             let mut node = world.members[to].node.clone();
-            let before = format!("{:?}", node);
+            let before = protocol_state(&node);
             if node.step_bytes(bytes.into()).is_err() {
-                assert_eq!(format!("{node:?}"), before);
+                assert_eq!(protocol_state(&node), before);
             }
         }
     }

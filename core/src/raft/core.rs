@@ -6,14 +6,18 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{DropReason, Error, Result};
+use crate::event::{DropKind, Dropped, Event, FlowReason};
 use crate::log::{Log, LogLimits};
 use crate::membership::Membership;
 use crate::message::{Body, Message};
-use crate::tracker::{InflightLimits, RequestedRange};
+use crate::status::FlowState;
+use crate::tracker::{Flow, InflightLimits, Progress, RequestedRange};
 use crate::types::*;
 
 use super::group_commit::CommitGroups;
+use super::notes::{Notes, flow_state};
+use super::reports::Reports;
 use super::timer::Timer;
 
 /// What is on its way out, collected until the host takes its Ready.
@@ -30,6 +34,8 @@ pub struct Outbox {
     pub reads: Vec<ReadRequest>,
     /// Requests for snapshots.
     pub snapshot_requests: Vec<SnapshotRequest>,
+    /// What the host was told was taken and will not happen.
+    pub dropped: Vec<Dropped>,
 }
 
 /// A place among the messages of the next Ready.
@@ -99,6 +105,10 @@ pub struct Core {
     pub commit_groups: CommitGroups,
     /// Members that have other limits for what is in flight to them than the settings say.
     pub own_inflight_limits: BTreeMap<NodeId, InflightLimits>,
+    /// Events and counters.
+    pub notes: Notes,
+    /// What peers and we tell each other about requests that came to nothing.
+    pub reports: Reports,
     term: Term,
     vote: NodeId,
     leader: NodeId,
@@ -128,7 +138,10 @@ impl Core {
                 "the term is out of bounds or below the log's".to_owned(),
             ));
         }
+        let notes = Notes::new(log.committed(), log.applied());
         Ok(Core {
+            notes,
+            reports: Reports::new(&config, state),
             timer: Timer::new(
                 config.election_ticks,
                 config.election_range(),
@@ -184,6 +197,7 @@ impl Core {
         if term != self.term {
             self.term = term;
             self.vote = NONE;
+            self.give_up_forwarded_reads();
         }
         self.leader = NONE;
         self.timer.reset();
@@ -198,9 +212,47 @@ impl Core {
         self.vote = candidate;
     }
 
-    /// Learns, or forgets, who leads the current term.
+    /// Learns, or forgets, who leads the current term, in the course of a change of role.
     pub fn set_leader(&mut self, leader: NodeId) {
         self.leader = leader;
+    }
+
+    /// The same with the role unchanged.
+    pub fn change_leader(&mut self, leader: NodeId) {
+        let from = std::mem::replace(&mut self.leader, leader);
+        self.note_leader(from);
+    }
+
+    /// Notes that the leader is not what it was, if it isn't.
+    pub fn note_leader(&mut self, from: NodeId) {
+        let (to, term) = (self.leader, self.term);
+        if from != to {
+            self.notes.event(Event::LeaderChanged { from, to, term });
+        }
+    }
+
+    /// Notes that a member is sent to in another way.
+    pub fn note_flow(&mut self, from: FlowState, peer: &Progress, reason: FlowReason) {
+        let (index, to) = match &peer.flow {
+            Flow::Snapshot { index } => (*index, FlowState::Snapshot),
+            flow => (peer.match_index, flow_state(flow)),
+        };
+        let id = peer.id;
+        if from != to {
+            self.notes.event(Event::FlowChanged {
+                id,
+                from,
+                to,
+                reason,
+                index,
+            });
+        }
+    }
+
+    /// Tells the host that something that it counts on will not happen.
+    pub fn drop_of_host(&mut self, kind: DropKind, reason: DropReason, data: Bytes) {
+        self.notes.dropped(kind, reason, NONE, 1);
+        self.outbox.dropped.push(Dropped { kind, reason, data });
     }
 
     /// How much may be in flight to one peer.
@@ -253,7 +305,24 @@ impl Core {
         });
     }
 
+    /// Tells a peer what has become of something. Valid in any term.
+    pub fn report(&mut self, to: NodeId, body: Body) {
+        debug_assert!(body.is_report(), "only reports");
+        self.notes.metrics.reports_sent += 1;
+        self.send_in_term(0, to, body);
+    }
+
     fn post(&mut self, message: Message) {
+        if message.to != self.id() {
+            let metrics = &mut self.notes.metrics;
+            metrics.messages_sent += 1;
+            match message.body {
+                Body::Append { .. } => metrics.appends_sent += 1,
+                Body::Heartbeat { .. } => metrics.heartbeats_sent += 1,
+                Body::InstallSnapshot { .. } => metrics.snapshots_sent += 1,
+                _ => {}
+            }
+        }
         if message.body.waits_for_storage() {
             self.outbox.after_append.push(message);
         } else {
@@ -264,6 +333,7 @@ impl Core {
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).
     pub fn answer_read(&mut self, from: NodeId, index: Index, context: Bytes) {
+        self.notes.metrics.reads_answered += 1;
         if from == NONE || from == self.id() {
             self.outbox.read_states.push(ReadState { index, context });
         } else {
@@ -279,6 +349,7 @@ impl Core {
     /// Asks the host for entries.
     pub fn request_entries(&mut self, low: Index, high: Index, max_bytes: u64) -> RequestId {
         let id = self.take_request_id();
+        self.notes.metrics.requests_made += 1;
         self.outbox.reads.push(ReadRequest {
             id,
             low,
@@ -291,6 +362,7 @@ impl Core {
     /// Asks the host for a snapshot.
     pub fn request_snapshot(&mut self, to: NodeId, min_index: Index) -> RequestId {
         let id = self.take_request_id();
+        self.notes.metrics.requests_made += 1;
         self.outbox
             .snapshot_requests
             .push(SnapshotRequest { id, to, min_index });
@@ -306,6 +378,7 @@ impl Core {
     /// Asks once more for what may have got lost. The request keeps its id, so that a host that is
     /// slow rather than deaf is heard whenever it answers.
     pub fn repeat_request(&mut self, id: RequestId, range: RequestedRange, to: NodeId) {
+        self.notes.metrics.requests_repeated += 1;
         match range {
             RequestedRange::Snapshot { min_index } => {
                 self.outbox

@@ -1,49 +1,55 @@
 //! Elections: when a node campaigns, whom it asks, and whom it votes for (paper §5.2, §5.4.1).
 
 use super::{Core, Next, Raft, RoleState};
+use crate::event::{CampaignKind, CampaignReason, CampaignRefusal, Event};
 use crate::message::Body;
 use crate::types::{EntryId, MAX_POSITION, NONE, NodeId, Term};
 
-/// A kind of campaign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Campaign {
-    /// Finds out first whether an election could be won (thesis §9.6).
-    PreElection,
-    /// Starts a term.
-    Election,
-    /// Starts a term because the leader has asked for it (thesis §3.10).
-    Transfer,
-}
-
 impl Raft {
     /// Campaigns, in the way that the settings say, unless the node can't lead now.
-    pub fn campaign(&mut self) {
-        self.maybe_campaign(match self.core.config.pre_vote {
-            true => Campaign::PreElection,
-            false => Campaign::Election,
-        });
+    pub fn campaign(&mut self, reason: CampaignReason) {
+        let kind = match self.core.config.pre_vote {
+            true => CampaignKind::PreElection,
+            false => CampaignKind::Election,
+        };
+        self.maybe_campaign(kind, reason);
     }
 
-    pub(super) fn maybe_campaign(&mut self, kind: Campaign) {
-        let core = &self.core;
-        let leads = matches!(self.role, RoleState::Leader(_));
-        // With a committed change not applied, the node would count votes by an old
-        // configuration.
-        if leads
-            || !core.is_promotable()
-            || core.log.has_unapplied_conf_change()
-            || core.term() >= MAX_POSITION
-        {
-            return;
+    pub(super) fn maybe_campaign(&mut self, kind: CampaignKind, reason: CampaignReason) {
+        match self.campaign_refusal() {
+            None => self.transition(Next::Campaign { kind, reason }),
+            Some(reason) => {
+                let term = self.core.term();
+                let event = Event::CampaignRefused { kind, reason, term };
+                self.core.notes.event(event);
+            }
         }
-        self.transition(Next::Campaign(kind));
+    }
+
+    fn campaign_refusal(&self) -> Option<CampaignRefusal> {
+        let core = &self.core;
+        if matches!(self.role, RoleState::Leader(_)) {
+            Some(CampaignRefusal::Leads)
+        } else if !core.membership.is_voter(core.id()) {
+            Some(CampaignRefusal::NotVoter)
+        } else if !core.is_promotable() {
+            Some(CampaignRefusal::PendingSnapshot)
+        } else if core.log.has_unapplied_conf_change() {
+            // The node would count votes by an old configuration.
+            Some(CampaignRefusal::UnappliedConfChange)
+        } else if core.term() >= MAX_POSITION {
+            Some(CampaignRefusal::TermLimit)
+        } else {
+            None
+        }
     }
 }
 
 /// Asks all voters, itself included. Its own vote counts no earlier than it is on stable storage,
 /// so that it travels like any other.
-pub(super) fn request_votes(core: &mut Core, kind: Campaign) {
-    let pre = kind == Campaign::PreElection;
+pub(super) fn request_votes(core: &mut Core, kind: CampaignKind) {
+    let pre = kind == CampaignKind::PreElection;
+    let reports = core.config.peer_reports;
     let term = if pre { core.term() + 1 } else { core.term() };
     let last = core.log.last();
     for voter in core.membership.voters() {
@@ -53,8 +59,9 @@ pub(super) fn request_votes(core: &mut Core, kind: Campaign) {
             Body::RequestVote {
                 pre,
                 last,
-                transfer: kind == Campaign::Transfer,
+                transfer: kind == CampaignKind::Transfer,
                 priority: core.config.priority,
+                reports,
             }
         };
         core.send_in_term(term, voter, body);
@@ -86,8 +93,10 @@ pub(super) fn on_request_vote(
         if !pre {
             core.timer.election_elapsed = 0;
             core.grant_vote(from);
+            core.notes.metrics.votes_granted += 1;
         }
     } else {
+        core.notes.metrics.votes_refused += u64::from(!pre);
         core.send(
             from,
             Body::Vote {

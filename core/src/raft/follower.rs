@@ -30,7 +30,7 @@ struct WantedSnapshot {
 impl Follower {
     fn hear_from(&self, core: &mut Core, leader: NodeId) {
         core.timer.election_elapsed = 0;
-        core.set_leader(leader);
+        core.change_leader(leader);
     }
 
     /// The host wants this node's state replaced by a snapshot, although its log is fine.
@@ -139,7 +139,7 @@ impl Follower {
     ) -> Next {
         self.hear_from(core, from);
         let wanted = self.wanted_snapshot.map(|wanted| wanted.min_index);
-        let index = match super::snapshot::maybe_install(core, snapshot, wanted) {
+        let index = match super::snapshot::maybe_install(core, from, snapshot, wanted) {
             true => {
                 self.wanted_snapshot = None;
                 core.log.last_index()
@@ -159,26 +159,42 @@ impl Follower {
         if core.config.disable_proposal_forwarding {
             return dropped(DropReason::ForwardingDisabled);
         }
-        core.forward(from, core.leader(), Body::Propose { entries });
+        core.notes.metrics.proposals_forwarded += entries.len() as u64;
+        // What others have sent without a ticket goes on without one.
+        let ticket = if from == NONE { core.ticket() } else { None };
+        core.forward(from, core.leader(), Body::Propose { entries, ticket });
         Ok(Next::Stay)
     }
 
     /// A read goes to the leader (thesis §6.4).
-    pub fn on_read_index(&self, core: &mut Core, from: NodeId, context: Bytes) -> Result<Next> {
-        match (core.leader(), from) {
-            (NONE, NONE) => Err(Error::ReadDropped(DropReason::NoLeader)),
-            // Another node's question, which it will ask again.
-            (NONE, _) => Ok(Next::Stay),
-            (leader, _) => {
-                core.forward(from, leader, Body::ReadIndex { context });
-                Ok(Next::Stay)
-            }
+    pub fn on_read_index(
+        &self,
+        core: &mut Core,
+        from: NodeId,
+        context: Bytes,
+        reports: bool,
+    ) -> Result<Next> {
+        if core.leader() == NONE {
+            core.refuse_read(from, context, reports, DropReason::NoLeader)?;
+            return Ok(Next::Stay);
         }
+        let mut reports = reports;
+        if from == NONE {
+            core.notes.metrics.reads_asked += 1;
+            core.keep_forwarded_read(&context);
+            reports = core.config.peer_reports;
+        }
+        core.notes.metrics.reads_forwarded += 1;
+        core.forward(from, core.leader(), Body::ReadIndex { context, reports });
+        Ok(Next::Stay)
     }
 
     /// The leader's answer to a read.
     pub fn on_read_index_resp(&self, core: &mut Core, index: Index, context: Bytes) -> Next {
-        core.outbox.read_states.push(ReadState { index, context });
+        if core.settle_forwarded_read(&context) {
+            core.notes.metrics.reads_answered += 1;
+            core.outbox.read_states.push(ReadState { index, context });
+        }
         Next::Stay
     }
 
@@ -194,7 +210,7 @@ impl Follower {
     /// enough: the lease that others count on would be broken.
     pub fn on_forget_leader(&self, core: &mut Core) -> Next {
         if core.config.read_only != ReadOnlyOption::LeaseBased {
-            core.set_leader(NONE);
+            core.change_leader(NONE);
         }
         Next::Stay
     }

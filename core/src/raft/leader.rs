@@ -1,12 +1,15 @@
 //! A leader: it takes proposals, counts acknowledgements, commits, and keeps its followers from
 //! campaigning. How it sends is in `replication`, `snapshot`, `read_index` and `reconfig`.
 
+use super::notes::flow_state;
 use super::read_index::ReadIndexQueue;
-use super::{Core, Next};
+use super::{Core, Next, Why};
 use crate::error::{DropReason, Error, Result};
+use crate::event::{DropKind, Event, FlowReason, TransferEnd};
 use crate::log::payload_len;
 use crate::message::Body;
 use crate::quorum::VoteResult;
+use crate::status::FlowState;
 use crate::tracker::{Flow, Tracker};
 use crate::types::{Entry, EntryId, Index, NONE, NodeId};
 
@@ -64,7 +67,28 @@ impl Leader {
     }
 
     /// New commands for the log (paper §5.3).
-    pub fn on_propose(&mut self, core: &mut Core, mut entries: Vec<Entry>) -> Result<Next> {
+    pub fn on_propose(
+        &mut self,
+        core: &mut Core,
+        from: NodeId,
+        entries: Vec<Entry>,
+    ) -> Result<Next> {
+        self.admit(core, &entries)?;
+        for (reason, entry) in self.take(core, entries)? {
+            if from == NONE {
+                core.drop_of_host(DropKind::ConfChange, reason, entry.data);
+            } else {
+                core.notes.dropped(DropKind::ConfChange, reason, from, 1);
+            }
+        }
+        Ok(Next::Stay)
+    }
+
+    /// Whether new commands can be taken.
+    ///
+    /// # Errors
+    /// [`Error::ProposalDropped`] if they can't.
+    pub(super) fn admit(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if self.tracker.get(core.id()).is_none() {
             return dropped(DropReason::Removed);
@@ -72,17 +96,32 @@ impl Leader {
         if self.transferee.is_some() {
             return dropped(DropReason::Transferring);
         }
-        let added = payload_len(&entries);
+        let added = payload_len(entries);
         let limit = core.config.uncommitted_bytes_limit();
         // Whatever its size, something must be able to get in; and what is empty always is.
         let exceeds = self.uncommitted_bytes.saturating_add(added) > limit;
         if self.uncommitted_bytes > 0 && added > 0 && exceeds {
             return dropped(DropReason::UncommittedLimit);
         }
-        self.screen_conf_changes(core, &mut entries)?;
+        Ok(())
+    }
+
+    /// Takes new commands. Returns the configuration changes among them that it had to refuse.
+    ///
+    /// # Errors
+    /// [`Error::Impossible`] for a change that can't be decoded; nothing is taken then.
+    pub(super) fn take(
+        &mut self,
+        core: &mut Core,
+        mut entries: Vec<Entry>,
+    ) -> Result<Vec<(DropReason, Entry)>> {
+        let refused = self.screen_conf_changes(core, &mut entries)?;
+        let changes = entries.iter().filter(|entry| entry.is_conf_change());
+        core.notes.metrics.conf_changes_proposed += changes.count() as u64;
+        core.notes.metrics.proposals_taken += (entries.len() - refused.len()) as u64;
         self.append(core, entries);
         self.broadcast_append(core);
-        Ok(Next::Stay)
+        Ok(refused)
     }
 
     fn append(&mut self, core: &mut Core, mut entries: Vec<Entry>) {
@@ -104,6 +143,7 @@ impl Leader {
             return Next::Stay;
         };
         peer.recent_active = true;
+        core.notes.metrics.appends_accepted += u64::from(from != core.id());
         // An old acknowledgement is news for a probe: the logs agree where it looks.
         let found = peer.match_index == index && matches!(peer.flow, Flow::Probe { .. });
         // A snapshot that it has asked for may bring nothing that it didn't have.
@@ -112,6 +152,7 @@ impl Leader {
         if !peer.maybe_update(index) && !found && !installed {
             return Next::Stay;
         }
+        let flow = flow_state(&peer.flow);
         match &mut peer.flow {
             // Entries are of no use to it.
             Flow::Probe { .. } if peer.wanted_snapshot.is_some() => {}
@@ -124,6 +165,7 @@ impl Leader {
             Flow::Snapshot { .. } => {}
             Flow::Replicate { inflights, .. } => inflights.free_up_to(index),
         }
+        core.note_flow(flow, peer, FlowReason::Accepted);
         let can_bump = peer.can_bump_commit(core.log.committed());
         let caught_up = peer.match_index == core.log.last_index();
 
@@ -154,6 +196,7 @@ impl Leader {
             return Next::Stay;
         };
         peer.recent_active = true;
+        core.notes.metrics.appends_rejected += 1;
         // The follower's log has term `hint.term` at `hint.index`, and no greater one below. So
         // it can't agree with any of our entries of a greater term: skip those. One probe for
         // each term of our log is the worst case, instead of one for each entry.
@@ -164,6 +207,7 @@ impl Leader {
         if peer.maybe_decrease(rejected, agrees_at) {
             if matches!(peer.flow, Flow::Replicate { .. }) {
                 peer.become_probe();
+                core.note_flow(FlowState::Replicate, peer, FlowReason::Rejected);
             }
             self.send_append(core, from);
         }
@@ -197,10 +241,11 @@ impl Leader {
                 return Next::Follow {
                     term: core.term(),
                     leader: NONE,
+                    why: Why::CheckQuorum,
                 };
             }
             // A transfer that takes longer than this has failed (thesis §3.10).
-            self.transferee = None;
+            self.end_transfer(core, TransferEnd::TimedOut);
         }
         if core.timer.heartbeat_elapsed >= core.config.heartbeat_ticks {
             core.timer.heartbeat_elapsed = 0;
@@ -239,6 +284,14 @@ impl Leader {
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(bytes);
     }
 
+    /// Leadership stays here for now.
+    pub(super) fn end_transfer(&mut self, core: &mut Core, reason: TransferEnd) {
+        if let Some(to) = self.transferee.take() {
+            let term = core.term();
+            core.notes.event(Event::TransferEnded { to, reason, term });
+        }
+    }
+
     /// `transferee` is to become the leader (thesis §3.10).
     pub fn on_transfer_leader(&mut self, core: &mut Core, transferee: NodeId) -> Next {
         let Some(peer) = self.tracker.get(transferee) else {
@@ -247,13 +300,16 @@ impl Leader {
         if peer.is_learner || self.transferee == Some(transferee) {
             return Next::Stay;
         }
-        self.transferee = None;
+        let match_index = peer.match_index;
+        self.end_transfer(core, TransferEnd::Replaced);
         if transferee == core.id() {
             return Next::Stay;
         }
         core.timer.election_elapsed = 0;
         self.transferee = Some(transferee);
-        if peer.match_index == core.log.last_index() {
+        let (to, term) = (transferee, core.term());
+        core.notes.event(Event::TransferStarted { to, term });
+        if match_index == core.log.last_index() {
             core.send(transferee, Body::TimeoutNow);
         } else {
             self.send_append(core, transferee);

@@ -11,9 +11,11 @@ mod follower;
 mod group_commit;
 pub(crate) mod invariants;
 mod leader;
+mod notes;
 mod read_index;
 mod reconfig;
 mod replication;
+mod reports;
 mod snapshot;
 mod step;
 mod storage;
@@ -22,6 +24,8 @@ mod transition;
 
 use crate::config::Config;
 use crate::error::Result;
+use crate::event::{CampaignKind, CampaignReason};
+use crate::metrics::Metrics;
 use crate::status::{BasicStatus, FlowState, ProgressStatus, Status};
 use crate::tracker::{Flow, Progress};
 use crate::types::{NONE, NodeId, RestartState, Role, SoftState, Term};
@@ -31,7 +35,6 @@ use follower::Follower;
 use leader::Leader;
 
 pub use self::core::{Core, Outbox};
-pub use election::Campaign;
 
 #[cfg(test)]
 mod tests;
@@ -58,11 +61,35 @@ enum Next {
     /// The role stays as it is.
     Stay,
     /// Follow `leader`, or wait for one if it is [`NONE`].
-    Follow { term: Term, leader: NodeId },
+    Follow {
+        term: Term,
+        leader: NodeId,
+        why: Why,
+    },
     /// Ask for votes.
-    Campaign(Campaign),
+    Campaign {
+        kind: CampaignKind,
+        reason: CampaignReason,
+    },
     /// The election is won.
     Lead,
+}
+
+/// Why a node follows, for whoever wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// A message of this node is of a higher term.
+    HigherTerm(NodeId),
+    /// This node leads the term.
+    LeaderAppeared(NodeId),
+    /// Too many voters have refused.
+    Outvoted,
+    /// Too few members have been heard from.
+    CheckQuorum,
+    /// The node has lost its vote.
+    Removed,
+    /// The group begins.
+    Bootstrap,
 }
 
 impl Raft {
@@ -121,6 +148,19 @@ impl Raft {
             first_index: log.first_index(),
             last_index: log.last_index(),
             persisted: log.persisted(),
+            removed_as_of: self.core.removed_as_of(),
+        }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> Metrics {
+        let (log, notes) = (&self.core.log, &self.core.notes);
+        let (committed, applied) = notes.began;
+        Metrics {
+            entries_appended: log.appended(),
+            entries_committed: log.committed() - committed,
+            entries_applied: log.applied() - applied,
+            ..notes.metrics
         }
     }
 

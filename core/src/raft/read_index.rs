@@ -12,14 +12,17 @@ use bytes::Bytes;
 use super::leader::Leader;
 use super::{Core, Next};
 use crate::config::ReadOnlyOption;
-use crate::error::{DropReason, Error, Result};
-use crate::types::{Index, NONE, NodeId};
+use crate::error::{DropReason, Result};
+use crate::event::DropKind;
+use crate::types::{Index, NodeId};
 
 /// A read that waits.
 #[derive(Clone, Debug)]
 struct Read {
     from: NodeId,
     context: Bytes,
+    /// Whether the one who asks wants to hear if it is dropped.
+    reports: bool,
 }
 
 /// The reads that a leader has not answered yet.
@@ -82,21 +85,53 @@ impl Leader {
     }
 
     /// Somebody wants to read.
-    pub fn on_read_index(&mut self, core: &mut Core, from: NodeId, context: Bytes) -> Result<Next> {
+    pub fn on_read_index(
+        &mut self,
+        core: &mut Core,
+        from: NodeId,
+        context: Bytes,
+        reports: bool,
+    ) -> Result<Next> {
         if self.reads.len() >= core.config.max_pending_reads as usize {
-            return match from {
-                NONE => Err(Error::ReadDropped(DropReason::TooManyReads)),
-                // Another node's question, which it will ask again.
-                _ => Ok(Next::Stay),
-            };
+            core.refuse_read(from, context, reports, DropReason::TooManyReads)?;
+            return Ok(Next::Stay);
         }
-        let read = Read { from, context };
+        if from == core.id() && core.config.peer_reports {
+            // This node had passed it on to another leader, and has given it up since.
+            return Ok(Next::Stay);
+        }
+        core.notes.metrics.reads_asked += 1;
+        let read = Read {
+            from,
+            context,
+            reports,
+        };
         if core.has_committed_in_term() {
             self.start_read(core, read);
         } else {
             self.reads.postponed.push(read);
         }
         Ok(Next::Stay)
+    }
+
+    /// The leadership ends: whoever waits will get no answer.
+    pub(super) fn give_up_reads(&mut self, core: &mut Core, reason: DropReason) {
+        let unconfirmed = std::mem::take(&mut self.reads.unconfirmed);
+        let postponed = std::mem::take(&mut self.reads.postponed);
+        let waiting = unconfirmed.into_iter().map(|(read, _)| read);
+        for read in waiting.chain(postponed) {
+            let Read {
+                from,
+                context,
+                reports,
+            } = read;
+            if core
+                .refuse_read(from, context.clone(), reports, reason)
+                .is_err()
+            {
+                core.drop_of_host(DropKind::Read, reason, context);
+            }
+        }
     }
 
     /// Something has been committed in this term: the commit index is now good to read at.

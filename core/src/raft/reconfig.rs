@@ -7,9 +7,10 @@
 use bytes::Bytes;
 
 use super::leader::Leader;
-use super::{Core, Next, Raft, RoleState};
+use super::{Core, Next, Raft, RoleState, Why};
 use crate::codec::{conf_change_of, encode_conf_change};
-use crate::error::{Error, Impossible, Result};
+use crate::error::{DropReason, Error, Impossible, Result};
+use crate::event::TransferEnd;
 use crate::types::{
     ConfChange, ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, Entry, EntryKind,
     Explicit, Index, NONE, NodeId,
@@ -17,8 +18,13 @@ use crate::types::{
 
 impl Leader {
     /// Lets through at most one change at a time, and none that can't apply. What is refused
-    /// becomes an empty entry: its proposer counts on an entry of its own.
-    pub(super) fn screen_conf_changes(&mut self, core: &Core, entries: &mut [Entry]) -> Result<()> {
+    /// becomes an empty entry, since its proposer counts on an entry of its own; it is returned,
+    /// with the reason.
+    pub(super) fn screen_conf_changes(
+        &mut self,
+        core: &Core,
+        entries: &mut [Entry],
+    ) -> Result<Vec<(DropReason, Entry)>> {
         let changes: Vec<Option<ConfChangeV2>> = entries
             .iter()
             .map(|entry| match entry.is_conf_change() {
@@ -28,27 +34,37 @@ impl Leader {
             .collect::<Result<_>>()
             .map_err(|_| Error::Impossible(Impossible::IllFormedConfChange))?;
 
+        let mut refused = Vec::new();
         let next_index = core.log.last_index() + 1;
         for ((entry, change), index) in entries.iter_mut().zip(changes).zip(next_index..) {
             let Some(change) = change else { continue };
-            let pending = self.pending_conf_index > core.log.applied();
             let joint = core.membership.is_joint();
             let leaves = change.changes.is_empty();
-            let refused = pending || joint != leaves;
-            if refused && !core.config.disable_conf_change_validation {
-                // As etcd-io/raft writes it, so that it is of the same size there.
-                *entry = Entry {
-                    explicit: Explicit {
-                        kind: true,
-                        ..Explicit::default()
-                    },
-                    ..Entry::default()
-                };
+            let reason = if self.pending_conf_index > core.log.applied() {
+                Some(DropReason::ConfChangePending(self.pending_conf_index))
+            } else if joint && !leaves {
+                Some(DropReason::AlreadyJoint)
+            } else if leaves && !joint {
+                Some(DropReason::NotJoint)
             } else {
-                self.pending_conf_index = index;
+                None
+            };
+            match reason.filter(|_| !core.config.disable_conf_change_validation) {
+                Some(reason) => {
+                    // As etcd-io/raft writes it, so that it is of the same size there.
+                    let empty = Entry {
+                        explicit: Explicit {
+                            kind: true,
+                            ..Explicit::default()
+                        },
+                        ..Entry::default()
+                    };
+                    refused.push((reason, std::mem::replace(entry, empty)));
+                }
+                None => self.pending_conf_index = index,
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// The configuration has changed.
@@ -62,6 +78,7 @@ impl Leader {
                 true => Next::Follow {
                     term: core.term(),
                     leader: NONE,
+                    why: Why::Removed,
                 },
                 false => Next::Stay,
             };
@@ -86,7 +103,7 @@ impl Leader {
             .transferee
             .is_some_and(|id| !core.membership.is_voter(id))
         {
-            self.transferee = None;
+            self.end_transfer(core, TransferEnd::TargetRemoved);
         }
         Next::Stay
     }
@@ -109,7 +126,13 @@ impl Raft {
             return Ok(self.core.membership.conf_state().clone());
         }
         let changed = self.core.membership.change(change)?;
+        let id = self.core.id();
+        let was_member = self.core.membership.contains(id);
         self.core.membership = changed.membership;
+        self.core.notes.metrics.conf_changes_applied += 1;
+        if was_member && !self.core.membership.contains(id) {
+            self.core.note_own_removal();
+        }
         let next = match &mut self.role {
             RoleState::Leader(leader) => leader.on_reconfigured(&mut self.core, &changed.added),
             _ => Next::Stay,
@@ -139,6 +162,7 @@ impl Raft {
         self.transition(Next::Follow {
             term: 1,
             leader: NONE,
+            why: Why::Bootstrap,
         });
         self.core.membership = membership;
         let entry = |(index, (id, context)): (Index, &(NodeId, Bytes))| Entry {
@@ -168,7 +192,8 @@ impl Raft {
             kind: EntryKind::ConfChangeV2,
             ..Entry::default()
         };
-        match leader.on_propose(&mut self.core, vec![leave]) {
+        let from = self.core.id();
+        match leader.on_propose(&mut self.core, from, vec![leave]) {
             Ok(next) => self.transition(next),
             Err(Error::ProposalDropped(_)) => {}
             Err(other) => return Err(other),

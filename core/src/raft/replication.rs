@@ -7,8 +7,10 @@
 
 use super::Core;
 use super::leader::Leader;
+use crate::event::FlowReason;
 use crate::log::{Fetch, payload_len};
 use crate::message::Body;
+use crate::status::FlowState;
 use crate::tracker::{Flow, InflightLimits, Need, PendingRequest, RequestedRange};
 use crate::types::{Entry, EntryId, NodeId, RequestId};
 
@@ -181,11 +183,12 @@ impl Leader {
     }
 
     /// Appends to `to` have been lost, or may be.
-    pub fn on_unreachable(&mut self, to: NodeId) {
+    pub fn on_unreachable(&mut self, core: &mut Core, to: NodeId) {
         if let Some(peer) = self.tracker.get_mut(to)
             && matches!(peer.flow, Flow::Replicate { .. })
         {
             peer.become_probe();
+            core.note_flow(FlowState::Replicate, peer, FlowReason::Unreachable);
         }
     }
 

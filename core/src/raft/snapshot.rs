@@ -2,10 +2,13 @@
 //! log has no more; a follower takes one over in place of its log (paper §7).
 
 use super::leader::Leader;
+use super::notes::flow_state;
 use super::{Core, Next};
 use crate::error::{Error, Result};
+use crate::event::{Event, FlowReason, SnapshotIgnored};
 use crate::membership::Membership;
 use crate::message::Body;
+use crate::status::FlowState;
 use crate::tracker::{Flow, PendingRequest, RequestedRange};
 use crate::types::{Index, NodeId, Snapshot, SnapshotStatus};
 
@@ -81,24 +84,33 @@ impl Leader {
             }
             return Ok(());
         }
+        let flow = flow_state(&peer.flow);
         peer.become_snapshot(snapshot.id.index);
+        core.note_flow(flow, peer, FlowReason::SnapshotSent);
         let snapshot = Box::new(snapshot);
         core.send(to, Body::InstallSnapshot { snapshot });
         Ok(())
     }
 
     /// The host's transport says what became of a snapshot.
-    pub fn on_snapshot_status(&mut self, of: NodeId, status: SnapshotStatus) {
+    pub fn on_snapshot_status(&mut self, core: &mut Core, of: NodeId, status: SnapshotStatus) {
         let Some(peer) = self.tracker.get_mut(of) else {
             return;
         };
         if !matches!(peer.flow, Flow::Snapshot { .. }) {
             return;
         }
-        match status {
-            SnapshotStatus::Finish => peer.become_probe(),
-            SnapshotStatus::Failure => peer.snapshot_failed(),
-        }
+        let reason = match status {
+            SnapshotStatus::Finish => {
+                peer.become_probe();
+                FlowReason::SnapshotFinished
+            }
+            SnapshotStatus::Failure => {
+                peer.snapshot_failed();
+                FlowReason::SnapshotFailed
+            }
+        };
+        core.note_flow(FlowState::Snapshot, peer, reason);
         // Wait for its acknowledgement, or for the next heartbeat's answer, before trying again.
         peer.pause_probe();
     }
@@ -106,20 +118,33 @@ impl Leader {
 
 /// Takes over a snapshot in place of the log. Returns false if there is no need or no right to.
 /// `wanted` is what this node has asked for, if it has.
-pub(super) fn maybe_install(core: &mut Core, snapshot: Snapshot, wanted: Option<Index>) -> bool {
+pub(super) fn maybe_install(
+    core: &mut Core,
+    from: NodeId,
+    snapshot: Snapshot,
+    wanted: Option<Index>,
+) -> bool {
+    let index = snapshot.id.index;
+    let ignored = |reason| Event::SnapshotIgnored {
+        from,
+        index,
+        reason,
+    };
     if !snapshot.conf_state.contains(core.id()) {
+        core.notes.event(ignored(SnapshotIgnored::NotMember));
         return false;
     }
     // Never at the price of entries that this node has acknowledged: the log would end with the
     // snapshot.
-    let wanted =
-        wanted.is_some_and(|min_index| snapshot.id.index >= min_index.max(core.log.last_index()));
-    if !wanted && snapshot.id.index <= core.log.committed() {
+    let wanted = wanted.is_some_and(|min_index| index >= min_index.max(core.log.last_index()));
+    if !wanted && index <= core.log.committed() {
+        core.notes.event(ignored(SnapshotIgnored::Old));
         return false;
     }
     // The log holds all of it already: keep the entries that follow, and know them committed.
     if !wanted && core.log.matches(snapshot.id) {
-        core.log.commit_to(snapshot.id.index);
+        core.log.commit_to(index);
+        core.notes.event(ignored(SnapshotIgnored::InLog));
         return false;
     }
     // The configuration has been vetted at the door.
@@ -128,5 +153,6 @@ pub(super) fn maybe_install(core: &mut Core, snapshot: Snapshot, wanted: Option<
     };
     core.membership = membership;
     core.log.install(snapshot);
+    core.notes.event(Event::SnapshotInstalled { from, index });
     true
 }

@@ -5,12 +5,13 @@
 //! all, not even the term.
 
 use crate::error::{Error, Impossible, Result};
+use crate::event::{CampaignKind, CampaignReason, DropKind};
 use crate::log::LogSlice;
 use crate::membership::Membership;
 use crate::message::{Body, Message};
 use crate::types::{LOCAL_APPLY, MAX_POSITION, NONE, NodeId, Term};
 
-use super::{Campaign, Next, Raft, RoleState, election};
+use super::{Next, Raft, RoleState, Why, election};
 
 /// What the terms say about a message.
 enum Aligned {
@@ -44,18 +45,24 @@ impl Raft {
                 return Err(Error::UnknownPeer(message.from));
             }
         }
-        self.step_trusted(message)
+        self.step_trusted(message)?;
+        self.core.notes.metrics.messages_received += 1;
+        Ok(())
     }
 
     /// Takes a call of the host, in the name of `from`.
     pub fn call(&mut self, from: NodeId, body: Body) -> Result<()> {
         let to = self.core.id();
-        self.step_trusted(Message {
+        let result = self.step_trusted(Message {
             to,
             from,
             term: 0,
             body,
-        })
+        });
+        if let Err(Error::ReadDropped(reason)) = result {
+            self.core.notes.dropped(DropKind::Read, reason, from, 1);
+        }
+        result
     }
 
     /// Takes a promise of this node to itself, now that it is on stable storage.
@@ -65,8 +72,9 @@ impl Raft {
     }
 
     fn step_trusted(&mut self, mut message: Message) -> Result<()> {
-        if let Body::Propose { .. } | Body::ReadIndex { .. } = message.body {
-            // Valid in any term, whatever it says.
+        let in_any_term = matches!(message.body, Body::Propose { .. } | Body::ReadIndex { .. });
+        if in_any_term || message.body.is_report() {
+            // Whatever it says.
             message.term = 0;
         }
         if message.term > MAX_POSITION {
@@ -75,6 +83,7 @@ impl Raft {
         if message.term == 0 || message.term >= self.core.term() {
             self.vet(&message).map_err(Error::Impossible)?;
         }
+        self.core.maybe_report_removal(&message);
         match self.align_term(&message)? {
             Aligned::Current => self.dispatch(message),
             Aligned::Done => Ok(()),
@@ -139,9 +148,10 @@ impl Raft {
                 }
             }
             Body::InstallSnapshot { snapshot } => vet_snapshot(term, snapshot)?,
-            Body::Propose { entries } if entries.is_empty() => {
+            Body::Propose { entries, .. } if entries.is_empty() => {
                 return Err(Impossible::EmptyProposal);
             }
+            body if body.is_report() => core.vet_report(message.from, body)?,
             _ => {}
         }
         Ok(())
@@ -174,7 +184,8 @@ impl Raft {
                 true => message.from,
                 false => NONE,
             };
-            self.transition(Next::Follow { term, leader });
+            let why = Why::HigherTerm(message.from);
+            self.transition(Next::Follow { term, leader, why });
         }
         Ok(Aligned::Current)
     }
@@ -240,8 +251,14 @@ impl Raft {
             Body::StorageAppend { .. } | Body::StorageApply { .. } => return Ok(()),
             Body::TimeoutNow => {
                 if matches!(self.role, RoleState::Follower(_)) {
-                    self.maybe_campaign(Campaign::Transfer);
+                    self.maybe_campaign(CampaignKind::Transfer, CampaignReason::LeaderAsked);
                 }
+                return Ok(());
+            }
+            Body::Propose { entries, ticket } => return self.on_proposal(from, entries, ticket),
+            body if body.is_report() => {
+                let next = self.on_report(from, body);
+                self.transition(next);
                 return Ok(());
             }
             _ => {}
@@ -254,7 +271,8 @@ impl Raft {
         );
         if campaigns && body.is_from_leader() {
             let term = self.core.term();
-            self.transition(Next::Follow { term, leader: from });
+            let (leader, why) = (from, Why::LeaderAppeared(from));
+            self.transition(Next::Follow { term, leader, why });
         }
 
         let core = &mut self.core;
@@ -273,11 +291,8 @@ impl Raft {
             (RoleState::Follower(role), Body::InstallSnapshot { snapshot }) => {
                 role.on_install_snapshot(core, from, *snapshot)
             }
-            (RoleState::Follower(role), Body::Propose { entries }) => {
-                role.on_propose(core, from, entries)?
-            }
-            (RoleState::Follower(role), Body::ReadIndex { context }) => {
-                role.on_read_index(core, from, context)?
+            (RoleState::Follower(role), Body::ReadIndex { context, reports }) => {
+                role.on_read_index(core, from, context, reports)?
             }
             (RoleState::Follower(role), Body::ReadIndexResp { index, context }) => {
                 role.on_read_index_resp(core, index, context)
@@ -288,7 +303,11 @@ impl Raft {
             (RoleState::Follower(role), Body::ForgetLeader) => role.on_forget_leader(core),
 
             (RoleState::PreCandidate(role), Body::Vote { pre: true, granted }) => {
-                role.on_vote(core, from, granted, Next::Campaign(Campaign::Election))
+                let won = Next::Campaign {
+                    kind: CampaignKind::Election,
+                    reason: CampaignReason::PreElectionWon,
+                };
+                role.on_vote(core, from, granted, won)
             }
             (
                 RoleState::Candidate(role),
@@ -297,17 +316,11 @@ impl Raft {
                     granted,
                 },
             ) => role.on_vote(core, from, granted, Next::Lead),
-            (RoleState::PreCandidate(role) | RoleState::Candidate(role), Body::Propose { .. }) => {
-                role.on_propose()?
-            }
             (
                 RoleState::PreCandidate(role) | RoleState::Candidate(role),
-                Body::ReadIndex { .. },
-            ) => role.on_read_index(from)?,
+                Body::ReadIndex { context, reports },
+            ) => role.on_read_index(core, from, context, reports)?,
 
-            (RoleState::Leader(role), Body::Propose { entries }) => {
-                role.on_propose(core, entries)?
-            }
             (RoleState::Leader(role), Body::Accept { index }) => role.on_accept(core, from, index),
             (RoleState::Leader(role), Body::Reject { index, hint }) => {
                 role.on_reject(core, from, index, hint)
@@ -318,8 +331,8 @@ impl Raft {
             (RoleState::Leader(role), Body::HeartbeatResp { context }) => {
                 role.on_heartbeat_resp(core, from, &context)
             }
-            (RoleState::Leader(role), Body::ReadIndex { context }) => {
-                role.on_read_index(core, from, context)?
+            (RoleState::Leader(role), Body::ReadIndex { context, reports }) => {
+                role.on_read_index(core, from, context, reports)?
             }
             (RoleState::Leader(role), Body::TransferLeader) => role.on_transfer_leader(core, from),
 
@@ -332,6 +345,7 @@ impl Raft {
 
     /// Time passes.
     pub fn tick(&mut self) {
+        self.core.notes.metrics.ticks += 1;
         self.core.timer.now += 1;
         let next = match &mut self.role {
             RoleState::Leader(role) => role.on_tick(&mut self.core),
@@ -339,7 +353,7 @@ impl Raft {
                 self.core.timer.pass_tick();
                 if self.core.is_promotable() && self.core.timer.is_past_randomized_timeout() {
                     self.core.timer.election_elapsed = 0;
-                    self.campaign();
+                    self.campaign(CampaignReason::Timeout);
                 }
                 Next::Stay
             }

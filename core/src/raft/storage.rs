@@ -112,6 +112,7 @@ impl Raft {
         if read.id == ApplyRead::FAILED {
             core.log.set_apply_read(None);
         } else if core.is_overdue(read.asked_at) {
+            core.notes.metrics.requests_repeated += 1;
             // Under the same id: a slow host must be heard whenever it answers.
             core.outbox.reads.push(ReadRequest {
                 id: read.id,
@@ -218,14 +219,14 @@ impl Raft {
     /// The host's transport can't reach a peer.
     pub fn report_unreachable(&mut self, id: NodeId) {
         if let RoleState::Leader(leader) = &mut self.role {
-            leader.on_unreachable(id);
+            leader.on_unreachable(&mut self.core, id);
         }
     }
 
     /// The host's transport says what became of a snapshot.
     pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) {
         if let RoleState::Leader(leader) = &mut self.role {
-            leader.on_snapshot_status(id, status);
+            leader.on_snapshot_status(&mut self.core, id, status);
         }
     }
 

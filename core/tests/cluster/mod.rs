@@ -31,6 +31,8 @@ pub struct Member {
     pub to_apply: VecDeque<Message>,
     /// Commit groups, with group commit.
     pub groups: Option<Vec<(NodeId, u64)>>,
+    pub dropped: Vec<Dropped>,
+    pub events: Vec<Event>,
 }
 
 impl Member {
@@ -69,6 +71,8 @@ impl Member {
             to_append: VecDeque::new(),
             to_apply: VecDeque::new(),
             groups: None,
+            dropped: Vec::new(),
+            events: Vec::new(),
         };
         member.restart();
         member
@@ -219,6 +223,8 @@ impl Member {
             self.apply(ready.committed_entries);
         }
         self.reads.extend(ready.read_states);
+        self.dropped.extend(ready.dropped);
+        self.events.extend(ready.events);
         for read in ready.reads {
             let wanted = |entry: &&Entry| (read.low..read.high).contains(&entry.index);
             let entries: Vec<Entry> = self.log.iter().filter(wanted).cloned().collect();

@@ -171,6 +171,7 @@ pub fn accept(index: Index) -> Body {
 pub fn request_vote(last: EntryId) -> Body {
     Body::RequestVote {
         priority: 0,
+        reports: false,
         pre: false,
         last,
         transfer: false,
@@ -180,6 +181,7 @@ pub fn request_vote(last: EntryId) -> Body {
 pub fn request_pre_vote(last: EntryId) -> Body {
     Body::RequestVote {
         priority: 0,
+        reports: false,
         pre: true,
         last,
         transfer: false,

@@ -36,7 +36,7 @@ fn t6_2_a_follower_passes_proposals_on_to_its_leader() {
     let mut follower = node(2, 3, 1, &[1]);
     follower.hear(1, 1, heartbeat(1));
     let sent = propose(&mut follower, "a");
-    let [Body::Propose { entries }] = &to(&sent, 1)[..] else {
+    let [Body::Propose { entries, .. }] = &to(&sent, 1)[..] else {
         panic!("{sent:?}");
     };
     assert_eq!(&entries[0].data[..], b"a");
@@ -50,6 +50,7 @@ fn t6_2_a_follower_passes_proposals_on_to_its_leader() {
         2,
         0,
         Body::Propose {
+            ticket: None,
             entries: entries.clone(),
         },
     );
@@ -308,6 +309,7 @@ fn t6_4_the_only_voter_serves_reads_at_once() {
         2,
         0,
         Body::ReadIndex {
+            reports: false,
             context: Bytes::from_static(b"l"),
         },
     );

@@ -79,6 +79,7 @@ fn t3_10_the_target_campaigns_at_once() {
         assert_eq!((target.role(), target.term()), (Role::Candidate, 2));
         let request = Body::RequestVote {
             priority: 0,
+            reports: false,
             pre: false,
             last: id(1, 1),
             transfer: true,
@@ -97,6 +98,7 @@ fn t3_10_an_election_that_the_leader_wants_is_not_taken_for_a_disturbance() {
         voter.hear(1, 1, heartbeat(1));
         let request = Body::RequestVote {
             priority: 0,
+            reports: false,
             pre: false,
             last: id(1, 1),
             transfer,

@@ -73,6 +73,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_config_set_disable_proposal_forwarding(config, true) names "config";
         raft_config_set_disable_conf_change_validation(config, true) names "config";
         raft_config_set_step_down_on_removal(config, true) names "config";
+        raft_config_set_peer_reports(config, true) names "config";
         raft_config_set_applied(config, 1, nothing, 0) names "config";
         raft_config_set_show_requests(config, true) names "config";
 
@@ -136,6 +137,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_compacted(node, 1) names "node";
         raft_node_set_randomized_election_timeout(node, 1) names "node";
         raft_node_get_status(node, &mut status) names "node";
+        raft_node_metrics(node, null_mut()) names "node";
         raft_node_status_encoded(node, &mut buffer) names "node";
     }
     assert!(count == 9 && group_commit == 9);

@@ -20,6 +20,7 @@ fn messages() -> Vec<Vec<u8>> {
     let context = Bytes::from_static(b"read 1");
     [
         Body::Propose {
+            ticket: None,
             entries: vec![Entry::command(Bytes::from_static(b"proposal"))],
         },
         Body::Append {
@@ -30,12 +31,14 @@ fn messages() -> Vec<Vec<u8>> {
         Body::Accept { index: 1 },
         Body::Reject { index: 1, hint: id },
         Body::RequestVote {
+            reports: false,
             pre: false,
             last: id,
             transfer: true,
             priority: 7,
         },
         Body::RequestVote {
+            reports: false,
             pre: true,
             last: id,
             transfer: false,
@@ -60,6 +63,7 @@ fn messages() -> Vec<Vec<u8>> {
             context: context.clone(),
         },
         Body::ReadIndex {
+            reports: true,
             context: context.clone(),
         },
         Body::ReadIndexResp { index: 1, context },

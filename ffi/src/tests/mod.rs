@@ -6,6 +6,7 @@
 
 mod arguments;
 mod clusters;
+mod events;
 mod extensions;
 mod hostile;
 mod numbers;

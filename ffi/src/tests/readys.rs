@@ -4,14 +4,16 @@ use std::ptr::{null, null_mut};
 
 use bytes::Bytes;
 use libraft_core::{
-    Body, ConfState, Entry, EntryId, EntryKind, HardState, Message, ReadRequest, ReadState, Ready,
-    Role, Snapshot, SnapshotRequest, SoftState, codec, proto::libraft as out, proto::raftpb,
+    Body, ConfState, DropKind, DropReason, Dropped, Entry, EntryId, EntryKind, HardState, Message,
+    ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState, codec,
+    proto::libraft as out, proto::raftpb,
 };
 use prost::Message as _;
 
 use super::*;
 use crate::conf_state::raft_conf_state;
 use crate::entry::{raft_entries_free, raft_entry};
+use crate::event::raft_event;
 use crate::message::{RAFT_MSG_SNAP, raft_message, raft_message_decode};
 use crate::ready::ReadyPlace;
 use crate::snapshot::{raft_snapshot, raft_snapshot_free};
@@ -125,6 +127,22 @@ fn full(len: usize) -> Ready {
             to: 8,
             min_index: 9,
         }],
+        dropped: vec![
+            Dropped {
+                kind: DropKind::ConfChange,
+                reason: DropReason::ConfChangePending(11),
+                data: payload(len),
+            },
+            Dropped {
+                kind: DropKind::Read,
+                reason: DropReason::LeaderChanged,
+                data: payload(len),
+            },
+        ],
+        events: super::events::one_of_each()
+            .into_iter()
+            .map(|it| it.0)
+            .collect(),
     }
 }
 
@@ -261,6 +279,22 @@ fn check(view: &raft_ready, ready: &Ready) {
             })
             .collect();
         assert_eq!(requests, ready.snapshot_requests);
+        let dropped = list(view.dropped, view.dropped_len);
+        assert_eq!(dropped.len(), ready.dropped.len());
+        assert_eq!(dropped.len(), decoded.dropped.len());
+        for (view, core) in dropped.iter().zip(&ready.dropped) {
+            assert_eq!(
+                (view.kind, view.reason),
+                (core.kind as i32, core.reason.number())
+            );
+            assert_eq!(view.index, core.reason.index());
+            assert_eq!(bytes(view.data), core.data);
+            assert!(inside(whole, bytes(view.data)));
+        }
+        let events = list(view.events, view.events_len);
+        let expected: Vec<raft_event> = ready.events.iter().map(raft_event::from).collect();
+        assert_eq!(events, expected);
+        assert_eq!(events.len(), decoded.events.len());
         assert_eq!(view.snapshot.as_ref().is_some(), ready.snapshot.is_some());
         if let (Some(view), Some(snapshot)) = (view.snapshot.as_ref(), &ready.snapshot) {
             check_snapshot(view, snapshot);

@@ -56,6 +56,7 @@ fn each_setter_changes_its_own_field_and_no_other() {
         raft_config_set_disable_conf_change_validation(true)
             changes disable_conf_change_validation to true;
         raft_config_set_step_down_on_removal(true) changes step_down_on_removal to true;
+        raft_config_set_peer_reports(true) changes peer_reports to true;
     }
 }
 

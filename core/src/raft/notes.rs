@@ -1,0 +1,135 @@
+//! What a node notes down about itself while it works: events and counters.
+//!
+//! Nothing here has any influence on the protocol: notes are written and never read by it, and a
+//! call that fails may leave some behind.
+
+use std::collections::VecDeque;
+
+use crate::error::DropReason;
+use crate::event::{DropKind, Event};
+use crate::metrics::Metrics;
+use crate::status::FlowState;
+use crate::tracker::Flow;
+use crate::types::{Index, NodeId};
+
+/// At most this many events wait for a Ready; more push out the oldest.
+pub const MAX_EVENTS: usize = 256;
+
+/// Events that wait for the next Ready, and counters.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    events: VecDeque<Event>,
+    /// The counters, without those that are computed when they are asked for.
+    pub metrics: Metrics,
+    /// Where `committed` and `applied` stood when the node was made.
+    pub began: (Index, Index),
+}
+
+impl Notes {
+    /// Nothing has happened yet.
+    pub fn new(committed: Index, applied: Index) -> Notes {
+        Notes {
+            began: (committed, applied),
+            ..Notes::default()
+        }
+    }
+
+    /// Notes an event.
+    pub fn event(&mut self, event: Event) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+            self.metrics.events_lost += 1;
+        }
+        self.events.push_back(event);
+        self.count(event);
+    }
+
+    /// The events in the order in which they happened.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.iter().copied().collect()
+    }
+
+    /// The host has been given them.
+    pub fn forget_events(&mut self) {
+        self.events.clear();
+    }
+
+    /// The counters that follow from events.
+    fn count(&mut self, event: Event) {
+        use crate::event::{CampaignKind, FlowReason, LossReason, StepDownReason, TransferEnd};
+
+        let metrics = &mut self.metrics;
+        let counter = match event {
+            Event::RoleChanged { .. } => &mut metrics.role_changes,
+            Event::LeaderChanged { .. } => &mut metrics.leader_changes,
+            Event::CampaignStarted { kind, .. } => match kind {
+                CampaignKind::PreElection => &mut metrics.pre_elections_started,
+                CampaignKind::Election => &mut metrics.elections_started,
+                CampaignKind::Transfer => &mut metrics.transfer_elections_started,
+            },
+            Event::CampaignRefused { .. } => &mut metrics.campaigns_refused,
+            Event::ElectionWon { .. } => &mut metrics.elections_won,
+            Event::ElectionLost { reason, .. } => match reason {
+                LossReason::Outvoted => &mut metrics.elections_lost_outvoted,
+                LossReason::HigherTerm => &mut metrics.elections_lost_higher_term,
+                LossReason::LeaderAppeared => &mut metrics.elections_lost_leader_appeared,
+                LossReason::TimedOut | LossReason::Restarted => {
+                    &mut metrics.elections_lost_timed_out
+                }
+            },
+            Event::SteppedDown { reason, .. } => match reason {
+                StepDownReason::HigherTerm => &mut metrics.step_downs_higher_term,
+                StepDownReason::CheckQuorum => &mut metrics.step_downs_check_quorum,
+                StepDownReason::Removed => &mut metrics.step_downs_removed,
+            },
+            Event::FlowChanged { reason, .. } => {
+                if reason == FlowReason::SnapshotFailed {
+                    metrics.snapshots_failed += 1;
+                }
+                &mut metrics.flow_changes
+            }
+            Event::TransferStarted { .. } => &mut metrics.transfers_started,
+            Event::TransferEnded { reason, .. } => match reason {
+                TransferEnd::TimedOut => &mut metrics.transfers_timed_out,
+                TransferEnd::Replaced | TransferEnd::TargetRemoved => {
+                    &mut metrics.transfers_aborted
+                }
+                TransferEnd::SteppedDown => return,
+            },
+            Event::MessageRefused { .. } => &mut metrics.messages_refused,
+            Event::SnapshotInstalled { .. } => &mut metrics.snapshots_installed,
+            Event::SnapshotIgnored { .. } => &mut metrics.snapshots_ignored,
+            // One event may stand for several entries: `dropped` counts.
+            Event::Dropped { .. } | Event::Removed { .. } => return,
+        };
+        *counter += 1;
+    }
+
+    /// Notes that so many things of one kind were dropped.
+    pub fn dropped(&mut self, kind: DropKind, reason: DropReason, from: NodeId, count: usize) {
+        let metrics = &mut self.metrics;
+        let counter = match (kind, reason) {
+            (DropKind::Read, _) => &mut metrics.reads_dropped,
+            (_, DropReason::NoLeader) => &mut metrics.proposals_dropped_no_leader,
+            (_, DropReason::ForwardingDisabled) => {
+                &mut metrics.proposals_dropped_forwarding_disabled
+            }
+            (_, DropReason::Removed) => &mut metrics.proposals_dropped_removed,
+            (_, DropReason::Transferring) => &mut metrics.proposals_dropped_transferring,
+            (_, DropReason::UncommittedLimit) => &mut metrics.proposals_dropped_uncommitted_limit,
+            (_, DropReason::LeaderChanged) => &mut metrics.proposals_dropped_leader_changed,
+            _ => &mut metrics.conf_changes_refused,
+        };
+        *counter += count as u64;
+        self.event(Event::Dropped { kind, reason, from });
+    }
+}
+
+/// How a member is sent to, without the data that belongs to it.
+pub fn flow_state(flow: &Flow) -> FlowState {
+    match flow {
+        Flow::Probe { .. } => FlowState::Probe,
+        Flow::Replicate { .. } => FlowState::Replicate,
+        Flow::Snapshot { .. } => FlowState::Snapshot,
+    }
+}

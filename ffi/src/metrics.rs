@@ -1,0 +1,199 @@
+//! `raft_metrics`: what a node has done, in numbers.
+
+use libraft_core::Metrics;
+
+use crate::error::Failure;
+use crate::node_status::checked_size;
+
+/// Counters of a node since it was made. They never decrease. The caller sets `size` to
+/// sizeof(raft_metrics) before the call, so that a later version of the library can add counters
+/// and still serve this one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct raft_metrics {
+    /// sizeof(raft_metrics), set by the caller.
+    pub size: usize,
+    /// Ticks, quiesced ones included.
+    pub ticks: u64,
+    /// Messages taken from peers, and from storage workers.
+    pub messages_received: u64,
+    /// Messages refused: malformed, impossible, of an unknown peer.
+    pub messages_refused: u64,
+    /// Messages to peers; not those to the node itself or to storage workers.
+    pub messages_sent: u64,
+    /// Campaigns that were due and not allowed.
+    pub campaigns_refused: u64,
+    /// Pre-elections started.
+    pub pre_elections_started: u64,
+    /// Elections started, transfers excepted.
+    pub elections_started: u64,
+    /// Elections started because a leader hands over.
+    pub transfer_elections_started: u64,
+    /// Elections won.
+    pub elections_won: u64,
+    /// Elections and pre-elections lost: refused by too many.
+    pub elections_lost_outvoted: u64,
+    /// Elections and pre-elections lost: a message of a higher term came.
+    pub elections_lost_higher_term: u64,
+    /// Elections and pre-elections lost: somebody else leads.
+    pub elections_lost_leader_appeared: u64,
+    /// Elections and pre-elections lost: too few answers, or called anew.
+    pub elections_lost_timed_out: u64,
+    /// Votes granted to others; pre-votes are not counted.
+    pub votes_granted: u64,
+    /// Votes refused to others; pre-votes are not counted.
+    pub votes_refused: u64,
+    /// Leaderships ended by a higher term.
+    pub step_downs_higher_term: u64,
+    /// Leaderships ended for want of a quorum.
+    pub step_downs_check_quorum: u64,
+    /// Leaderships ended by a removal.
+    pub step_downs_removed: u64,
+    /// Changes of role.
+    pub role_changes: u64,
+    /// Changes of the known leader, to none and back included.
+    pub leader_changes: u64,
+    /// Commands and configuration changes that this leader has appended to its log.
+    pub proposals_taken: u64,
+    /// Those that this node has passed on to a leader.
+    pub proposals_forwarded: u64,
+    /// Those dropped: no leader known.
+    pub proposals_dropped_no_leader: u64,
+    /// Those dropped: a follower that may not forward.
+    pub proposals_dropped_forwarding_disabled: u64,
+    /// Those dropped: a leader that is no member.
+    pub proposals_dropped_removed: u64,
+    /// Those dropped: leadership is being transferred.
+    pub proposals_dropped_transferring: u64,
+    /// Those dropped: too many uncommitted bytes.
+    pub proposals_dropped_uncommitted_limit: u64,
+    /// Those dropped: sent to a leadership that has ended.
+    pub proposals_dropped_leader_changed: u64,
+    /// Configuration changes that this leader has appended to its log.
+    pub conf_changes_proposed: u64,
+    /// Configuration changes that this leader has turned into empty entries.
+    pub conf_changes_refused: u64,
+    /// Configuration changes applied.
+    pub conf_changes_applied: u64,
+    /// Reads asked for, by this node's host or, on a leader, by others.
+    pub reads_asked: u64,
+    /// Reads that this node has passed on to a leader.
+    pub reads_forwarded: u64,
+    /// Reads answered: read states for the host and answers to others.
+    pub reads_answered: u64,
+    /// Reads dropped, whatever the reason.
+    pub reads_dropped: u64,
+    /// Appends sent.
+    pub appends_sent: u64,
+    /// Acknowledgements of other members that came to this leader.
+    pub appends_accepted: u64,
+    /// Refusals of other members that came to this leader.
+    pub appends_rejected: u64,
+    /// Heartbeats sent.
+    pub heartbeats_sent: u64,
+    /// Snapshots sent.
+    pub snapshots_sent: u64,
+    /// Snapshots taken in place of the log.
+    pub snapshots_installed: u64,
+    /// Snapshots that were of no use.
+    pub snapshots_ignored: u64,
+    /// Snapshots that did not arrive, as the host reported.
+    pub snapshots_failed: u64,
+    /// Changes of how a member is sent to.
+    pub flow_changes: u64,
+    /// Entries appended to this node's log, as a leader or as a follower.
+    pub entries_appended: u64,
+    /// How far the commit index has moved since the node was made.
+    pub entries_committed: u64,
+    /// How far the host has applied since the node was made.
+    pub entries_applied: u64,
+    /// Leadership transfers started.
+    pub transfers_started: u64,
+    /// Those that have timed out.
+    pub transfers_timed_out: u64,
+    /// Those given up for another reason than a step-down.
+    pub transfers_aborted: u64,
+    /// Requests for entries and snapshots made to the host.
+    pub requests_made: u64,
+    /// Those made again because no answer came.
+    pub requests_repeated: u64,
+    /// Reports sent to peers of what was dropped, and of their removal.
+    pub reports_sent: u64,
+    /// Such reports taken from peers.
+    pub reports_received: u64,
+    /// Forwarded proposals discarded because they had come before.
+    pub repeats_discarded: u64,
+    /// Events lost because the host took no Ready for too long.
+    pub events_lost: u64,
+}
+
+/// Fills in the caller's struct.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose `size` is set, and is true.
+pub(crate) unsafe fn fill(place: *mut raft_metrics, metrics: &Metrics) -> Result<(), Failure> {
+    // SAFETY: the same contract, for a struct that begins with its size.
+    let size = unsafe { checked_size(place) }?;
+    let values = raft_metrics {
+        size,
+        ticks: metrics.ticks,
+        messages_received: metrics.messages_received,
+        messages_refused: metrics.messages_refused,
+        messages_sent: metrics.messages_sent,
+        campaigns_refused: metrics.campaigns_refused,
+        pre_elections_started: metrics.pre_elections_started,
+        elections_started: metrics.elections_started,
+        transfer_elections_started: metrics.transfer_elections_started,
+        elections_won: metrics.elections_won,
+        elections_lost_outvoted: metrics.elections_lost_outvoted,
+        elections_lost_higher_term: metrics.elections_lost_higher_term,
+        elections_lost_leader_appeared: metrics.elections_lost_leader_appeared,
+        elections_lost_timed_out: metrics.elections_lost_timed_out,
+        votes_granted: metrics.votes_granted,
+        votes_refused: metrics.votes_refused,
+        step_downs_higher_term: metrics.step_downs_higher_term,
+        step_downs_check_quorum: metrics.step_downs_check_quorum,
+        step_downs_removed: metrics.step_downs_removed,
+        role_changes: metrics.role_changes,
+        leader_changes: metrics.leader_changes,
+        proposals_taken: metrics.proposals_taken,
+        proposals_forwarded: metrics.proposals_forwarded,
+        proposals_dropped_no_leader: metrics.proposals_dropped_no_leader,
+        proposals_dropped_forwarding_disabled: metrics.proposals_dropped_forwarding_disabled,
+        proposals_dropped_removed: metrics.proposals_dropped_removed,
+        proposals_dropped_transferring: metrics.proposals_dropped_transferring,
+        proposals_dropped_uncommitted_limit: metrics.proposals_dropped_uncommitted_limit,
+        proposals_dropped_leader_changed: metrics.proposals_dropped_leader_changed,
+        conf_changes_proposed: metrics.conf_changes_proposed,
+        conf_changes_refused: metrics.conf_changes_refused,
+        conf_changes_applied: metrics.conf_changes_applied,
+        reads_asked: metrics.reads_asked,
+        reads_forwarded: metrics.reads_forwarded,
+        reads_answered: metrics.reads_answered,
+        reads_dropped: metrics.reads_dropped,
+        appends_sent: metrics.appends_sent,
+        appends_accepted: metrics.appends_accepted,
+        appends_rejected: metrics.appends_rejected,
+        heartbeats_sent: metrics.heartbeats_sent,
+        snapshots_sent: metrics.snapshots_sent,
+        snapshots_installed: metrics.snapshots_installed,
+        snapshots_ignored: metrics.snapshots_ignored,
+        snapshots_failed: metrics.snapshots_failed,
+        flow_changes: metrics.flow_changes,
+        entries_appended: metrics.entries_appended,
+        entries_committed: metrics.entries_committed,
+        entries_applied: metrics.entries_applied,
+        transfers_started: metrics.transfers_started,
+        transfers_timed_out: metrics.transfers_timed_out,
+        transfers_aborted: metrics.transfers_aborted,
+        requests_made: metrics.requests_made,
+        requests_repeated: metrics.requests_repeated,
+        reports_sent: metrics.reports_sent,
+        reports_received: metrics.reports_received,
+        repeats_discarded: metrics.repeats_discarded,
+        events_lost: metrics.events_lost,
+    };
+    // SAFETY: not NULL and as large as the type, by the check above and the contract.
+    unsafe { place.write(values) };
+    Ok(())
+}
