@@ -81,6 +81,7 @@ enum class Code : std::int32_t {
     conf_change = RAFT_ERR_CONF_CHANGE,
     wrong_answer = RAFT_ERR_WRONG_ANSWER,
     restart_state = RAFT_ERR_RESTART_STATE,
+    snapshot_request_dropped = RAFT_ERR_SNAPSHOT_REQUEST_DROPPED,
     // A peer sent something that can't be right.
     malformed = RAFT_ERR_MALFORMED,
     impossible = RAFT_ERR_IMPOSSIBLE,
@@ -523,7 +524,9 @@ public:
 
     /**
      * Looks into a message as it came from a peer, without handing it to a node, which step()
-     * does. A view of `bytes`. Throws Code::malformed, Code::impossible, Code::local_message.
+     * does. A view of `bytes`. A transport has to refuse MessageType::storage_append and the three
+     * after it, which speak for this node's own storage, and which this takes. Throws
+     * Code::malformed, Code::impossible, Code::local_message.
      */
     static Message decode(Bytes bytes) {
         std::optional<Message> message;
@@ -552,6 +555,11 @@ public:
     Bytes snapshot_data() const noexcept { return raw_.snapshot_data; }
     /** The whole as raftpb.Message: the bytes to put on the wire. */
     Bytes encoded() const noexcept { return raw_.encoded; }
+    /**
+     * For MessageType::storage_append and MessageType::storage_apply, what is to be delivered once
+     * the work is done: those to this node itself with Node::step(), the others like any message.
+     */
+    List<Message, raft_message> responses() const noexcept;
     /** What C sees. */
     const raft_message& raw() const noexcept { return raw_; }
 
@@ -561,6 +569,8 @@ private:
 
 /** Messages that belong to somebody else. */
 using Messages = List<Message, raft_message>;
+
+inline Messages Message::responses() const noexcept { return Messages(raw_.responses, raw_.responses_len); }
 
 // ---------------------------------------------------------------- members
 
@@ -807,9 +817,12 @@ struct SnapshotRequest {
     std::uint64_t id;
     /** The peer that needs it. */
     std::uint64_t to;
+    /** The lowest index that will do: the peer has asked for a snapshot of it. 0 if any does. */
+    std::uint64_t min_index;
 
     /** From what C sees. */
-    explicit SnapshotRequest(const raft_snapshot_request& raw) noexcept : id(raw.id), to(raw.to) {}
+    explicit SnapshotRequest(const raft_snapshot_request& raw) noexcept
+        : id(raw.id), to(raw.to), min_index(raw.min_index) {}
 };
 
 /**
@@ -938,6 +951,10 @@ public:
 
     /** Ticks without word from a leader before an election, drawn from [n, 2n). Default 10. */
     LIBRAFT_SETTER(election_ticks, std::uint32_t, setting)
+    /** The shortest of these waits, at least the election ticks; 0: as they say. Default 0. */
+    LIBRAFT_SETTER(min_election_ticks, std::uint32_t, setting)
+    /** The end of the range, itself excluded, above the shortest; 0: as they say. Default 0. */
+    LIBRAFT_SETTER(max_election_ticks, std::uint32_t, setting)
     /** Ticks between two heartbeats of the leader; at least 1. Default 1. */
     LIBRAFT_SETTER(heartbeat_ticks, std::uint32_t, setting)
     /** Seeds the randomized election timeouts. Default: from the operating system. */
@@ -946,6 +963,8 @@ public:
     LIBRAFT_SETTER(pre_vote, bool, setting)
     /** Whether a leader that has not heard from a quorum steps down. Default true. */
     LIBRAFT_SETTER(check_quorum, bool, setting)
+    /** Voters refuse a candidate of lower priority, unless its log has more. Default 0. */
+    LIBRAFT_SETTER(priority, std::int64_t, setting)
     /** How reads are confirmed. Default ReadOnly::safe. */
     LIBRAFT_SETTER(read_only, ReadOnly, static_cast<raft_read_only>(setting))
     /** At most this many encoded bytes of entries in one append, or one entry. Default 1 MiB. */
@@ -966,6 +985,8 @@ public:
     LIBRAFT_SETTER(coalesce_appends, bool, setting)
     /** Whether storage work is handed out as messages. Default false. */
     LIBRAFT_SETTER(async_storage_writes, bool, setting)
+    /** What a leader may apply before it has persisted it; see Node. Default 0 entries. */
+    LIBRAFT_SETTER(max_apply_unpersisted_entries, std::uint64_t, setting)
     /** Whether followers drop proposals instead of passing them on. Default false. */
     LIBRAFT_SETTER(disable_proposal_forwarding, bool, setting)
     /** Whether configuration changes are proposed without being checked. Default false. */
@@ -1203,6 +1224,64 @@ struct NodeStatus {
     Role role = Role::follower;
 };
 
+/** A member and its commit group, numbered from 1. */
+struct CommitGroup {
+    /** The member's id. */
+    std::uint64_t id;
+    /** Its group. */
+    std::uint64_t group;
+};
+
+/** How the leader sends to a member. */
+enum class FlowState : std::int32_t {
+    /** One append at a time, to find out where the logs agree. */
+    probe = RAFT_FLOW_PROBE,
+    /** Appends follow each other without waiting. */
+    replicate = RAFT_FLOW_REPLICATE,
+    /** A snapshot is on its way. */
+    snapshot = RAFT_FLOW_SNAPSHOT,
+};
+
+/** What the leader knows of one member. */
+struct Progress {
+    /** The member. */
+    std::uint64_t id;
+    /** The last index known to be on its stable storage. */
+    std::uint64_t match_index;
+    /** The next index to send. */
+    std::uint64_t next_index;
+    /** The index of the snapshot on its way, 0 if none is. */
+    std::uint64_t pending_snapshot;
+    /** Appends in flight. */
+    std::uint64_t inflight_messages;
+    /** Payload bytes in flight. */
+    std::uint64_t inflight_bytes;
+    /** How it is sent to. */
+    FlowState state;
+    /** Whether sending waits for an answer. */
+    bool paused;
+    /** Whether it has been heard from since the last check of the quorum. */
+    bool recent_active;
+    /** Whether it has no vote. */
+    bool learner;
+    /** Whether no further append may be in flight. */
+    bool inflight_full;
+
+    /** From what C sees. */
+    explicit Progress(const raft_progress& raw) noexcept
+        : id(raw.id),
+          match_index(raw.match_index),
+          next_index(raw.next_index),
+          pending_snapshot(raw.pending_snapshot),
+          inflight_messages(raw.inflight_messages),
+          inflight_bytes(raw.inflight_bytes),
+          state(static_cast<FlowState>(raw.state)),
+          paused(raw.paused),
+          recent_active(raw.recent_active),
+          learner(raw.learner),
+          inflight_full(raw.inflight_full) {}
+};
+
 /**
  * One member of one Raft group. It does nothing by itself: the host passes in ticks, messages and
  * proposals, takes a Ready whenever has_ready() says so, does what that asks for, and calls
@@ -1383,10 +1462,70 @@ public:
         return Ready(out);
     }
     /**
+     * Shows what ready() would give, and takes nothing: none of it is to be done before
+     * accept_ready(). Throws as ready().
+     */
+    Ready peek_ready() {
+        const raft_ready* out = nullptr;
+        detail::call(raft_node_peek_ready, raw_.get(), &out);
+        return Ready(out);
+    }
+    /** Takes the Ready that peek_ready() has shown. Throws Code::misuse (something came between). */
+    void accept_ready() { detail::call(raft_node_accept_ready, raw_.get()); }
+    /**
      * The last Ready's work is done: persisted, sent and applied. Once after each ready(), except
      * with asynchronous storage writes. Throws Code::misuse (there is none).
      */
     void advance() { detail::call(raft_node_advance, raw_.get()); }
+
+    /**
+     * Asks the leader for a snapshot in place of what this node has applied, although its log is
+     * fine: for a host whose state machine is damaged. It comes as Ready::snapshot(), and until
+     * then the node takes no entries. libraft.h says more. Throws Code::snapshot_request_dropped,
+     * with the reason.
+     */
+    void request_snapshot() { detail::call(raft_node_request_snapshot, raw_.get()); }
+    /** Sets the priority of this node in elections from now on. */
+    void set_priority(std::int64_t priority) { detail::call(raft_node_set_priority, raw_.get(), priority); }
+    /**
+     * From now on, at most so many appends and payload bytes are in flight to a member; 0 bytes
+     * stand for no limit. Throws Code::misuse (the member 0).
+     */
+    void set_inflight_limits(std::uint64_t id, std::uint32_t max_messages, std::uint64_t max_bytes = 0) {
+        detail::call(raft_node_set_inflight_limits, raw_.get(), id, max_messages, max_bytes);
+    }
+    /**
+     * With asynchronous storage writes, a leader hands out so many entries to be applied before it
+     * has persisted them. libraft.h says what the host has to mind at a restart.
+     */
+    void set_max_apply_unpersisted_entries(std::uint64_t entries) {
+        detail::call(raft_node_set_max_apply_unpersisted_entries, raw_.get(), entries);
+    }
+    /** Whether to commit only what members of two commit groups have, besides a majority. */
+    void enable_group_commit(bool on) { detail::call(raft_node_enable_group_commit, raw_.get(), on); }
+    /**
+     * Puts members into commit groups, numbered from 1, until a restart. Throws Code::misuse (a
+     * member or a group 0; nothing has changed).
+     */
+    void assign_commit_groups(const std::vector<CommitGroup>& groups) {
+        std::vector<raft_commit_group> raw_groups;
+        raw_groups.reserve(groups.size());
+        for (const CommitGroup& of : groups) raw_groups.push_back(raft_commit_group{of.id, of.group});
+        detail::call(raft_node_assign_commit_groups, raw_.get(),
+                     static_cast<const raft_commit_group*>(raw_groups.data()), raw_groups.size());
+    }
+    /** Takes all members out of their commit groups. */
+    void clear_commit_groups() { detail::call(raft_node_clear_commit_groups, raw_.get()); }
+    /**
+     * Whether everything that is committed has reached two commit groups. Nothing if this node
+     * can't tell: it has to lead, and to have applied an entry of its term.
+     */
+    std::optional<bool> is_group_commit_consistent() const {
+        raft_group_commit_state out = RAFT_GROUP_COMMIT_UNKNOWN;
+        detail::call(raft_node_group_commit_state, static_cast<const raft_node*>(raw_.get()), &out);
+        if (out == RAFT_GROUP_COMMIT_UNKNOWN) return std::nullopt;
+        return out == RAFT_GROUP_COMMIT_CONSISTENT;
+    }
 
     /** A message to this peer could not be delivered. */
     void report_unreachable(std::uint64_t peer) { detail::call(raft_node_report_unreachable, raw_.get(), peer); }
@@ -1423,7 +1562,7 @@ public:
         detail::call(raft_node_provide_entries, raw_.get(), request_id,
                      static_cast<const raft_bytes*>(raw_entries.data()), raw_entries.size());
     }
-    /** Answers a ReadRequest: there are no entries. Throws Code::wrong_answer. */
+    /** Answers a ReadRequest: there are no entries. */
     void read_failed(std::uint64_t request_id, ReadFailure failure) {
         detail::call(raft_node_read_failed, raw_.get(), request_id, static_cast<raft_read_failure>(failure));
     }
@@ -1431,7 +1570,7 @@ public:
     void provide_snapshot(std::uint64_t request_id, Bytes snapshot) {
         detail::call(raft_node_provide_snapshot, raw_.get(), request_id, snapshot.data(), snapshot.size());
     }
-    /** Answers a SnapshotRequest: there is no snapshot at the moment. Throws Code::wrong_answer. */
+    /** Answers a SnapshotRequest: there is no snapshot at the moment. */
     void snapshot_failed(std::uint64_t request_id) {
         detail::call(raft_node_snapshot_failed, raw_.get(), request_id);
     }
@@ -1464,6 +1603,17 @@ public:
         status.persisted = raw.persisted;
         status.role = static_cast<Role>(raw.role);
         return status;
+    }
+    /** What a leader knows of each member, itself included, by ascending id; otherwise nothing. */
+    std::vector<Progress> progress() const {
+        const raft_node* node = raw_.get();
+        std::size_t size = 0;
+        std::vector<raft_progress> raw_progress;
+        // No other thread may use the node, so that there are as many the second time.
+        detail::call(raft_node_progress, node, raw_progress.data(), raw_progress.size(), &size);
+        raw_progress.resize(size);
+        detail::call(raft_node_progress, node, raw_progress.data(), raw_progress.size(), &size);
+        return std::vector<Progress>(raw_progress.begin(), raw_progress.end());
     }
     /** All of it, on a leader with the progress of each member, as an encoded libraft.Status. */
     Buffer status_encoded() const {

@@ -85,6 +85,21 @@ type Config struct {
 	// TraceLogger is not used.
 	TraceLogger TraceLogger
 
+	// MinElectionTick and MaxElectionTick are the bounds, the second one excluded, that waits for
+	// an election are drawn from, in place of ElectionTick and twice that. The first one is at
+	// least ElectionTick. 0 stands for these.
+	MinElectionTick, MaxElectionTick int
+
+	// Priority is that of this node in elections: a voter refuses a candidate of lower priority
+	// than its own, unless that one's log has more. Nodes of go.etcd.io/raft have none, and count
+	// as 0. See [RawNode.SetPriority].
+	Priority int64
+
+	// MaxApplyUnpersistedEntries is how many committed entries a leader hands out to be applied
+	// before it has saved them, with AsyncStorageWrites. See
+	// [RawNode.SetMaxApplyUnpersistedEntries] for what the host has to mind.
+	MaxApplyUnpersistedEntries uint64
+
 	// Seed makes the random election timeouts repeatable. 0 takes one from the operating system.
 	Seed uint64
 
@@ -128,6 +143,18 @@ func (c *Config) native() (*C.raft_config, error) {
 		}
 	}
 
+	for _, setting := range []struct {
+		name  string
+		value int
+	}{
+		{"MinElectionTick", c.MinElectionTick},
+		{"MaxElectionTick", c.MaxElectionTick},
+	} {
+		if setting.value < 0 || setting.value > math.MaxUint32 {
+			return nil, invalid("%s must not be negative, and less than 2^32", setting.name)
+		}
+	}
+
 	if c.ReadOnlyOption != ReadOnlySafe && c.ReadOnlyOption != ReadOnlyLeaseBased {
 		return nil, invalid("ReadOnlyOption must not be %d", c.ReadOnlyOption)
 	}
@@ -145,6 +172,11 @@ func (c *Config) native() (*C.raft_config, error) {
 		}
 	}
 	set(C.raft_config_set_election_ticks(native, C.uint32_t(c.ElectionTick), &failure))
+	set(C.raft_config_set_min_election_ticks(native, C.uint32_t(c.MinElectionTick), &failure))
+	set(C.raft_config_set_max_election_ticks(native, C.uint32_t(c.MaxElectionTick), &failure))
+	set(C.raft_config_set_priority(native, C.int64_t(c.Priority), &failure))
+	set(C.raft_config_set_max_apply_unpersisted_entries(
+		native, C.uint64_t(c.MaxApplyUnpersistedEntries), &failure))
 	set(C.raft_config_set_heartbeat_ticks(native, C.uint32_t(c.HeartbeatTick), &failure))
 	set(C.raft_config_set_async_storage_writes(native, C.bool(c.AsyncStorageWrites), &failure))
 	set(C.raft_config_set_max_size_per_msg(native, C.uint64_t(c.MaxSizePerMsg), &failure))

@@ -71,6 +71,7 @@ const (
 	CodeConfChange   Code = C.RAFT_ERR_CONF_CHANGE
 	CodeWrongAnswer  Code = C.RAFT_ERR_WRONG_ANSWER
 	CodeRestartState Code = C.RAFT_ERR_RESTART_STATE
+	CodeSnapDropped  Code = C.RAFT_ERR_SNAPSHOT_REQUEST_DROPPED
 	CodeMalformed    Code = C.RAFT_ERR_MALFORMED
 	CodeImpossible   Code = C.RAFT_ERR_IMPOSSIBLE
 	CodeLocalMessage Code = C.RAFT_ERR_LOCAL_MESSAGE

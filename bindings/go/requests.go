@@ -187,7 +187,7 @@ func (rn *RawNode) answerRequests() error {
 		}
 		var snapshots []snapshotRequest
 		for _, r := range unsafe.Slice(native.snapshot_requests, int(native.snapshot_requests_len)) {
-			snapshots = append(snapshots, snapshotRequest{uint64(r.id), uint64(r.to)})
+			snapshots = append(snapshots, snapshotRequest{uint64(r.id), uint64(r.to), uint64(r.min_index)})
 		}
 		if err := rn.answer(reads, snapshots); err != nil {
 			return err
@@ -256,8 +256,9 @@ func (rn *RawNode) answerSnapshot(request snapshotRequest) error {
 	if err != nil && !says(err, ErrSnapshotTemporarilyUnavailable) {
 		return rn.stop("the storage can't give a snapshot", err)
 	}
-	if err != nil || IsEmptySnap(snapshot) {
-		if err == nil {
+	old := err == nil && snapshot.GetMetadata().GetIndex() < request.minIndex
+	if err != nil || IsEmptySnap(snapshot) || old {
+		if err == nil && !old {
 			rn.logger.Warningf("%x: %x needs a snapshot, and there is none", rn.id, request.to)
 		}
 		return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {

@@ -30,6 +30,8 @@ type host struct {
 	elect   func() error
 	leads   func() bool
 	state   string
+	// request asks for a snapshot, which only one of ours can.
+	request func() error
 }
 
 func (h *host) apply(entries []*pb.Entry) {
@@ -49,6 +51,7 @@ func oursAmong(t *testing.T, id uint64, voters []uint64) *host {
 	must(t, err)
 	t.Cleanup(func() { _ = node.Close() })
 	h := &host{id: id, step: node.Step, tick: node.Tick, propose: node.Propose, elect: node.Campaign}
+	h.request = node.RequestSnapshot
 	h.leads = func() bool { return node.BasicStatus().RaftState == StateLeader }
 	h.turn = func() (sent [][]byte) {
 		for node.HasReady() {
@@ -175,5 +178,84 @@ func TestOurNodeServesAmongUpstreams(t *testing.T) {
 				t.Fatalf("round %d: %d has %q instead of %q", round, id, hosts[id].state, want)
 			}
 		}
+	}
+}
+
+// A leader of theirs takes a request for a snapshot for a refusal that has come late: nothing that
+// it knows of us changes, and when we have waited in vain, we go on with its entries.
+func TestARequestForASnapshotDoesNoHarmToAnUpstreamLeader(t *testing.T) {
+	voters := []uint64{1, 2, 3}
+	hosts := map[uint64]*host{
+		1: theirsAmong(t, 1, voters), 2: theirsAmong(t, 2, voters), 3: oursAmong(t, 3, voters),
+	}
+	requests := 0
+	away := uint64(0)
+	settle := func() {
+		for {
+			var sent [][]byte
+			for _, id := range voters {
+				sent = append(sent, hosts[id].turn()...)
+			}
+			if len(sent) == 0 {
+				return
+			}
+			for _, encoded := range sent {
+				m := &pb.Message{}
+				must(t, proto.Unmarshal(encoded, m))
+				if _, found := unknownNumber(m, 101); found {
+					requests++
+				}
+				if m.GetTo() != away && m.GetFrom() != away {
+					must(t, hosts[m.GetTo()].step(m))
+				}
+			}
+		}
+	}
+	tick := func(times int) {
+		for range times {
+			for _, id := range voters {
+				hosts[id].tick()
+			}
+			settle()
+		}
+	}
+	must(t, hosts[1].elect())
+	settle()
+	want := ""
+	write := func(data string) {
+		must(t, hosts[1].propose([]byte(data)))
+		settle()
+		want += data
+	}
+	write("a")
+	must(t, hosts[3].request())
+	settle()
+	for _, data := range []string{"b", "c", "d"} {
+		write(data)
+		tick(1)
+	}
+	if requests < 4 {
+		t.Fatalf("asked %d times", requests)
+	}
+	if hosts[1].state != want || hosts[3].state == want {
+		t.Fatalf("the leader has %q, we have %q", hosts[1].state, hosts[3].state)
+	}
+	// Its word that it leads has to reach us all the while, or we would stand for election.
+	tick(12)
+	write("e")
+	tick(3)
+	before := requests
+	// With one of theirs away, nothing is committed without us.
+	away = 2
+	write("f")
+	tick(3)
+	if hosts[1].state != want || hosts[3].state != want {
+		t.Fatalf("the leader has %q, we have %q instead of %q", hosts[1].state, hosts[3].state, want)
+	}
+	if requests != before {
+		t.Fatal("the request is given up by then")
+	}
+	if !hosts[1].leads() {
+		t.Fatal("the leader has changed")
 	}
 }

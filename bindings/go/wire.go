@@ -32,7 +32,7 @@ type readRequest struct {
 }
 
 type snapshotRequest struct {
-	id, to uint64
+	id, to, minIndex uint64
 }
 
 // field is one field of an encoded message: number is its value if it is a varint, and bytes if
@@ -159,6 +159,8 @@ func decodeReady(encoded []byte) (*decodedReady, error) {
 					request.id = f.number
 				case 2:
 					request.to = f.number
+				case 3:
+					request.minIndex = f.number
 				}
 				return nil
 			})

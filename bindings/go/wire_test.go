@@ -120,7 +120,7 @@ func TestReadysDecode(t *testing.T) {
 		b = appendBytes(b, 7, marshal(message))
 		b = appendNumber(b, 8, 1)
 		b = appendBytes(b, 9, appendNumber(appendNumber(appendNumber(appendNumber(nil, 1, 1), 2, 2), 3, 3), 4, 4))
-		b = appendBytes(b, 10, appendNumber(appendNumber(nil, 1, 5), 2, 6))
+		b = appendBytes(b, 10, appendNumber(appendNumber(appendNumber(nil, 1, 5), 2, 6), 3, 7))
 		// A field of a later version.
 		b = appendBytes(b, 99, []byte("new"))
 
@@ -136,7 +136,7 @@ func TestReadysDecode(t *testing.T) {
 			string(got.encodedMessages[0]) != string(marshal(message)),
 			!got.MustSync,
 			len(got.reads) != 1 || got.reads[0] != readRequest{1, 2, 3, 4},
-			len(got.snapshotRequests) != 1 || got.snapshotRequests[0] != snapshotRequest{5, 6}:
+			len(got.snapshotRequests) != 1 || got.snapshotRequests[0] != snapshotRequest{5, 6, 7}:
 			t.Fatalf("%v", got)
 		}
 		// Whatever is cut off is an error or a shorter Ready, and nothing worse.
@@ -162,7 +162,7 @@ func TestTheFieldNumbersAreThoseOfTheSource(t *testing.T) {
 		"SoftState":       "leader=1 role=2",
 		"ReadState":       "index=1 context=2",
 		"ReadRequest":     "id=1 low=2 high=3 max_bytes=4",
-		"SnapshotRequest": "id=1 to=2",
+		"SnapshotRequest": "id=1 to=2 min_index=3",
 		"Ready": "soft_state=1 hard_state=2 read_states=3 entries=4 snapshot=5 committed_entries=6 " +
 			"messages=7 must_sync=8 reads=9 snapshot_requests=10",
 		"TermRun": "first_index=1 term=2",

@@ -398,6 +398,128 @@ TEST(Cluster, StorageWorkMayBeDoneByAnAppendWorker) {
     EXPECT_THROW(storage.append_message("garbage"), Error);
 }
 
+TEST(Cluster, AReadyMayBeLookedAtBeforeItIsTaken) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1});
+    Node node(Config(1).pre_vote(false), storage);
+    node.campaign();
+    EXPECT_EQ(node.peek_ready().hard_state()->term, 2u);
+    node.tick();
+    EXPECT_THROW(node.accept_ready(), Error) << "a tick came between";
+    const Ready shown = node.peek_ready();
+    node.accept_ready();
+    storage.save(shown);
+    node.advance();
+    EXPECT_EQ(storage.hard_state().term, 2u);
+}
+
+// ---------------------------------------------------------------- extensions
+
+TEST(Extensions, WorkersNeedNoProtobufAndALeaderMayApplyBeforeItHasWritten) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1});
+    Node node(Config(1).async_storage_writes(true).max_apply_unpersisted_entries(8), storage);
+    node.set_max_apply_unpersisted_entries(9);
+    node.campaign();
+    std::size_t applied = 0;
+    std::size_t delivered = 0;
+    while (node.has_ready()) {
+        const Ready ready = node.ready();
+        applied += ready.committed_entries().size();
+        for (const Message message : ready.messages()) {
+            if (message.type() == MessageType::storage_append) storage.append_message(message.encoded());
+            for (const Message response : message.responses()) {
+                EXPECT_EQ(response.to(), 1u);
+                node.step(response.encoded());
+                ++delivered;
+            }
+        }
+    }
+    EXPECT_EQ(node.status().role, Role::leader);
+    EXPECT_EQ(node.status().applied, 2u);
+    EXPECT_EQ(applied, 1u);
+    EXPECT_GT(delivered, 3u);
+}
+
+TEST(Extensions, PriorityAndTimeoutBoundsAreSettings) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1, 2});
+    Node node(Config(1).priority(-7).min_election_ticks(30).max_election_ticks(31), storage);
+    for (int ticks = 0; ticks < 29; ++ticks) node.tick();
+    EXPECT_EQ(node.status().role, Role::follower);
+    node.tick();
+    EXPECT_EQ(node.status().role, Role::pre_candidate);
+    EXPECT_THROW(Node(Config(1).min_election_ticks(5), storage), Error);
+
+    Cluster cluster(3);
+    cluster[2].node.set_priority(1);
+    cluster[3].node.set_priority(1);
+    cluster.elect(1);
+    EXPECT_EQ(cluster.leader(), 0u);
+    cluster[1].node.set_priority(1);
+    cluster.elect(1);
+    EXPECT_EQ(cluster.leader(), 1u);
+}
+
+TEST(Extensions, GroupCommitWaitsForASecondGroup) {
+    Cluster cluster(3);
+    cluster.elect(1);
+    Node& leader = cluster[1].node;
+    leader.assign_commit_groups({{1, 1}, {2, 1}, {3, 2}});
+    leader.enable_group_commit(true);
+    EXPECT_EQ(leader.is_group_commit_consistent(), std::optional<bool>(true));
+    EXPECT_EQ(cluster[2].node.is_group_commit_consistent(), std::nullopt);
+    EXPECT_THROW(leader.assign_commit_groups({{1, 0}}), Error);
+    cluster.isolate({3});
+    leader.propose("a");
+    cluster.settle();
+    EXPECT_TRUE(cluster[1].commands.empty());
+    leader.clear_commit_groups();
+    leader.enable_group_commit(false);
+    cluster.settle();
+    EXPECT_EQ(cluster[1].commands.size(), 1u);
+}
+
+TEST(Extensions, AFollowerAsksForASnapshot) {
+    Cluster cluster(3);
+    cluster.elect(1);
+    cluster[1].node.propose("a");
+    cluster.settle();
+    cluster.tick();
+    try {
+        cluster[1].node.request_snapshot();
+        FAIL() << "a leader has nobody to ask";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::snapshot_request_dropped);
+    }
+    cluster[2].node.request_snapshot();
+    cluster.tick(2);
+    EXPECT_EQ(cluster[2].restored, 0) << "there is none that is new enough";
+    cluster[1].storage.create_snapshot(cluster[1].applied, cluster[1].members.encoded(), cluster[1].encode());
+    cluster.tick(2);
+    EXPECT_EQ(cluster[2].restored, 1);
+    EXPECT_EQ(cluster[2].commands, std::vector<std::string>{"a"});
+}
+
+TEST(Extensions, ProgressShowsTheWindowThatWasSet) {
+    Cluster cluster(3);
+    cluster.elect(1);
+    cluster.isolate({3});
+    cluster[1].node.set_inflight_limits(3, 1);
+    for (int count = 0; count < 3; ++count) {
+        cluster[1].node.propose("a");
+        cluster.settle();
+    }
+    const std::vector<Progress> progress = cluster[1].node.progress();
+    ASSERT_EQ(progress.size(), 3u);
+    EXPECT_EQ(progress[2].id, 3u);
+    EXPECT_EQ(progress[2].state, FlowState::replicate);
+    EXPECT_EQ(progress[2].inflight_messages, 1u);
+    EXPECT_TRUE(progress[2].inflight_full);
+    EXPECT_FALSE(progress[1].inflight_full);
+    EXPECT_TRUE(cluster[2].node.progress().empty());
+}
+
 // ---------------------------------------------------------------- garbage
 
 TEST(Garbage, RandomBytesAreRefusedAndChangeNothing) {
