@@ -51,6 +51,8 @@ type cluster struct {
 	network []*letter
 	history *history
 	seen    *coverage
+	// Looks at each message that is sent, if it is not nil.
+	inspect func(implementation, []byte) error
 
 	// The first members are 1 to first. They begin with entries, or with a snapshot.
 	first      uint64
@@ -109,14 +111,22 @@ func (c *cluster) note(text string, args ...any) {
 }
 
 // run plays one round.
-func run(members [implementations]member.Member, mix []implementation, seed uint64, steps int, seen *coverage) (err error) {
-	c := &cluster{
+func run(members [implementations]member.Member, mix []implementation, seed uint64, steps int, seen *coverage) error {
+	return newCluster(members, mix, seed, seen).run(seed, steps)
+}
+
+func newCluster(members [implementations]member.Member, mix []implementation, seed uint64, seen *coverage) *cluster {
+	return &cluster{
 		rng:     rand.New(rand.NewPCG(seed, uint64(len(mix)))),
 		members: members, mix: mix, seen: seen,
 		cut: map[[2]uint64]bool{},
 	}
-	for _, impl := range mix {
-		if r := members[impl].Call(&member.Request{Op: member.Reset, A: seed}); r.Code != member.OK {
+}
+
+func (c *cluster) run(seed uint64, steps int) (err error) {
+	seen := c.seen
+	for _, impl := range c.mix {
+		if r := c.members[impl].Call(&member.Request{Op: member.Reset, A: seed}); r.Code != member.OK {
 			return fmt.Errorf("%v: %s", impl, r.Text)
 		}
 	}

@@ -383,6 +383,9 @@ func (c *cluster) respond(s *server, w *work) error {
 // post sends a message where it belongs.
 func (c *cluster) post(s *server, encoded []byte) error {
 	message, err := decode(encoded, &pb.Message{})
+	if err == nil && c.inspect != nil {
+		err = c.inspect(s.impl, encoded)
+	}
 	if err != nil {
 		return err
 	}

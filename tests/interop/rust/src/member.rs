@@ -10,6 +10,30 @@ use libraft_storage::{MemoryStorage, Storage, Update};
 
 use crate::frames::{Code, Request, Response};
 
+/// The calls, as the driver numbers them.
+mod op {
+    pub const RESET: u64 = 0;
+    pub const START: u64 = 1;
+    pub const STOP: u64 = 2;
+    pub const BOOTSTRAP: u64 = 3;
+    pub const TICK: u64 = 4;
+    pub const CAMPAIGN: u64 = 5;
+    pub const PROPOSE: u64 = 6;
+    pub const PROPOSE_CONF_CHANGE: u64 = 7;
+    pub const STEP: u64 = 8;
+    pub const READ: u64 = 9;
+    pub const TRANSFER: u64 = 10;
+    pub const FORGET_LEADER: u64 = 11;
+    pub const UNREACHABLE: u64 = 12;
+    pub const SNAPSHOT_STATUS: u64 = 13;
+    pub const READY: u64 = 14;
+    pub const ADVANCE: u64 = 15;
+    pub const APPLY_CONF_CHANGE: u64 = 16;
+    pub const SAVE: u64 = 17;
+    pub const COMPACT: u64 = 18;
+    pub const RECODE: u64 = 19;
+}
+
 /// All nodes of this process, by id.
 #[derive(Default)]
 pub struct Members(BTreeMap<u64, Member>);
@@ -73,14 +97,14 @@ impl Members {
 
     fn perform(&mut self, request: &Request, response: &mut Response) -> Result {
         match request.op {
-            0 => self.0.clear(),
-            1 => {
+            op::RESET => self.0.clear(),
+            op::START => {
                 self.0.insert(request.node, Member::start(request)?);
             }
-            2 => {
+            op::STOP => {
                 self.0.remove(&request.node);
             }
-            20 => recode(request, response)?,
+            op::RECODE => recode(request, response)?,
             _ => match self.0.get_mut(&request.node) {
                 Some(member) => member.perform(request, response)?,
                 None => return other(format!("there is no node {}", request.node)),
@@ -181,41 +205,43 @@ impl Member {
     fn perform(&mut self, request: &Request, response: &mut Response) -> Result {
         let node = &mut self.node;
         match request.op {
-            3 => {
+            op::BOOTSTRAP => {
                 let peers = request.numbers.iter().map(|id| (*id, Default::default()));
                 node.bootstrap(&peers.collect::<Vec<_>>())?;
             }
-            4 => node.tick()?,
-            5 => node.campaign()?,
-            6 => node.propose(request.x.clone())?,
-            7 => node.propose_encoded_conf_change(kind(request.a)?, request.x.clone())?,
-            8 => node.step_bytes(request.x.clone())?,
-            9 => node.read_index(request.x.clone())?,
-            10 => node.transfer_leader(request.a)?,
-            11 => node.forget_leader()?,
-            12 => node.report_unreachable(request.a)?,
-            13 => {
+            op::TICK => node.tick()?,
+            op::CAMPAIGN => node.campaign()?,
+            op::PROPOSE => node.propose(request.x.clone())?,
+            op::PROPOSE_CONF_CHANGE => {
+                node.propose_encoded_conf_change(kind(request.a)?, request.x.clone())?
+            }
+            op::STEP => node.step_bytes(request.x.clone())?,
+            op::READ => node.read_index(request.x.clone())?,
+            op::TRANSFER => node.transfer_leader(request.a)?,
+            op::FORGET_LEADER => node.forget_leader()?,
+            op::UNREACHABLE => node.report_unreachable(request.a)?,
+            op::SNAPSHOT_STATUS => {
                 let status = match request.b {
                     1 => SnapshotStatus::Finish,
                     _ => SnapshotStatus::Failure,
                 };
                 node.report_snapshot(request.a, status)?;
             }
-            14 => self.take_ready(response)?,
-            15 => node.advance()?,
-            16 => {
+            op::READY => self.take_ready(response)?,
+            op::ADVANCE => node.advance()?,
+            op::APPLY_CONF_CHANGE => {
                 let change = conf_change(request)?;
                 let state = node.apply_conf_change(&change)?;
                 response.data = Some(codec::encode_conf_state(&state));
             }
-            17 => {
+            op::SAVE => {
                 let message = codec::decode_message(request.x.clone())?;
                 let Some(update) = Update::of_storage_append(&message) else {
                     return other("no message to the append worker");
                 };
                 self.storage.write(update)?;
             }
-            18 => {
+            op::COMPACT => {
                 let conf_state = codec::decode_conf_state(&request.x)?;
                 let data = request.y.clone();
                 self.storage
@@ -225,7 +251,7 @@ impl Member {
                     node.compacted(request.b + 1)?;
                 }
             }
-            op => return other(format!("no such call: {op}")),
+            number => return other(format!("no such call: {number}")),
         }
         Ok(())
     }
