@@ -186,10 +186,11 @@ impl Config {
         )
     }
 
-    /// The limit on committed entries in one Ready, with its default filled in.
+    /// The limit on committed entries in one Ready, with its default filled in. With no bytes at
+    /// all nothing could ever be applied, so that both settings at 0 are one entry at a time.
     pub(crate) fn committed_bytes_per_ready(&self) -> u64 {
         match self.max_committed_size_per_ready {
-            0 => self.max_size_per_msg,
+            0 => self.max_size_per_msg.max(1),
             limit => limit,
         }
     }

@@ -489,8 +489,8 @@ func (c *cluster) settings(s *server) []uint64 {
 	numbers[member.HeartbeatTicks] = pick(1, 1, 3)
 	numbers[member.MaxSizePerMsg] = pick(0, 40, 200, 1<<20, math.MaxUint64)
 	numbers[member.MaxCommittedSizePerReady] = pick(1, 100, 1<<20)
-	if numbers[member.MaxSizePerMsg] != 0 {
-		// Else nothing could be applied, by neither library.
+	if numbers[member.MaxSizePerMsg] != 0 || s.impl.isOurs() {
+		// Else etcd's library would apply nothing.
 		numbers[member.MaxCommittedSizePerReady] *= pick(0, 1)
 	}
 	numbers[member.MaxUncommittedSize] = pick(0, 0, 200)

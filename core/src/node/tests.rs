@@ -66,6 +66,22 @@ fn proposals_of_one_batch_are_one_append_for_each_follower() {
 }
 
 #[test]
+fn without_room_for_a_byte_entries_are_sent_and_applied_one_by_one() {
+    let mut cluster = Cluster::with(3, |config| {
+        config.max_size_per_msg = 0;
+        config.max_committed_size_per_ready = 0;
+    });
+    cluster.elect(1);
+    for command in ["a", "b", "c"] {
+        cluster.propose(1, command);
+    }
+    cluster.tick_all(1);
+    for id in 1..=3 {
+        assert_eq!(cluster.at(id).commands(), [b"a", b"b", b"c"]);
+    }
+}
+
+#[test]
 fn a_new_leader_takes_over_from_a_lost_one() {
     let mut cluster = Cluster::of(3);
     cluster.elect(1);
