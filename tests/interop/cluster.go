@@ -105,6 +105,9 @@ type event struct {
 	args []any
 }
 
+// notes is how many of the last events a failure tells.
+var notes = 60
+
 // note keeps what happened, for whoever has to find out.
 func (c *cluster) note(text string, args ...any) {
 	c.notes = append(c.notes, event{c.step, text, args})
@@ -135,7 +138,7 @@ func (c *cluster) run(seed uint64, steps int) (err error) {
 			err = fmt.Errorf("panic: %v", cause)
 		}
 		if err != nil {
-			for _, e := range c.notes[max(0, len(c.notes)-60):] {
+			for _, e := range c.notes[max(0, len(c.notes)-notes):] {
 				err = fmt.Errorf("%w\n  %6d  %s", err, e.step, fmt.Sprintf(e.text, e.args...))
 			}
 		}

@@ -17,6 +17,7 @@ func main() {
 	rounds := flag.Uint64("rounds", 1, "how many rounds; each has the next seed")
 	steps := flag.Int("steps", 20000, "how many steps a round has")
 	root := flag.String("root", "../..", "the root of the project")
+	flag.IntVar(&notes, "notes", notes, "how many of the last events a failure tells")
 	flag.Parse()
 	if err := play(*root, *mix, *seed, *rounds, *steps); err != nil {
 		fmt.Fprintln(os.Stderr, err)

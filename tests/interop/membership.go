@@ -26,6 +26,11 @@ func (c *cluster) changeMembers() error {
 		return c.leaveJoint(leader)
 	}
 	voters, learners := slices.Clone(confState.GetVoters()), slices.Clone(confState.GetLearners())
+	// The voters that stay are a majority of the old ones. A leader that leaves may have entries that
+	// no other has, and so refuse its vote, when the others, who don't know yet that the change is
+	// committed, need it; and be no candidate itself, because it does know. Nobody could ever be
+	// elected.
+	mayLeave := len(voters) - (len(voters)/2 + 1)
 	draft := func() *pb.ConfChangeSingle {
 		single := func(kind pb.ConfChangeType, id uint64) *pb.ConfChangeSingle {
 			return &pb.ConfChangeSingle{Type: kind.Enum(), NodeId: new(id)}
@@ -48,7 +53,8 @@ func (c *cluster) changeMembers() error {
 				return single(pb.ConfChangeAddNode, id)
 			}
 		case 4, 5:
-			if len(voters) > 2 {
+			if mayLeave > 0 {
+				mayLeave--
 				i := c.rng.IntN(len(voters))
 				id := voters[i]
 				voters = slices.Delete(voters, i, i+1)
