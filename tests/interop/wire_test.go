@@ -151,7 +151,8 @@ func (d draw) message(depth int) *pb.Message {
 	case 0:
 		m.Type = nil
 	case 1:
-		m.Type = pb.MessageType(24 + d.IntN(200)).Enum()
+		// From 100 on, some are ours, for nodes that have asked for them.
+		m.Type = pb.MessageType([]int{24, 25, 99, 110, 127, 128, 300, 1 << 30}[d.IntN(8)]).Enum()
 	case 2:
 		m.Type = pb.MessageType(-1).Enum()
 	}
