@@ -23,6 +23,13 @@ pub fn native(config: &Bound<'_, PyAny>) -> PyResult<Handle<raft_config>> {
         native: &native,
     };
     setter.set("election_ticks", raft_config_set_election_ticks)?;
+    setter.set("min_election_ticks", raft_config_set_min_election_ticks)?;
+    setter.set("max_election_ticks", raft_config_set_max_election_ticks)?;
+    setter.set("priority", raft_config_set_priority)?;
+    setter.set(
+        "max_apply_unpersisted_entries",
+        raft_config_set_max_apply_unpersisted_entries,
+    )?;
     setter.set("heartbeat_ticks", raft_config_set_heartbeat_ticks)?;
     if !config.getattr("seed")?.is_none() {
         setter.set("seed", raft_config_set_seed)?;

@@ -1,5 +1,6 @@
 //! `RawNode`: one member of one Raft group.
 
+use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Arc, Mutex};
@@ -392,6 +393,76 @@ impl RawNode {
         self.plain(raft_node_advance)
     }
 
+    /// Asks the leader for a snapshot in place of what this node has applied.
+    fn request_snapshot(&self) -> PyResult<()> {
+        self.plain(raft_node_request_snapshot)
+    }
+
+    /// Sets the priority in elections.
+    fn set_priority(&self, priority: i64) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe { raft_node_set_priority(node.handle.get(), priority, error) })?;
+        Ok(())
+    }
+
+    /// Bounds what is in flight to one member.
+    #[pyo3(signature = (id, max_messages, max_bytes=0))]
+    fn set_inflight_limits(&self, id: u64, max_messages: u32, max_bytes: u64) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe {
+            raft_node_set_inflight_limits(node.handle.get(), id, max_messages, max_bytes, error)
+        })?;
+        Ok(())
+    }
+
+    /// Sets how far a leader may apply ahead of what it has persisted.
+    fn set_max_apply_unpersisted_entries(&self, entries: u64) -> PyResult<()> {
+        self.with_number(raft_node_set_max_apply_unpersisted_entries, entries)
+    }
+
+    /// Switches group commit on or off.
+    fn enable_group_commit(&self, on: bool) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe { raft_node_enable_group_commit(node.handle.get(), on, error) })?;
+        Ok(())
+    }
+
+    /// Puts members into commit groups.
+    fn assign_commit_groups(&self, groups: BTreeMap<u64, u64>) -> PyResult<()> {
+        let node = self.native()?;
+        let groups: Vec<raft_commit_group> = groups
+            .into_iter()
+            .map(|(id, group)| raft_commit_group { id, group })
+            .collect();
+        // SAFETY: the node is alive as long as `node`, and the list as long as `groups`.
+        call(|error| unsafe {
+            raft_node_assign_commit_groups(node.handle.get(), groups.as_ptr(), groups.len(), error)
+        })?;
+        Ok(())
+    }
+
+    /// Takes all members out of their commit groups.
+    fn clear_commit_groups(&self) -> PyResult<()> {
+        self.plain(raft_node_clear_commit_groups)
+    }
+
+    /// Whether all that is committed has reached two commit groups, or None.
+    fn is_group_commit_consistent(&self) -> PyResult<Option<bool>> {
+        let node = self.native()?;
+        let mut state = RAFT_GROUP_COMMIT_UNKNOWN;
+        // SAFETY: the node is alive, and `state` is a place for the result.
+        call(|error| unsafe {
+            raft_node_group_commit_state(node.handle.get(), &raw mut state, error)
+        })?;
+        Ok(match state {
+            RAFT_GROUP_COMMIT_UNKNOWN => None,
+            state => Some(state == RAFT_GROUP_COMMIT_CONSISTENT),
+        })
+    }
+
     /// A message to this peer could not be delivered.
     fn report_unreachable(&self, id: u64) -> PyResult<()> {
         self.with_number(raft_node_report_unreachable, id)
@@ -437,9 +508,9 @@ impl RawNode {
         let reads = reads.iter().map(|read| {
             parts::READ_REQUEST.make(py, (read.id, read.low, read.high, read.max_bytes))
         });
-        let snapshots = snapshots
-            .iter()
-            .map(|request| parts::SNAPSHOT_REQUEST.make(py, (request.id, request.to)));
+        let snapshots = snapshots.iter().map(|request| {
+            parts::SNAPSHOT_REQUEST.make(py, (request.id, request.to, request.min_index))
+        });
         Ok((
             PyTuple::new(py, reads.collect::<PyResult<Vec<_>>>()?)?,
             PyTuple::new(py, snapshots.collect::<PyResult<Vec<_>>>()?)?,

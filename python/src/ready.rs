@@ -35,7 +35,7 @@ pub struct Ready {
     messages: Lazy<MessageAt>,
     read_states: Vec<(u64, Part)>,
     reads: Vec<(u64, u64, u64, u64)>,
-    snapshot_requests: Vec<(u64, u64)>,
+    snapshot_requests: Vec<(u64, u64, u64)>,
 }
 
 /// A list, and its Python objects once somebody has asked for them.
@@ -103,7 +103,7 @@ impl Ready {
                     .collect(),
                 snapshot_requests: list(ready.snapshot_requests, ready.snapshot_requests_len)
                     .iter()
-                    .map(|request| (request.id, request.to))
+                    .map(|request| (request.id, request.to, request.min_index))
                     .collect(),
             })
         }

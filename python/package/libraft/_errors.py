@@ -60,6 +60,10 @@ class RestartStateError(RaftError):
     """The state to restart from contradicts itself."""
 
 
+class SnapshotRequestDropped(RaftError):
+    """The request for a snapshot was not taken, and none will come of it; the message says why."""
+
+
 class PeerError(RaftError):
     """A peer sent what no correct peer sends. It was ignored as a whole."""
 
@@ -130,6 +134,7 @@ _BY_CODE: dict[int, type[RaftError]] = {
     7: ConfChangeError,
     8: WrongAnswer,
     9: RestartStateError,
+    10: SnapshotRequestDropped,
     20: MalformedMessage,
     21: ImpossibleMessage,
     22: LocalMessage,

@@ -416,6 +416,44 @@ class RawNode:
 
         Raises MisuseError (there is no Ready to advance from).
         """
+    def request_snapshot(self) -> None:
+        """Asks the leader for a snapshot in place of what this node has applied, although its log is fine.
+
+        For a host whose state machine is damaged. It comes as Ready.snapshot, and until then the node
+        takes no entries. A change of the leader ends the request, and so does a leader that goes on
+        sending entries for the election ticks, as those of etcd-io/raft do, since they don't know of it.
+
+        Raises SnapshotRequestDropped, with the reason.
+        """
+    def set_priority(self, priority: int) -> None:
+        """Sets the priority of this node in elections from now on."""
+    def set_inflight_limits(self, id: int, max_messages: int, max_bytes: int = 0) -> None:
+        """Bounds what is in flight to a member from now on; 0 bytes stand for no limit.
+
+        Raises MisuseError (the member 0).
+        """
+    def set_max_apply_unpersisted_entries(self, entries: int) -> None:
+        """With asynchronous storage writes, a leader hands out so many entries before they are persisted here.
+
+        They are committed, but a crash may leave the state machine ahead of the log. A host whose state
+        machine is durable on its own then starts with the log's last index as Config.applied, and passes
+        over the entries that come back and that it has already. Nor may the log be compacted beyond what
+        is persisted.
+        """
+    def enable_group_commit(self, on: bool) -> None:
+        """Whether to commit only what members of two commit groups have, besides a majority."""
+    def assign_commit_groups(self, groups: dict[int, int]) -> None:
+        """Puts members into commit groups, numbered from 1, until a restart: the group of each member's id.
+
+        Raises MisuseError (a member or a group 0; nothing has changed).
+        """
+    def clear_commit_groups(self) -> None:
+        """Takes all members out of their commit groups."""
+    def is_group_commit_consistent(self) -> bool | None:
+        """Whether everything that is committed has reached two commit groups.
+
+        None if this node can't tell: it has to lead, and to have applied an entry of its term.
+        """
     def report_unreachable(self, id: int) -> None:
         """A message to this peer could not be delivered."""
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:

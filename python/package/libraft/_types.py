@@ -186,10 +186,11 @@ class ReadRequest(NamedTuple):
 
 
 class SnapshotRequest(NamedTuple):
-    """The core asks for a snapshot to send to the peer `to`."""
+    """The core asks for a snapshot to send to the peer `to`, of `min_index` or later."""
 
     id: int
     to: int
+    min_index: int = 0
 
 
 class Status(NamedTuple):
@@ -247,6 +248,10 @@ class Config:
     """Not 0, not one of the two largest numbers, and never used again for another machine."""
     election_ticks: int = 10
     """Ticks without word from a leader before an election; each wait is drawn anew from [ticks, 2 * ticks)."""
+    min_election_ticks: int = 0
+    """The shortest of these waits; at least election_ticks, which 0 stands for."""
+    max_election_ticks: int = 0
+    """The end of the range of these waits, itself excluded; 0 stands for twice election_ticks."""
     heartbeat_ticks: int = 1
     """Ticks between two heartbeats of the leader."""
     seed: int | None = None
@@ -255,6 +260,8 @@ class Config:
     """Ask the others before disturbing them with an election."""
     check_quorum: bool = True
     """A leader that has not heard from a quorum for the election ticks steps down."""
+    priority: int = 0
+    """A voter refuses its vote to a candidate of lower priority, unless that one's log has more."""
     read_only: ReadOnlyOption = ReadOnlyOption.SAFE
     """How reads are confirmed."""
     max_size_per_msg: int = 1 << 20
@@ -275,6 +282,8 @@ class Config:
     """Build appends when the Ready is taken: one for each peer and batch of proposals."""
     async_storage_writes: bool = False
     """Hand out storage work as messages to LOCAL_APPEND and LOCAL_APPLY."""
+    max_apply_unpersisted_entries: int = 0
+    """What a leader may apply before it is persisted here; see RawNode.set_max_apply_unpersisted_entries."""
     disable_proposal_forwarding: bool = False
     """Followers drop proposals instead of passing them on to the leader."""
     disable_conf_change_validation: bool = False

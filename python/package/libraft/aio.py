@@ -793,7 +793,8 @@ class Node:
     async def _read_snapshot(self, raw: RawNode, request: SnapshotRequest) -> None:
         async with self._reading:
             snapshot = await self._in_thread(self._storage.snapshot)
-        if snapshot.index == 0:
+        if snapshot.index == 0 or snapshot.index < request.min_index:
+            # Asked for again for as long as it is needed; there may be a newer one then.
             self._answer(request.id, lambda: raw.snapshot_failed(request.id))
         else:
             encoded = snapshot.encoded
