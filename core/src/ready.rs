@@ -49,6 +49,33 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// Forgets everything; the lists keep their room.
+    pub fn clear(&mut self) {
+        let Ready {
+            soft_state,
+            hard_state,
+            read_states,
+            entries,
+            snapshot,
+            committed_entries,
+            messages,
+            must_sync,
+            reads,
+            snapshot_requests,
+            dropped,
+            events,
+        } = self;
+        (*soft_state, *hard_state, *snapshot, *must_sync) = (None, None, None, false);
+        read_states.clear();
+        entries.clear();
+        committed_entries.clear();
+        messages.clear();
+        reads.clear();
+        snapshot_requests.clear();
+        dropped.clear();
+        events.clear();
+    }
+
     /// Whether there is nothing to do. Events are nothing to do.
     pub fn is_empty(&self) -> bool {
         self.soft_state.is_none()

@@ -937,7 +937,8 @@ impl Inner {
 
     fn ready(&mut self) -> Result<*const raft_ready, Failure> {
         self.read_storage()?;
-        let mut ready = self.node.ready()?;
+        let mut ready = self.ready.take_spare();
+        self.node.ready_into(&mut ready)?;
         self.take_account(&mut ready);
         Ok(self.ready.fill(ready))
     }

@@ -169,6 +169,9 @@ struct Content {
     encoded: Vec<u8>,
     /// Keeps the member lists that `snapshot` points to, and is what storage saves.
     ready: Ready,
+    /// The one before, emptied: its lists have room for the next. There are two, since the last one
+    /// has to stay as it is if the next can't be taken.
+    spare: Ready,
 }
 
 /// Where a node keeps its last Ready. A raw pointer rather than a Box, since a host reads the
@@ -205,6 +208,7 @@ impl ReadyPlace {
             events: Vec::new(),
             encoded: Vec::new(),
             ready: Ready::default(),
+            spare: Ready::default(),
         };
         ReadyPlace(NonNull::from(Box::leak(Box::new(content))))
     }
@@ -214,6 +218,13 @@ impl ReadyPlace {
     pub(crate) fn capacity(&self) -> usize {
         // SAFETY: owned by us, and the reference ends here.
         unsafe { self.0.as_ref() }.encoded.capacity()
+    }
+
+    /// A Ready to fill in, whose lists may have room.
+    pub(crate) fn take_spare(&mut self) -> Ready {
+        // SAFETY: owned by us. No view leads into the spare, so that other threads have no business
+        // with it, and the reference covers nothing else.
+        unsafe { std::mem::take(&mut (*self.0.as_ptr()).spare) }
     }
 
     /// Replaces the content, which ends the life of all views of the last one.
@@ -280,7 +291,8 @@ impl Content {
             encoded: raft_bytes::of(&self.encoded),
             internal: ptr::null(),
         };
-        self.ready = ready;
+        self.spare = std::mem::replace(&mut self.ready, ready);
+        self.spare.clear();
     }
 
     /// Writes the fields of libraft.Ready in the order of their numbers.

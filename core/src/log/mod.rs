@@ -42,6 +42,9 @@ pub enum ApplyAhead {
     UpTo(u64),
 }
 
+/// For so many entries a list is given room before they are counted.
+const FEW_ENTRIES: u64 = 64;
+
 /// Entries, or where to get them from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetch {
@@ -341,13 +344,11 @@ impl Log {
 
     // Persisting.
 
-    /// The entries that have not been handed out to be persisted.
-    pub fn next_to_persist(&self) -> Vec<Entry> {
+    /// The entries that have not been handed out to be persisted, in place of what `out` holds.
+    pub fn next_to_persist(&self, out: &mut Vec<Entry>) {
+        out.clear();
         let (low, high) = (self.in_progress + 1, self.last_index() + 1);
-        let mut entries = Vec::with_capacity((high - low) as usize);
-        self.window
-            .copy(low, high, &mut Budget::new(u64::MAX), &mut entries);
-        entries
+        self.window.copy_all(low, high, out);
     }
 
     /// Whether there are any.
@@ -436,14 +437,25 @@ impl Log {
         }
     }
 
-    /// The next committed entries, as many as the limit allows.
-    pub fn next_to_apply(&self, ahead: ApplyAhead) -> Fetch {
+    /// Where committed entries have to be read from storage before [`Log::next_to_apply`] has any:
+    /// `[low, high)`.
+    pub fn gap_to_apply(&self, ahead: ApplyAhead) -> Option<(Index, Index)> {
+        if !self.has_next_to_apply(ahead) || self.is_next_to_apply_at_hand() {
+            return None;
+        }
+        let high = self.max_appliable(ahead) + 1;
+        Some((self.applying + 1, high.min(self.window.first_index())))
+    }
+
+    /// The next committed entries that are in memory, as many as the limit allows, in place of what
+    /// `out` holds.
+    pub fn next_to_apply(&self, ahead: ApplyAhead, out: &mut Vec<Entry>) {
+        out.clear();
         if !self.has_next_to_apply(ahead) {
-            return Fetch::Entries(Vec::new());
+            return;
         }
         let (low, high) = (self.applying + 1, self.max_appliable(ahead) + 1);
         let mut budget = Budget::new(self.next_apply_bytes());
-        let mut entries = Vec::new();
         let mut next = low;
         if low < self.window.first_index() {
             let read = self
@@ -455,20 +467,13 @@ impl Log {
                 if entry.index != next || next >= high || !budget.take(entry) {
                     break;
                 }
-                entries.push(entry.clone());
+                out.push(entry.clone());
                 next += 1;
-            }
-            if entries.is_empty() {
-                return Fetch::Read {
-                    low,
-                    high: high.min(self.window.first_index()),
-                };
             }
         }
         if self.window.first_index() <= next && next < high {
-            self.window.copy(next, high, &mut budget, &mut entries);
+            self.window.copy(next, high, &mut budget, out);
         }
-        Fetch::Entries(entries)
     }
 
     /// How much may be handed out at once.
@@ -553,7 +558,8 @@ impl Log {
                 high: self.window.first_index(),
             };
         }
-        let mut entries = Vec::new();
+        // For a few entries, as usual, room at once; a long way back is cut by the limit in bytes.
+        let mut entries = Vec::with_capacity((high - low).min(FEW_ENTRIES) as usize);
         self.window
             .copy(low, high, &mut Budget::new(max_bytes), &mut entries);
         Fetch::Entries(entries)

@@ -95,17 +95,26 @@ impl Window {
         }
     }
 
+    /// Clones entries `[low, high)` onto `out`. The range is within the window.
+    pub fn copy_all(&self, low: Index, high: Index, out: &mut Vec<Entry>) {
+        out.extend(self.range(low, high).cloned());
+    }
+
     /// Clones entries `[low, high)` onto `out`, as many as fit into `budget`. The range is within
     /// the window.
     pub fn copy(&self, low: Index, high: Index, budget: &mut Budget, out: &mut Vec<Entry>) {
-        debug_assert!(self.first_index <= low && low <= high && high <= self.next_index());
-        let start = (low - self.first_index) as usize;
-        for entry in self.entries.range(start..start + (high - low) as usize) {
+        for entry in self.range(low, high) {
             if !budget.take(entry) {
                 break;
             }
             out.push(entry.clone());
         }
+    }
+
+    fn range(&self, low: Index, high: Index) -> impl ExactSizeIterator<Item = &Entry> {
+        debug_assert!(self.first_index <= low && low <= high && high <= self.next_index());
+        let start = (low - self.first_index) as usize;
+        self.entries.range(start..start + (high - low) as usize)
     }
 }
 

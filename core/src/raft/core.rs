@@ -55,14 +55,14 @@ impl Outbox {
         self.messages.iter().any(is_message)
     }
 
-    /// The messages that may be sent at once.
-    pub fn take_messages(&mut self) -> Vec<Message> {
-        let message = |slot| match slot {
-            Slot::Message(message) => Some(message),
-            Slot::Held(_) => None,
-        };
-        let slots = std::mem::take(&mut self.messages);
-        slots.into_iter().filter_map(message).collect()
+    /// Moves the messages that may be sent at once into `to`, in place of what that held.
+    pub fn take_messages(&mut self, to: &mut Vec<Message>) {
+        to.clear();
+        for slot in self.messages.drain(..) {
+            if let Slot::Message(message) = slot {
+                to.push(message);
+            }
+        }
     }
 
     /// Holds a place for what the answer to a request leads to.
@@ -339,11 +339,6 @@ impl Core {
         } else {
             self.send(from, Body::ReadIndexResp { index, context });
         }
-    }
-
-    /// Hands over what is on its way out, and begins anew.
-    pub fn take_outbox(&mut self) -> Outbox {
-        std::mem::take(&mut self.outbox)
     }
 
     /// Asks the host for entries.

@@ -45,8 +45,8 @@ impl Notes {
     }
 
     /// The events in the order in which they happened.
-    pub fn events(&self) -> Vec<Event> {
-        self.events.iter().copied().collect()
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.events.iter().copied()
     }
 
     /// The host has been given them.

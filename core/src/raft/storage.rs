@@ -5,7 +5,7 @@
 
 use super::{Raft, RoleState};
 use crate::error::{Error, Result};
-use crate::log::{ApplyAhead, ApplyRead, Fetch, encoded_len, payload_len};
+use crate::log::{ApplyAhead, ApplyRead, encoded_len, payload_len};
 use crate::tracker::{InflightLimits, RequestedRange};
 use crate::types::*;
 
@@ -92,7 +92,7 @@ impl Raft {
         if core.log.apply_read().is_some() {
             return;
         }
-        if let Fetch::Read { low, high } = core.log.next_to_apply(ahead) {
+        if let Some((low, high)) = core.log.gap_to_apply(ahead) {
             let read = ApplyRead {
                 id: core.request_entries(low, high, core.log.next_apply_bytes()),
                 low,

@@ -14,6 +14,20 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use libraft_core::*;
 
+/// A Ready that somebody has worked on, and in which the next one is to leave no trace of that.
+fn used_ready() -> Ready {
+    Ready {
+        soft_state: Some(SoftState::default()),
+        hard_state: Some(HardState::default()),
+        read_states: vec![ReadState::default()],
+        entries: vec![Entry::default()],
+        snapshot: Some(Snapshot::default()),
+        committed_entries: vec![Entry::default()],
+        must_sync: true,
+        ..Ready::default()
+    }
+}
+
 /// A node and its storage: what a host keeps across restarts.
 pub struct Member {
     pub node: Node,
@@ -208,7 +222,8 @@ impl Member {
     /// Does one Ready's work and returns what there is to send.
     pub fn process(&mut self) -> Vec<Message> {
         let shown = self.node.peek_ready().unwrap();
-        let mut ready = self.node.ready().unwrap();
+        let mut ready = used_ready();
+        self.node.ready_into(&mut ready).unwrap();
         assert_eq!(shown, ready, "to look at a Ready changes nothing");
         if self.config.async_storage_writes {
             let queued = |message: &mut Message| message.to >= LOCAL_APPLY;

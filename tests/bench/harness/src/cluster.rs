@@ -7,6 +7,9 @@ pub trait Replica: 'static {
     /// What travels between nodes, as a value.
     type Message;
 
+    /// What the host's loop keeps from one round to the next, for all nodes of a thread.
+    type Scratch: Default;
+
     /// A fresh node that knows these voters. The protocol's options are the same for all
     /// libraries: election timeout 10 ticks, heartbeats every tick, messages up to 1 MiB, 256 in
     /// flight, no pre-vote, no check of the quorum.
@@ -40,7 +43,7 @@ pub trait Replica: 'static {
     fn step(&mut self, message: Self::Message);
 
     /// One round of the host's loop: persist, send, apply, advance.
-    fn process(&mut self, send: &mut Vec<Self::Message>);
+    fn process(&mut self, scratch: &mut Self::Scratch, send: &mut Vec<Self::Message>);
 
     /// Drops stored entries below `first_index`.
     fn compact(&mut self, first_index: u64);
@@ -110,13 +113,13 @@ impl Applied {
 }
 
 /// The nodes 1 to n of one group.
-#[derive(Debug)]
 pub struct Cluster<R: Replica> {
     /// The nodes, by id less 1.
     pub nodes: Vec<R>,
     /// To whom nothing is delivered.
     pub cut_off: Option<u64>,
     outbox: Vec<R::Message>,
+    scratch: R::Scratch,
     compacted: u64,
     mode: Mode,
 }
@@ -134,6 +137,7 @@ impl<R: Replica> Cluster<R> {
             nodes: (1..=count).map(|id| R::new(id, &members, mode)).collect(),
             cut_off: None,
             outbox: Vec::new(),
+            scratch: R::Scratch::default(),
             compacted: 0,
             mode,
         };
@@ -164,7 +168,7 @@ impl<R: Replica> Cluster<R> {
             for place in 0..self.nodes.len() {
                 if self.nodes[place].has_ready() {
                     idle = false;
-                    self.nodes[place].process(&mut self.outbox);
+                    self.nodes[place].process(&mut self.scratch, &mut self.outbox);
                     self.deliver();
                 }
             }

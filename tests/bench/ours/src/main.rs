@@ -1,23 +1,22 @@
 //! The workloads on libraft as a crate: messages are passed as values.
 
-use std::sync::Arc;
-
 use bench_harness::{Applied, Mode, Payload, Replica};
 use bytes::{Bytes, BytesMut};
 use libraft_core::{
     ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, Config, EntryId, Message, Node,
-    Role, Snapshot, codec,
+    Ready, Role, Snapshot, codec,
 };
 use libraft_storage::{MemoryStorage, Storage};
 
 struct Libraft {
     node: Node,
-    storage: Arc<MemoryStorage>,
+    storage: MemoryStorage,
     applied: Applied,
 }
 
 impl Replica for Libraft {
     type Message = Message;
+    type Scratch = Ready;
 
     fn new(id: u64, voters: &[u64], _mode: Mode) -> Libraft {
         let storage = MemoryStorage::new();
@@ -34,7 +33,7 @@ impl Replica for Libraft {
         };
         Libraft {
             node: Node::new(config, storage.restart_state()).expect("a sound configuration"),
-            storage: Arc::new(storage),
+            storage,
             applied: Applied::default(),
         }
     }
@@ -88,9 +87,10 @@ impl Replica for Libraft {
         let _ = self.node.step(message);
     }
 
-    fn process(&mut self, send: &mut Vec<Message>) {
-        let mut ready = self.node.ready().expect("the last one was advanced");
-        self.storage.save(&ready).expect("the entries fit the log");
+    fn process(&mut self, ready: &mut Ready, send: &mut Vec<Message>) {
+        let taken = self.node.ready_into(ready);
+        taken.expect("the last one was advanced");
+        self.storage.save(ready).expect("the entries fit the log");
         send.append(&mut ready.messages);
         for entry in &ready.committed_entries {
             if entry.is_conf_change() {

@@ -52,6 +52,7 @@ fn decode<M: protobuf::Message>(bytes: &[u8]) -> M {
 
 impl Replica for RaftRs {
     type Message = Message;
+    type Scratch = ();
 
     fn new(id: u64, voters: &[u64], mode: Mode) -> RaftRs {
         let config = Config {
@@ -134,7 +135,7 @@ impl Replica for RaftRs {
         let _ = self.node.step(message);
     }
 
-    fn process(&mut self, send: &mut Vec<Message>) {
+    fn process(&mut self, _: &mut (), send: &mut Vec<Message>) {
         let mut ready = self.node.ready();
         send.append(&mut ready.take_messages());
         let committed = ready.take_committed_entries();
