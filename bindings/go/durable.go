@@ -122,10 +122,10 @@ func ids(list []uint64) *C.uint64_t {
 // Save persists the hard state, the entries and the snapshot of a Ready, all or nothing, with one
 // sync if they need one. When it returns nil, the messages may be sent.
 func (s *DurableStorage) Save(rd Ready) error {
-	if rd.origin.isOf(&rd) {
-		rd.origin.mutex.Lock()
-		defer rd.origin.mutex.Unlock()
-		if lent := rd.origin.view; lent != nil {
+	if origin := originOf(&rd); origin.isOf(&rd) {
+		origin.mutex.Lock()
+		defer origin.mutex.Unlock()
+		if lent := origin.view; lent != nil {
 			return s.call(func(native *C.raft_storage, failure **C.raft_error) C.raft_status {
 				return C.raft_storage_save(native, lent, failure)
 			})

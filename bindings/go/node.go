@@ -205,7 +205,7 @@ func (n *node) run() {
 				if n.raw.Err() != nil {
 					return
 				}
-				if ready.origin.size > maxOffer {
+				if n.raw.lent.size > maxOffer {
 					n.raw.acceptReady()
 					accepted = true
 				}

@@ -8,7 +8,6 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"sync"
 	"unsafe"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -35,6 +34,7 @@ import "C"
 type RawNode struct {
 	native *C.raft_node
 	free   runtime.Cleanup
+	loan   *loan
 
 	id           uint64
 	asyncWrites  bool
@@ -47,30 +47,15 @@ type RawNode struct {
 	// What the core has last been told of the storage's compaction.
 	firstIndex uint64
 
+	// What the storage gave last, until a Ready is taken.
+	readEntries []*pb.Entry
+
 	// The last Ready, as long as the library lends it.
 	lent *origin
 	// Why the node has stopped, if it has.
 	err        error
 	dropReason DropReason
 	scratch    []byte
-}
-
-// origin ties a Ready to the bytes that the library made of it, so that they need not be encoded
-// again. The library's view is lent until the next Ready is taken or the node is closed.
-type origin struct {
-	mutex sync.Mutex
-	// nil when it is no longer lent.
-	view *C.raft_ready
-	// Keeps the owner of the view from being collected.
-	node *RawNode
-	// How many bytes the library made.
-	size int
-
-	hardState       *pb.HardState
-	entries         []*pb.Entry
-	snapshot        *pb.Snapshot
-	messages        []*pb.Message
-	encodedMessages [][]byte
 }
 
 // NewRawNode makes a node that goes on from what is in config.Storage. The members of a new group
@@ -119,7 +104,7 @@ func NewRawNode(config *Config) (*RawNode, error) {
 	if err := takeError(status, failure); err != nil {
 		return nil, err
 	}
-	rn.free = runtime.AddCleanup(rn, func(native *C.raft_node) { C.raft_node_free(native) }, rn.native)
+	rn.ownNative()
 	return rn, nil
 }
 
@@ -478,6 +463,7 @@ func (rn *RawNode) takeReady() (Ready, error) {
 	if err != nil {
 		return Ready{}, err
 	}
+	rn.readEntries = nil
 	// All requests have been answered, so that none is left to be shown.
 	return decoded.Ready, rn.answer(decoded.reads, decoded.snapshotRequests)
 }
@@ -501,6 +487,7 @@ func (rn *RawNode) acceptReady() {
 	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
 		return C.raft_node_accept_ready(node, failure)
 	})
+	rn.readEntries = nil
 	if err != nil {
 		rn.stop("a Ready can't be accepted", err)
 	}
@@ -531,40 +518,25 @@ func (rn *RawNode) nativeReady(
 	if err != nil {
 		return nil, rn.stop("a Ready can't be read", err)
 	}
-	rn.lent = &origin{
-		size:            int(native.encoded.len),
-		view:            native,
-		node:            rn,
-		hardState:       decoded.HardState,
-		entries:         decoded.Entries,
-		snapshot:        decoded.Snapshot,
-		messages:        decoded.Messages,
-		encodedMessages: decoded.encodedMessages,
-	}
-	decoded.origin = rn.lent
+	rn.lend(native, decoded)
+	rn.handBack(decoded.CommittedEntries)
 	return decoded, nil
 }
 
-// takeBack ends the loan of the last Ready, which the library is about to write over. Waits for
-// a storage that is saving it.
-func (rn *RawNode) takeBack() {
-	if rn.lent == nil {
+// handBack puts the entries that the Storage gave in place of those that were decoded: a program
+// gets back its own.
+func (rn *RawNode) handBack(committed []*pb.Entry) {
+	if len(rn.readEntries) == 0 || len(committed) == 0 {
 		return
 	}
-	rn.lent.mutex.Lock()
-	rn.lent.view = nil
-	rn.lent.mutex.Unlock()
-	rn.lent = nil
-}
-
-// isOf says whether a Ready still has what it had when it came from the node.
-func (o *origin) isOf(rd *Ready) bool {
-	return o != nil && o.hardState == rd.HardState && o.snapshot == rd.Snapshot &&
-		sameSlice(o.entries, rd.Entries)
-}
-
-func sameSlice[T any](a, b []T) bool {
-	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
+	low := rn.readEntries[0].GetIndex()
+	for i, entry := range committed {
+		// Below low, this is beyond any length.
+		at := entry.GetIndex() - low
+		if at < uint64(len(rn.readEntries)) && rn.readEntries[at].GetTerm() == entry.GetTerm() {
+			committed[i] = rn.readEntries[at]
+		}
+	}
 }
 
 func copyBytes(bytes C.raft_bytes) []byte {

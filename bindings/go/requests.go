@@ -248,6 +248,7 @@ func (rn *RawNode) answerRead(request readRequest) error {
 		// The core would ask for the same again, and get the same answer.
 		return rn.stop("the storage gave entries that are not in the log", err)
 	}
+	rn.readEntries = entries
 	return nil
 }
 

@@ -190,8 +190,12 @@ func TestAForgottenStorageIsClosed(t *testing.T) {
 
 func TestAReadyIsSavedWhetherLentOrNot(t *testing.T) {
 	for name, spoil := range map[string]func(*RawNode, *Ready){
-		"lent":        func(*RawNode, *Ready) {},
-		"not lent":    func(_ *RawNode, rd *Ready) { rd.origin = nil },
+		"lent":     func(*RawNode, *Ready) {},
+		"not lent": func(node *RawNode, _ *Ready) { node.takeBack() },
+		"copied": func(_ *RawNode, rd *Ready) {
+			rd.HardState = proto.CloneOf(rd.HardState)
+			rd.Entries = append([]*pb.Entry(nil), rd.Entries...)
+		},
 		"closed":      func(node *RawNode, _ *Ready) { _ = node.Close() },
 		"copied over": func(_ *RawNode, rd *Ready) { rd.Entries = append([]*pb.Entry(nil), rd.Entries...) },
 	} {

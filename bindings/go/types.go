@@ -124,14 +124,12 @@ type Ready struct {
 	Messages []*pb.Message
 	// MustSync is false if only the commit index moved, which may get lost in a crash.
 	MustSync bool
-
-	origin *origin
 }
 
-// EncodedMessages are the Messages as they go over the wire, in the same order. For a Ready that
-// came from a node they are there already, so that nobody encodes twice. Not to be changed.
+// EncodedMessages are the Messages as they go over the wire, in the same order. For the last Ready
+// of a node they are there already, so that nobody encodes twice. Not to be changed.
 func (rd Ready) EncodedMessages() ([][]byte, error) {
-	if o := rd.origin; o != nil && sameSlice(o.messages, rd.Messages) {
+	if o := originOf(&rd); o != nil && sameSlice(o.messages, rd.Messages) {
 		return o.encodedMessages, nil
 	}
 	encoded := make([][]byte, 0, len(rd.Messages))
