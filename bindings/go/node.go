@@ -144,20 +144,11 @@ func RestartNode(c *Config) Node {
 }
 
 func launch(c *Config, peers []Peer) *node {
-	n := &node{
-		id:        c.ID,
-		logger:    c.Logger,
-		proposals: make(chan func()),
-		calls:     make(chan func()),
-		ticks:     make(chan struct{}, waitingTicks),
-		readies:   make(chan Ready),
-		advances:  make(chan struct{}),
-		stop:      make(chan struct{}),
-		done:      make(chan struct{}),
+	logger := c.Logger
+	if logger == nil {
+		logger = getLogger()
 	}
-	if n.logger == nil {
-		n.logger = getLogger()
-	}
+	n := newIdleNode(c.ID, logger)
 	raw, err := NewRawNode(c)
 	if errors.Is(err, &Error{Code: CodeConfig}) {
 		panic(err)
@@ -176,6 +167,21 @@ func launch(c *Config, peers []Peer) *node {
 	}
 	go n.run()
 	return n
+}
+
+// newIdleNode is a node that has to be given its RawNode, and to be run.
+func newIdleNode(id uint64, logger Logger) *node {
+	return &node{
+		id:        id,
+		logger:    logger,
+		proposals: make(chan func()),
+		calls:     make(chan func()),
+		ticks:     make(chan struct{}, waitingTicks),
+		readies:   make(chan Ready),
+		advances:  make(chan struct{}),
+		stop:      make(chan struct{}),
+		done:      make(chan struct{}),
+	}
 }
 
 // run is the life of the node.

@@ -228,9 +228,7 @@ func (rn *RawNode) confState() (*pb.ConfState, error) {
 		return nil, err
 	}
 	defer C.raft_conf_state_free(state)
-	result := &pb.ConfState{}
-	encoded := unsafe.Slice((*byte)(state.encoded.data), int(state.encoded.len))
-	return result, proto.Unmarshal(encoded, result)
+	return decodeConfState(unsafe.Slice((*byte)(state.encoded.data), int(state.encoded.len)))
 }
 
 // isMember says whether the configuration has this node, as a voter or as a learner.
