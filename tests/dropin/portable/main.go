@@ -72,7 +72,7 @@ type source struct {
 	adapted map[string]bool
 	// What is written in another way.
 	rewrites map[string]string
-	isTest  map[*token.File]bool
+	isTest   map[*token.File]bool
 }
 
 func load(dir string) (*source, error) {
