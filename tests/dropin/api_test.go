@@ -35,7 +35,7 @@ var anyType = regexp.MustCompile(`\bany\b`)
 // exported loads both packages.
 func exported(t *testing.T, tags string) (theirs, ours *types.Package) {
 	loaded, err := packages.Load(&packages.Config{
-		Mode:       packages.NeedName | packages.NeedTypes | packages.NeedImports | packages.NeedDeps,
+		Mode:       packages.NeedName | packages.NeedTypes,
 		BuildFlags: []string{"-tags", tags},
 	}, theirPath, ourPath)
 	if err != nil {
