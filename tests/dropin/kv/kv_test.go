@@ -206,18 +206,19 @@ func TestAMemberThatIsFarBehindIsSentASnapshot(t *testing.T) {
 	c.crash(away)
 	leader, _ := c.leader()
 	for number := range 3 * snapshotEvery {
-		c.put(leader, "key", fmt.Sprint(number))
+		c.put(leader, fmt.Sprint("key", number), fmt.Sprint(number))
 	}
 	if first := c.servers[leader].FirstIndex(); first < 2*snapshotEvery {
 		t.Fatalf("the log still begins at %d", first)
 	}
 	c.restart(away)
-	c.expect(away, "key", fmt.Sprint(3*snapshotEvery-1))
+	last := fmt.Sprint(3*snapshotEvery - 1)
+	c.expect(away, "key"+last, last)
 	c.expect(away, "before", "x")
 	// It goes on from the snapshot as well.
 	c.crash(away)
 	c.restart(away)
-	c.expect(away, "key", fmt.Sprint(3*snapshotEvery-1))
+	c.expect(away, "key"+last, last)
 }
 
 func TestMembersComeAndGo(t *testing.T) {

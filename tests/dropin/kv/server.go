@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	requestTimeout = 10 * time.Second
+	requestTimeout = time.Second
 	// sendQueue is how many messages wait for a peer before more get lost.
 	sendQueue = 1024
 )
