@@ -150,7 +150,7 @@ lint: ## only the formats, lints and documentation checks
 fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
-	@for module in bindings/go examples/kv/go tests/interop; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
+	@for module in bindings/go examples/kv/go tests/interop tests/dropin; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 

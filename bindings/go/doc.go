@@ -1,12 +1,28 @@
 // Package raft is the Go binding of libraft, a Raft consensus core.
 //
-// It has the names and the types of go.etcd.io/raft/v3 v3.7, and its raftpb, tracker and quorum
-// packages are used as they are, so that a program moves over by one import line. Both speak the
-// same protocol, and both may serve in one cluster. A host's loop is the known one:
+// It has all names and types of the root package of go.etcd.io/raft/v3 v3.7, and its raftpb, tracker
+// and quorum packages are used as they are, so that a program moves over by one import line; or by
+// none, with a replace directive and what the command in the folder standin assembles. Both speak
+// the same protocol, and both may serve in one cluster. A host's loop is the known one, on a [Node],
+// which has a goroutine of its own and takes calls from any other:
+//
+//	for {
+//		select {
+//		case <-ticker.C:
+//			node.Tick()
+//		case ready := <-node.Ready():
+//			storage.Save(ready) // hard state, entries and snapshot; synced if ready.MustSync
+//			send(ready.Messages)
+//			apply(ready.Snapshot, ready.CommittedEntries)
+//			node.Advance()
+//		}
+//	}
+//
+// or on a [RawNode], which does nothing by itself:
 //
 //	for node.HasReady() {
 //		ready := node.Ready()
-//		storage.Save(ready) // hard state, entries and snapshot; synced if ready.MustSync
+//		storage.Save(ready)
 //		send(ready.Messages)
 //		apply(ready.Snapshot, ready.CommittedEntries)
 //		node.Advance(ready)
@@ -16,7 +32,8 @@
 //
 //   - Nothing that a peer, a disk or a Storage returns ends the process. Calls that have an error
 //     to return do so; a node that can't go on logs why, does nothing any more, and says so in
-//     [RawNode.Err].
+//     [RawNode.Err]. A [Node] then stops as if by Stop; [Monitor] tells when and why.
+//   - The Logger hears other texts. Nothing is traced: Config.TraceLogger is never called.
 //   - [RawNode.Close] frees a node at once. One that is forgotten is freed by the garbage
 //     collector.
 //   - [DurableStorage] is a storage on disk, next to [MemoryStorage]. A Storage that the program
@@ -24,6 +41,8 @@
 //   - By default a node builds its appends when the Ready is taken: one for each follower and
 //     batch of proposals, instead of one for each proposal. [Config.EagerAppends] brings back the
 //     latter.
+//   - The Err values have the texts of those in go.etcd.io/raft, and are other values. A Storage
+//     may return either.
 //
 // # Linking
 //

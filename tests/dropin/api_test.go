@@ -84,13 +84,15 @@ func compare(theirs, ours *types.Package) (differences []string, compared int) {
 			if !field.Exported() {
 				continue
 			}
-			for place < b.NumFields() && b.Field(place).Name() != field.Name() {
-				place++
+			found := place
+			for found < b.NumFields() && b.Field(found).Name() != field.Name() {
+				found++
 			}
-			if place == b.NumFields() {
+			if found == b.NumFields() {
 				differ("%s.%s is missing, or not in its place", name, field.Name())
-				return
+				continue
 			}
+			place = found
 			what := fmt.Sprintf("%s.%s", name, field.Name())
 			same(what, field.Type(), b.Field(place).Type())
 			if field.Embedded() != b.Field(place).Embedded() || a.Tag(i) != b.Tag(place) {

@@ -35,7 +35,7 @@ const linkFile = `// How the library gets into the program. Made by libraft.dev/
 
 package raft
 
-// #cgo CFLAGS: -I${SRCDIR} -DLIBRAFT_DIGEST=0x%s
+// #cgo CFLAGS: -I${SRCDIR} -DLIBRAFT_STANDIN=0x%s
 // #cgo LDFLAGS: ${SRCDIR}/libraft.a -lpthread -ldl -lm
 import "C"
 `
