@@ -141,6 +141,16 @@ interop: lib ## run clusters that mix nodes of etcd-io/raft with ours
 	@$(MAKE) -C tests/interop run \
 	    ARGS='-mix $(MIX) -seed $(SEED) -rounds $(ROUNDS) -steps $(STEPS)'
 
+# For example: make lockstep SEED=7 STEPS=1000000, or make lockstep SCRIPT=file
+SCRIPT :=
+LOCKSTEP :=
+LOCKSTEP_STEPS = $(if $(filter file,$(origin STEPS)),100000,$(STEPS))
+
+.PHONY: lockstep
+lockstep: lib ## compare with etcd-io/raft after each of many random inputs
+	@cd tests/lockstep && $(subst $(LIB),../../$(LIB),$(GO_ENV)) go run . $(LOCKSTEP) \
+	    $(if $(SCRIPT),-script '$(abspath $(SCRIPT))',-seed $(SEED) -steps $(LOCKSTEP_STEPS))
+
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test
@@ -150,7 +160,7 @@ lint: ## only the formats, lints and documentation checks
 fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
-	@for module in bindings/go examples/kv/go tests/interop tests/dropin; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
+	@for module in bindings/go examples/kv/go tests/interop tests/dropin tests/lockstep; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 

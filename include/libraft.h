@@ -895,7 +895,9 @@ typedef struct raft_storage raft_storage;
 
 /**
  * A view of `len` bytes at `data`. It owns nothing. When `len` is 0, the library sets `data` to
- * NULL, and ignores it where it is passed in.
+ * NULL; where it is passed in, NULL and anything else mean the same, except for the payload of a
+ * proposal and the name of a read: there NULL is the absence of it, which is encoded in fewer
+ * bytes than an empty one.
  */
 typedef struct raft_bytes {
   /**
@@ -2309,7 +2311,8 @@ raft_status raft_node_campaign(struct raft_node *node, struct raft_error **error
 
 /**
  * Proposes `len` bytes at `data`, which are copied, as one entry. That it was taken does not
- * mean that it will be committed: it is when it comes back in `committed_entries`.
+ * mean that it will be committed: it is when it comes back in `committed_entries`. NULL is an
+ * entry without data, which is encoded in fewer bytes than one with empty data.
  *
  * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
  */

@@ -220,10 +220,8 @@ func (c *Config) native() (*C.raft_config, error) {
 	return native, nil
 }
 
-// view is what a C function takes as bytes. They stay where they are for the time of the call.
+// view is what a C function takes as bytes. They stay where they are for the time of the call. A
+// slice that is nil becomes NULL and an empty one does not, which matters where data is proposed.
 func view(bytes []byte) (*C.uint8_t, C.size_t) {
-	if len(bytes) == 0 {
-		return nil, 0
-	}
 	return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(bytes))), C.size_t(len(bytes))
 }

@@ -267,9 +267,16 @@ func (rn *RawNode) StepEncoded(message []byte) error {
 }
 
 // HasReady says whether there is something to do. Whether there is may depend on what the Storage
-// has, which is then read.
+// has, which is then read. A compaction of the Storage counts from the next HasReady or Ready on.
 func (rn *RawNode) HasReady() bool {
-	has, err := rn.nativeHasReady()
+	var has bool
+	var err error
+	if rn.storage != nil {
+		err = rn.followCompaction()
+	}
+	if err == nil {
+		has, err = rn.nativeHasReady()
+	}
 	if err == nil && has && rn.storage != nil {
 		if err = rn.answerRequests(); err == nil {
 			has, err = rn.nativeHasReady()
@@ -555,7 +562,7 @@ func withViews(
 	defer pinner.Unpin()
 	views := make([]C.raft_bytes, len(items))
 	for i, item := range items {
-		if len(item) > 0 {
+		if item != nil {
 			pinner.Pin(unsafe.SliceData(item))
 		}
 		views[i].data, views[i].len = view(item)

@@ -438,9 +438,9 @@ func TestGarbageChangesNothing(t *testing.T) {
 	c.propose(leader, "before")
 	random := rand.New(rand.NewPCG(1, 2))
 	sample, err := proto.Marshal(&pb.Message{
-		Type: pb.MsgApp.Enum(), From: new(uint64(1)), To: new(uint64(2)), Term: new(uint64(2)),
-		Index: new(uint64(2)), LogTerm: new(uint64(2)), Commit: new(uint64(3)),
-		Entries: []*pb.Entry{{Term: new(uint64(2)), Index: new(uint64(3)), Data: []byte("data")}},
+		Type: pb.MsgApp.Enum(), From: new(uint64(1)), To: new(uint64(2)), Term: new(uint64(1)),
+		Index: new(uint64(2)), LogTerm: new(uint64(1)), Commit: new(uint64(3)),
+		Entries: []*pb.Entry{{Term: new(uint64(1)), Index: new(uint64(3)), Data: []byte("data")}},
 	})
 	must(t, err)
 	node := c.members[3].node
@@ -471,7 +471,7 @@ func TestGarbageChangesNothing(t *testing.T) {
 	if err := node.Step(nil); err != ErrStepLocalMsg {
 		t.Fatal(err)
 	}
-	err = node.Step(&pb.Message{Type: pb.MsgAppResp.Enum(), From: new(uint64(77)), Term: new(uint64(2))})
+	err = node.Step(&pb.Message{Type: pb.MsgAppResp.Enum(), From: new(uint64(77)), Term: new(uint64(1))})
 	if err != ErrStepPeerNotFound {
 		t.Fatal(err)
 	}

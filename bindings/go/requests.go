@@ -60,10 +60,14 @@ func readRestartState(config *Config) (*restartState, error) {
 		confState = config.AppliedConfState
 	}
 
-	// A node can't be in an earlier term than its log, whoever made up that log.
+	// A node can't be in an earlier term than its log, whoever made up that log. Only the first
+	// term is nobody's: a founder need not have a hard state.
 	lastTerm := compactedTerm
 	if len(runs) > 0 {
 		lastTerm = runs[len(runs)-1].term
+	}
+	if lastTerm == 1 {
+		lastTerm = 0
 	}
 	return &restartState{
 		hardState: &pb.HardState{

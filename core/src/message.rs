@@ -45,6 +45,8 @@ pub enum Body {
         /// The last index known to agree.
         index: Index,
     },
+    /// MsgAppResp that says no more than its term: the message that it answers is of an older one.
+    Outdated,
     /// MsgAppResp with `reject`: there is no such entry as the `prev` of the append.
     Reject {
         /// The index of the refused append's `prev`.
@@ -98,8 +100,9 @@ pub enum Body {
     },
     /// MsgReadIndex: a follower asks the leader for a read index (thesis §6.4).
     ReadIndex {
-        /// The caller's name for the read.
-        context: Bytes,
+        /// The caller's name for the read. None and an empty one mean the same, and are encoded
+        /// as they came.
+        context: Option<Bytes>,
         /// Whether the sender wants to hear if it is dropped.
         reports: bool,
     },
@@ -107,8 +110,8 @@ pub enum Body {
     ReadIndexResp {
         /// What the reader has to apply first.
         index: Index,
-        /// The caller's name for the read.
-        context: Bytes,
+        /// The caller's name for the read, as it was asked.
+        context: Option<Bytes>,
     },
     /// MsgTransferLeader: `from` shall become the leader (thesis §3.10).
     TransferLeader,
@@ -189,6 +192,7 @@ impl Body {
         matches!(
             self,
             Body::Accept { .. }
+                | Body::Outdated
                 | Body::Reject { .. }
                 | Body::RequestSnapshot { .. }
                 | Body::Vote { .. }
@@ -231,7 +235,7 @@ impl Body {
     pub fn waits_for_storage(&self) -> bool {
         matches!(
             self,
-            Body::Accept { .. } | Body::Reject { .. } | Body::Vote { .. }
+            Body::Accept { .. } | Body::Outdated | Body::Reject { .. } | Body::Vote { .. }
         )
     }
 }

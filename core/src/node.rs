@@ -171,11 +171,7 @@ impl Node {
     /// # Errors
     /// As [`Node::propose`]. An empty list is no error, and nothing.
     pub fn propose_many(&mut self, data: impl IntoIterator<Item = Bytes>) -> Result<()> {
-        let entries: Vec<Entry> = data.into_iter().map(Entry::command).collect();
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.propose_entries(entries)
+        self.propose_entries(data.into_iter().map(Entry::command).collect())
     }
 
     /// Proposes a change of one member. The host calls [`Node::apply_conf_change`] when it comes
@@ -217,7 +213,18 @@ impl Node {
         self.propose_entries(vec![entry])
     }
 
-    fn propose_entries(&mut self, entries: Vec<Entry>) -> Result<()> {
+    /// Proposes entries with all that their encoding spells out, as one proposal. Their places in
+    /// the log are the leader's to give. An empty list is no error, and nothing.
+    ///
+    /// # Errors
+    /// As [`Node::propose`]; [`Error::Malformed`] for a configuration change that is none.
+    pub fn propose_entries(&mut self, entries: Vec<Entry>) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for entry in entries.iter().filter(|entry| entry.is_conf_change()) {
+            codec::conf_change_of(entry)?;
+        }
         self.call(|node| {
             node.raft.call(
                 NONE,
@@ -282,6 +289,15 @@ impl Node {
     /// # Errors
     /// [`Error::ReadDropped`] if no answer will come.
     pub fn read_index(&mut self, context: Bytes) -> Result<()> {
+        self.read_index_if_named(Some(context))
+    }
+
+    /// The same, where a context that is not there and an empty one are told apart, as
+    /// etcd-io/raft encodes them differently.
+    ///
+    /// # Errors
+    /// As [`Node::read_index`].
+    pub fn read_index_if_named(&mut self, context: Option<Bytes>) -> Result<()> {
         let reports = false;
         self.call(|node| node.raft.call(NONE, Body::ReadIndex { context, reports }))
     }

@@ -6,7 +6,9 @@ use crate::error::Failure;
 use crate::status::RAFT_ERR_NULL;
 
 /// A view of `len` bytes at `data`. It owns nothing. When `len` is 0, the library sets `data` to
-/// NULL, and ignores it where it is passed in.
+/// NULL; where it is passed in, NULL and anything else mean the same, except for the payload of a
+/// proposal and the name of a read: there NULL is the absence of it, which is encoded in fewer
+/// bytes than an empty one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct raft_bytes {
@@ -105,6 +107,20 @@ pub(crate) unsafe fn copied(data: *const u8, len: usize, name: &str) -> Result<B
     unsafe { slice(data, len, name) }.map(Bytes::copy_from_slice)
 }
 
+/// The same for bytes that may be absent, which is what NULL says.
+///
+/// # Safety
+/// As for [`slice`].
+pub(crate) unsafe fn copied_if_any(
+    data: *const u8,
+    len: usize,
+    name: &str,
+) -> Result<Option<Bytes>, Failure> {
+    // SAFETY: the same contract.
+    let copy = unsafe { copied(data, len, name) }?;
+    Ok((!data.is_null()).then_some(copy))
+}
+
 /// Copies of a caller's list of byte strings.
 ///
 /// # Safety
@@ -115,9 +131,23 @@ pub(crate) unsafe fn copied_list(
     name: &str,
 ) -> Result<Vec<Bytes>, Failure> {
     // SAFETY: the same contract.
+    let list = unsafe { copied_list_if_any(list, len, name) }?;
+    Ok(list.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// Copies of a caller's list of byte strings, any of which may be absent.
+///
+/// # Safety
+/// As for [`slice`], for the list and for each view in it.
+pub(crate) unsafe fn copied_list_if_any(
+    list: *const raft_bytes,
+    len: usize,
+    name: &str,
+) -> Result<Vec<Option<Bytes>>, Failure> {
+    // SAFETY: the same contract.
     let list = unsafe { slice(list, len, name) }?;
     list.iter()
         // SAFETY: the same contract, which includes each view.
-        .map(|view| unsafe { copied(view.data, view.len, name) })
+        .map(|view| unsafe { copied_if_any(view.data, view.len, name) })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! `raft_entry` and lists of them, `raft_hard_state`, `raft_soft_state`.
 
 use bytes::Bytes;
-use libraft_core::{Entry, EntryKind, HardState, SoftState, codec};
+use libraft_core::{Entry, EntryKind, Explicit, HardState, SoftState, codec};
 use prost::Message as _;
 
 use crate::bytes::raft_bytes;
@@ -206,6 +206,17 @@ pub(crate) fn decode_entries(encoded: Vec<Bytes>) -> Result<Vec<Entry>, Failure>
         .into_iter()
         .map(codec::decode_entry)
         .collect::<Result<_, _>>()?)
+}
+
+/// An entry to propose, with data or without.
+pub(crate) fn proposal(data: Option<Bytes>) -> Entry {
+    Entry {
+        explicit: Explicit {
+            data: data.as_ref().is_some_and(Bytes::is_empty),
+            ..Explicit::default()
+        },
+        ..Entry::command(data.unwrap_or_default())
+    }
 }
 
 /// The kind that a number stands for.

@@ -211,9 +211,10 @@ fn message_type(body: &Body) -> raft_message_type {
     match body {
         Body::Propose { .. } => RAFT_MSG_PROP,
         Body::Append { .. } => RAFT_MSG_APP,
-        Body::Accept { .. } | Body::Reject { .. } | Body::RequestSnapshot { .. } => {
-            RAFT_MSG_APP_RESP
-        }
+        Body::Accept { .. }
+        | Body::Outdated
+        | Body::Reject { .. }
+        | Body::RequestSnapshot { .. } => RAFT_MSG_APP_RESP,
         Body::RequestVote { pre: false, .. } => RAFT_MSG_VOTE,
         Body::RequestVote { pre: true, .. } => RAFT_MSG_PRE_VOTE,
         Body::Vote { pre: false, .. } => RAFT_MSG_VOTE_RESP,

@@ -14,11 +14,13 @@ use libraft_core::{
 };
 use libraft_storage::Storage;
 
-use crate::bytes::{copied, copied_list, raft_buffer, raft_bytes, slice};
+use crate::bytes::{
+    copied, copied_if_any, copied_list, copied_list_if_any, raft_buffer, raft_bytes, slice,
+};
 use crate::conf_change::{Change, raft_conf_change_type, single};
 use crate::conf_state::{OwnedConfState, raft_conf_state};
 use crate::config::{Settings, raft_config};
-use crate::entry::{decode_entries, raft_entry_type};
+use crate::entry::{decode_entries, proposal, raft_entry_type};
 use crate::error::{Failure, raft_error};
 use crate::metrics::{self, raft_metrics};
 use crate::node_status::{self, raft_node_status, raft_progress};
@@ -242,7 +244,8 @@ export! {
 
 export! {
     /// Proposes `len` bytes at `data`, which are copied, as one entry. That it was taken does not
-    /// mean that it will be committed: it is when it comes back in `committed_entries`.
+    /// mean that it will be committed: it is when it comes back in `committed_entries`. NULL is an
+    /// entry without data, which is encoded in fewer bytes than one with empty data.
     ///
     /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
     try fn raft_node_propose(
@@ -252,8 +255,8 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
-        let data = unsafe { copied(data, len, "data") }?;
-        node.with(|inner| Ok(inner.node.propose(data)?))
+        let data = unsafe { copied_if_any(data, len, "data") }?;
+        node.with(|inner| Ok(inner.node.propose_entries(vec![proposal(data)])?))
     }
 }
 
@@ -269,8 +272,9 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         // SAFETY: the caller vouches for `list[..list_len]` and each view in it.
-        let list = unsafe { copied_list(list, list_len, "list") }?;
-        node.with(|inner| Ok(inner.node.propose_many(list)?))
+        let list = unsafe { copied_list_if_any(list, list_len, "list") }?;
+        let entries = list.into_iter().map(proposal).collect();
+        node.with(|inner| Ok(inner.node.propose_entries(entries)?))
     }
 }
 
@@ -451,8 +455,8 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         // SAFETY: the caller vouches for `context[..context_len]`.
-        let context = unsafe { copied(context, context_len, "context") }?;
-        node.with(|inner| Ok(inner.node.read_index(context)?))
+        let context = unsafe { copied_if_any(context, context_len, "context") }?;
+        node.with(|inner| Ok(inner.node.read_index_if_named(context)?))
     }
 }
 

@@ -422,6 +422,7 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
                 index: bounded(message.reject_hint())?,
             },
         },
+        Type::MsgAppResp if message.index.is_none() => Body::Outdated,
         Type::MsgAppResp => Body::Accept { index },
         Type::MsgVote | Type::MsgPreVote => Body::RequestVote {
             pre: kind == Type::MsgPreVote,
@@ -457,7 +458,7 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
         },
         Type::MsgReadDropped => Body::ReadDropped {
             reason: DropReason::from_number(message.drop_reason.unwrap_or_default(), index),
-            context: read_context(message.entries)?,
+            context: read_context(message.entries)?.unwrap_or_default(),
         },
         Type::MsgRemoved => Body::Removed { as_of: index },
         Type::MsgStorageAppend => {
@@ -497,9 +498,9 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
 const TRANSFER_CONTEXT: &[u8] = b"CampaignTransfer";
 
 /// The name of a read travels as the data of a single entry.
-fn read_context(entries: Vec<pb::Entry>) -> Result<Bytes> {
+fn read_context(entries: Vec<pb::Entry>) -> Result<Option<Bytes>> {
     match <[pb::Entry; 1]>::try_from(entries) {
-        Ok([entry]) => Ok(entry.data.unwrap_or_default()),
+        Ok([entry]) => Ok(entry.data),
         Err(entries) => Err(Error::Malformed(format!(
             "a read index message with {} entries instead of 1",
             entries.len()
@@ -507,9 +508,9 @@ fn read_context(entries: Vec<pb::Entry>) -> Result<Bytes> {
     }
 }
 
-fn read_entries(context: &Bytes) -> Vec<pb::Entry> {
+fn read_entries(context: &Option<Bytes>) -> Vec<pb::Entry> {
     vec![pb::Entry {
-        data: Some(context.clone()),
+        data: context.clone(),
         ..pb::Entry::default()
     }]
 }
@@ -576,6 +577,7 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             wire.index = Some(*index);
             Type::MsgAppResp
         }
+        Body::Outdated => Type::MsgAppResp,
         Body::Reject { index, hint } => {
             wire.index = Some(*index);
             wire.reject = Some(true);
@@ -656,7 +658,7 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             Type::MsgProposalDropped
         }
         Body::ReadDropped { reason, context } => {
-            wire.entries = read_entries(context);
+            wire.entries = read_entries(&Some(context.clone()));
             wire.index = reason_index(*reason);
             wire.drop_reason = Some(reason.number() as u64);
             Type::MsgReadDropped

@@ -97,6 +97,7 @@ fn peer_body() -> impl Strategy<Value = Body> {
             commit
         }),
         position().prop_map(|index| Body::Accept { index }),
+        Just(Body::Outdated),
         (position(), entry_id()).prop_map(|(index, hint)| Body::Reject { index, hint }),
         (any::<bool>(), entry_id(), any::<bool>(), any::<bool>()).prop_map(
             |(pre, last, transfer, reports)| Body::RequestVote {
@@ -111,7 +112,7 @@ fn peer_body() -> impl Strategy<Value = Body> {
         snapshot().prop_map(|snapshot| Body::InstallSnapshot { snapshot }),
         (position(), payload()).prop_map(|(commit, context)| Body::Heartbeat { commit, context }),
         payload().prop_map(|context| Body::HeartbeatResp { context }),
-        (payload(), any::<bool>())
+        (proptest::option::of(payload()), any::<bool>())
             .prop_map(|(context, reports)| Body::ReadIndex { context, reports }),
         (ticket(), drop_reason(), entries()).prop_map(|(ticket, reason, entries)| {
             Body::ProposalDropped {
@@ -123,7 +124,8 @@ fn peer_body() -> impl Strategy<Value = Body> {
         (drop_reason(), payload())
             .prop_map(|(reason, context)| Body::ReadDropped { reason, context }),
         position().prop_map(|as_of| Body::Removed { as_of }),
-        (position(), payload()).prop_map(|(index, context)| Body::ReadIndexResp { index, context }),
+        (position(), proptest::option::of(payload()))
+            .prop_map(|(index, context)| Body::ReadIndexResp { index, context }),
         Just(Body::TransferLeader),
         Just(Body::TimeoutNow),
         Just(Body::ForgetLeader),

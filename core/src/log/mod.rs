@@ -437,14 +437,29 @@ impl Log {
         }
     }
 
-    /// Where committed entries have to be read from storage before [`Log::next_to_apply`] has any:
-    /// `[low, high)`.
-    pub fn gap_to_apply(&self, ahead: ApplyAhead) -> Option<(Index, Index)> {
-        if !self.has_next_to_apply(ahead) || self.is_next_to_apply_at_hand() {
+    /// What has to be read before [`Log::next_to_apply`] can give all that the limit allows:
+    /// `[low, high)`, and how many bytes of that.
+    pub fn gap_to_apply(&self, ahead: ApplyAhead) -> Option<(Index, Index, u64)> {
+        if !self.has_next_to_apply(ahead) {
             return None;
         }
-        let high = self.max_appliable(ahead) + 1;
-        Some((self.applying + 1, high.min(self.window.first_index())))
+        let high = (self.max_appliable(ahead) + 1).min(self.window.first_index());
+        let mut low = self.applying + 1;
+        let mut bytes = self.next_apply_bytes();
+        for entry in self
+            .chunk
+            .entries
+            .iter()
+            .filter(|entry| entry.index > self.applying)
+        {
+            let size = entry_encoded_len(entry) as u64;
+            if entry.index != low || size > bytes {
+                return None;
+            }
+            low += 1;
+            bytes -= size;
+        }
+        (low < high).then_some((low, high, bytes))
     }
 
     /// The next committed entries that are in memory, as many as the limit allows, in place of what
@@ -502,7 +517,15 @@ impl Log {
     /// Takes the answer to that read.
     pub fn provide_to_apply(&mut self, entries: Vec<Entry>) {
         self.apply_read = None;
-        self.chunk.entries = entries.into();
+        let continues = match (self.chunk.entries.back(), entries.first()) {
+            (Some(last), Some(first)) => last.index + 1 == first.index,
+            _ => false,
+        };
+        if continues {
+            self.chunk.entries.extend(entries);
+        } else {
+            self.chunk.entries = entries.into();
+        }
     }
 
     /// Entries up to `index`, of the given size, have been handed out to be applied.

@@ -753,7 +753,7 @@ fn without_the_extension_nothing_is_asked_for_or_reported() {
     leader.elect(1);
     leader.at(1).node.transfer_leader(2).unwrap();
     let body = Body::ReadIndex {
-        context: "r".into(),
+        context: Some("r".into()),
         reports: false,
     };
     leader.at(1).node.step(one(body, 2, 1, 0)).unwrap();
@@ -888,7 +888,15 @@ fn forwarded_reads_are_reported_by_the_leader_or_when_the_term_changes() {
     assert_eq!(dropped, [read(DropReason::TooManyReads, "lost")]);
     let late = |context: &'static str| {
         let context = Bytes::from(context);
-        one(Body::ReadIndexResp { index: 1, context }, 1, 2, 1)
+        one(
+            Body::ReadIndexResp {
+                index: 1,
+                context: Some(context),
+            },
+            1,
+            2,
+            1,
+        )
     };
     cluster.at(2).node.step(late("lost")).unwrap();
     cluster.settle();
@@ -927,7 +935,7 @@ fn forwarded_reads_are_reported_by_the_leader_or_when_the_term_changes() {
     assert_eq!(cluster.dropped(2), [waits]);
 
     let body = Body::ReadIndex {
-        context: "none".into(),
+        context: Some("none".into()),
         reports: true,
     };
     cluster.at(1).node.step(one(body, 2, 1, 0)).unwrap();

@@ -1,6 +1,7 @@
 //! What etcd-io/raft does in corners that its recorded scripts showed.
 
 use super::*;
+use crate::error::DropReason;
 use crate::types::EntryId;
 
 fn config(id: NodeId) -> Config {
@@ -257,4 +258,123 @@ fn a_read_brings_as_many_appends_as_were_to_be_sent() {
     assert_eq!(answer_requests(&mut node, &log), 1);
     assert_eq!(answer_requests(&mut node, &log), 0, "nothing follows");
     assert_eq!(sent(&mut node), [(2, 2, 1)]);
+}
+
+#[test]
+fn what_is_sent_during_a_read_says_what_it_would_say_without_one() {
+    // One entry in each append. 2 is to get all that it lacks, then there is one entry more.
+    let (mut node, mut log) = leader_of_four(|config| config.max_size_per_msg = 1);
+    node.report_unreachable(2).unwrap();
+    node.step(answer(2, Body::Accept { index: 1 })).unwrap();
+    node.propose("d".into()).unwrap();
+    log.push(Entry {
+        term: 1,
+        index: 5,
+        ..Entry::command("d".into())
+    });
+    while answer_requests(&mut node, &log) > 0 {}
+    assert_eq!(
+        sent(&mut node),
+        [
+            (2, 2, 1),
+            (2, 3, 1),
+            (2, 4, 1),
+            (2, 5, 1),
+            (3, 5, 1),
+            (4, 5, 1)
+        ]
+    );
+
+    // With room for all in one append, it still has no more than there was.
+    let (mut node, log) = leader_of_four(|_| {});
+    node.report_unreachable(2).unwrap();
+    node.step(answer(2, Body::Accept { index: 1 })).unwrap();
+    node.propose("d".into()).unwrap();
+    assert_eq!(answer_requests(&mut node, &log), 1);
+    assert_eq!(
+        sent(&mut node),
+        [(2, 2, 3), (2, 5, 1), (3, 5, 1), (4, 5, 1)]
+    );
+}
+
+#[test]
+fn what_is_committed_later_is_read_to_be_applied_together_with_the_rest() {
+    let log: Vec<Entry> = (1..=4)
+        .map(|index| Entry {
+            term: 1,
+            index,
+            ..Entry::command("x".into())
+        })
+        .collect();
+    let state = RestartState {
+        hard_state: HardState {
+            term: 1,
+            vote: 2,
+            commit: 2,
+        },
+        conf_state: ConfState::of_voters([1, 2]),
+        last_index: 4,
+        term_runs: vec![TermRun {
+            first_index: 1,
+            term: 1,
+        }],
+        ..RestartState::default()
+    };
+    let mut node = Node::new(config(1), state).unwrap();
+    assert_eq!(answer_requests(&mut node, &log), 1);
+    node.step(answer(
+        2,
+        Body::Heartbeat {
+            commit: 4,
+            context: Bytes::new(),
+        },
+    ))
+    .unwrap();
+    assert_eq!(answer_requests(&mut node, &log), 1);
+    assert_eq!(node.ready().unwrap().committed_entries, log);
+}
+
+#[test]
+fn a_refused_change_is_never_too_large() {
+    let (mut node, _) = leader_of_four(|config| config.max_uncommitted_bytes = 3);
+    node.propose("large".into()).unwrap();
+    // There is no joint configuration to leave, so that this becomes an empty entry.
+    let leave = ConfChangeV2 {
+        context: Bytes::from_static(b"a reason"),
+        ..ConfChangeV2::default()
+    };
+    node.propose_conf_change_v2(&leave).unwrap();
+    // One that would be accepted is too large, and is not in the way of a later one.
+    let removal = ConfChange {
+        change: ConfChangeSingle {
+            kind: ConfChangeKind::RemoveNode,
+            node_id: 2,
+        },
+        ..ConfChange::default()
+    };
+    let dropped = node.propose_conf_change(&removal);
+    let reason = DropReason::UncommittedLimit;
+    assert_eq!(dropped, Err(Error::ProposalDropped(reason)));
+    drain(&mut node);
+    for from in [3, 4] {
+        node.step(answer(from, Body::Accept { index: 6 })).unwrap();
+    }
+    drain(&mut node);
+    node.propose_conf_change(&removal).unwrap();
+    assert!(drain(&mut node).pop().unwrap().is_conf_change());
+}
+
+#[test]
+fn an_older_term_is_answered_with_nothing_but_the_newer_one() {
+    let answer = Message {
+        to: 2,
+        from: 1,
+        term: 3,
+        body: Body::Outdated,
+    };
+    // Type: MsgAppResp, To: 2, From: 1, Term: 3.
+    let bytes = [0x08, 4, 0x10, 2, 0x18, 1, 0x20, 3];
+    assert_eq!(codec::encode_message(&answer), bytes);
+    let decoded = codec::decode_message(Bytes::copy_from_slice(&bytes));
+    assert_eq!(decoded, Ok(answer));
 }

@@ -71,9 +71,10 @@ impl Candidate {
         &self,
         core: &mut Core,
         from: NodeId,
-        context: Bytes,
+        context: Option<Bytes>,
         reports: bool,
     ) -> Result<Next> {
+        let context = context.unwrap_or_default();
         core.refuse_read(from, context, reports, DropReason::NoLeader)?;
         Ok(Next::Stay)
     }

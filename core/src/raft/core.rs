@@ -12,7 +12,7 @@ use crate::log::{Log, LogLimits};
 use crate::membership::Membership;
 use crate::message::{Body, Message};
 use crate::status::FlowState;
-use crate::tracker::{Flow, InflightLimits, Progress, RequestedRange};
+use crate::tracker::{Flow, Horizon, InflightLimits, Progress, RequestedRange};
 use crate::types::*;
 
 use super::group_commit::CommitGroups;
@@ -68,6 +68,12 @@ impl Outbox {
     /// Holds a place for what the answer to a request leads to.
     pub fn hold_place(&mut self, request: RequestId) {
         self.messages.push(Slot::Held(request));
+    }
+
+    /// Whether the place of a request is still there: the Ready with it has not been taken.
+    pub fn holds_place(&self, request: RequestId) -> bool {
+        let is_place = |slot: &Slot| matches!(slot, Slot::Held(id) if *id == request);
+        self.messages.iter().any(is_place)
     }
 
     /// Gives up the place of a request. Returns what comes after it, to be put back behind what the
@@ -332,13 +338,29 @@ impl Core {
     }
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).
-    pub fn answer_read(&mut self, from: NodeId, index: Index, context: Bytes) {
+    pub fn answer_read(&mut self, from: NodeId, index: Index, context: Option<Bytes>) {
         self.notes.metrics.reads_answered += 1;
         if from == NONE || from == self.id() {
+            let context = context.unwrap_or_default();
             self.outbox.read_states.push(ReadState { index, context });
         } else {
             self.send(from, Body::ReadIndexResp { index, context });
         }
+    }
+
+    /// What there is to send now.
+    pub fn horizon(&self) -> Horizon {
+        Horizon {
+            last: self.log.last_index(),
+            commit: self.log.committed(),
+        }
+    }
+
+    /// Holds a place for what can't be sent before a request is answered that comes earlier.
+    pub fn hold_place(&mut self) -> RequestId {
+        let id = self.take_request_id();
+        self.outbox.hold_place(id);
+        id
     }
 
     /// Asks the host for entries.

@@ -171,17 +171,18 @@ impl Follower {
         &self,
         core: &mut Core,
         from: NodeId,
-        context: Bytes,
+        context: Option<Bytes>,
         reports: bool,
     ) -> Result<Next> {
         if core.leader() == NONE {
+            let context = context.unwrap_or_default();
             core.refuse_read(from, context, reports, DropReason::NoLeader)?;
             return Ok(Next::Stay);
         }
         let mut reports = reports;
         if from == NONE {
             core.notes.metrics.reads_asked += 1;
-            core.keep_forwarded_read(&context);
+            core.keep_forwarded_read(context.as_ref().unwrap_or(&Bytes::new()));
             reports = core.config.peer_reports;
         }
         core.notes.metrics.reads_forwarded += 1;
@@ -190,7 +191,13 @@ impl Follower {
     }
 
     /// The leader's answer to a read.
-    pub fn on_read_index_resp(&self, core: &mut Core, index: Index, context: Bytes) -> Next {
+    pub fn on_read_index_resp(
+        &self,
+        core: &mut Core,
+        index: Index,
+        context: Option<Bytes>,
+    ) -> Next {
+        let context = context.unwrap_or_default();
         if core.settle_forwarded_read(&context) {
             core.notes.metrics.reads_answered += 1;
             core.outbox.read_states.push(ReadState { index, context });

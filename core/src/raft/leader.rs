@@ -96,7 +96,11 @@ impl Leader {
         if self.transferee.is_some() {
             return dropped(DropReason::Transferring);
         }
-        let added = payload_len(entries);
+        let refused = self.screen_conf_changes(core, entries)?.refused;
+        let without = refused
+            .iter()
+            .map(|&(place, _)| entries[place].data.len() as u64);
+        let added = payload_len(entries) - without.sum::<u64>();
         let limit = core.config.uncommitted_bytes_limit();
         // Whatever its size, something must be able to get in; and what is empty always is.
         let exceeds = self.uncommitted_bytes.saturating_add(added) > limit;
@@ -115,7 +119,9 @@ impl Leader {
         core: &mut Core,
         mut entries: Vec<Entry>,
     ) -> Result<Vec<(DropReason, Entry)>> {
-        let refused = self.screen_conf_changes(core, &mut entries)?;
+        let screened = self.screen_conf_changes(core, &entries)?;
+        self.pending_conf_index = screened.pending_conf_index;
+        let refused = screened.take_out(&mut entries);
         let changes = entries.iter().filter(|entry| entry.is_conf_change());
         core.notes.metrics.conf_changes_proposed += changes.count() as u64;
         core.notes.metrics.proposals_taken += (entries.len() - refused.len()) as u64;

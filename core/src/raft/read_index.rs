@@ -20,7 +20,7 @@ use crate::types::{Index, NodeId};
 #[derive(Clone, Debug)]
 struct Read {
     from: NodeId,
-    context: Bytes,
+    context: Option<Bytes>,
     /// Whether the one who asks wants to hear if it is dropped.
     reports: bool,
 }
@@ -89,10 +89,11 @@ impl Leader {
         &mut self,
         core: &mut Core,
         from: NodeId,
-        context: Bytes,
+        context: Option<Bytes>,
         reports: bool,
     ) -> Result<Next> {
         if self.reads.len() >= core.config.max_pending_reads as usize {
+            let context = context.unwrap_or_default();
             core.refuse_read(from, context, reports, DropReason::TooManyReads)?;
             return Ok(Next::Stay);
         }
@@ -125,6 +126,7 @@ impl Leader {
                 context,
                 reports,
             } = read;
+            let context = context.unwrap_or_default();
             if core
                 .refuse_read(from, context.clone(), reports, reason)
                 .is_err()

@@ -16,32 +16,52 @@ use crate::types::{
     Explicit, Index, NONE, NodeId,
 };
 
-impl Leader {
-    /// Lets through at most one change at a time, and none that can't apply. What is refused
-    /// becomes an empty entry, since its proposer counts on an entry of its own; it is returned,
-    /// with the reason.
-    pub(super) fn screen_conf_changes(
-        &mut self,
-        core: &Core,
-        entries: &mut [Entry],
-    ) -> Result<Vec<(DropReason, Entry)>> {
-        let changes: Vec<Option<ConfChangeV2>> = entries
-            .iter()
-            .map(|entry| match entry.is_conf_change() {
-                true => conf_change_of(entry).map(Some),
-                false => Ok(None),
-            })
-            .collect::<Result<_>>()
-            .map_err(|_| Error::Impossible(Impossible::IllFormedConfChange))?;
+/// Which configuration changes of a proposal a leader lets through.
+pub(super) struct Screened {
+    /// The places of those that it refuses, and why.
+    pub refused: Vec<(usize, DropReason)>,
+    /// What [`Leader::pending_conf_index`] is when the others are in the log.
+    pub pending_conf_index: Index,
+}
 
-        let mut refused = Vec::new();
+impl Screened {
+    /// Puts an empty entry in place of each that is refused, since its proposer counts on an entry
+    /// of its own. Returns what was there, with the reasons.
+    pub fn take_out(self, entries: &mut [Entry]) -> Vec<(DropReason, Entry)> {
+        let take_out = |(place, reason)| {
+            // As etcd-io/raft writes it, so that it is of the same size there.
+            let empty = Entry {
+                explicit: Explicit {
+                    kind: true,
+                    ..Explicit::default()
+                },
+                ..Entry::default()
+            };
+            let entry: &mut Entry = &mut entries[place];
+            (reason, std::mem::replace(entry, empty))
+        };
+        self.refused.into_iter().map(take_out).collect()
+    }
+}
+
+impl Leader {
+    /// Lets through at most one change at a time, and none that can't apply.
+    pub(super) fn screen_conf_changes(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
+        let mut screened = Screened {
+            refused: Vec::new(),
+            pending_conf_index: self.pending_conf_index,
+        };
         let next_index = core.log.last_index() + 1;
-        for ((entry, change), index) in entries.iter_mut().zip(changes).zip(next_index..) {
-            let Some(change) = change else { continue };
+        for ((place, entry), index) in entries.iter().enumerate().zip(next_index..) {
+            if !entry.is_conf_change() {
+                continue;
+            }
+            let change = conf_change_of(entry)
+                .map_err(|_| Error::Impossible(Impossible::IllFormedConfChange))?;
             let joint = core.membership.is_joint();
             let leaves = change.changes.is_empty();
-            let reason = if self.pending_conf_index > core.log.applied() {
-                Some(DropReason::ConfChangePending(self.pending_conf_index))
+            let reason = if screened.pending_conf_index > core.log.applied() {
+                Some(DropReason::ConfChangePending(screened.pending_conf_index))
             } else if joint && !leaves {
                 Some(DropReason::AlreadyJoint)
             } else if leaves && !joint {
@@ -50,21 +70,11 @@ impl Leader {
                 None
             };
             match reason.filter(|_| !core.config.disable_conf_change_validation) {
-                Some(reason) => {
-                    // As etcd-io/raft writes it, so that it is of the same size there.
-                    let empty = Entry {
-                        explicit: Explicit {
-                            kind: true,
-                            ..Explicit::default()
-                        },
-                        ..Entry::default()
-                    };
-                    refused.push((reason, std::mem::replace(entry, empty)));
-                }
-                None => self.pending_conf_index = index,
+                Some(reason) => screened.refused.push((place, reason)),
+                None => screened.pending_conf_index = index,
             }
         }
-        Ok(refused)
+        Ok(screened)
     }
 
     /// The configuration has changed.

@@ -11,7 +11,9 @@ use crate::event::FlowReason;
 use crate::log::{Fetch, payload_len};
 use crate::message::Body;
 use crate::status::FlowState;
-use crate::tracker::{Flow, InflightLimits, Need, PendingRequest, RequestedRange};
+use crate::tracker::{
+    Flow, Horizon, InflightLimits, LateSend, Need, PendingRequest, RequestedRange,
+};
 use crate::types::{Entry, EntryId, NodeId, RequestId};
 
 impl Leader {
@@ -101,18 +103,47 @@ impl Leader {
         if_empty: bool,
         more: bool,
     ) -> bool {
-        let limits = self.tracker.limits_for(to);
         let Some(peer) = self.tracker.get_mut(to) else {
             return false;
         };
         if peer.is_paused() {
             return false;
         }
-        if let Some(request) = &mut peer.pending_request {
-            if core.is_overdue(request.asked_at) {
-                request.asked_at = core.timer.now;
-                core.repeat_request(request.id, request.range, to);
-            }
+        let Some(request) = &mut peer.pending_request else {
+            let horizon = core.horizon();
+            return self.send_within(core, to, if_empty, more, horizon);
+        };
+        if core.is_overdue(request.asked_at) {
+            request.asked_at = core.timer.now;
+            core.repeat_request(request.id, request.range, to);
+        } else if core.config.coalesce_appends || !core.outbox.holds_place(request.id) {
+            request.more |= more;
+        } else {
+            let place = core.hold_place();
+            peer.late_sends.push_back(LateSend {
+                place,
+                if_empty,
+                more,
+                horizon: core.horizon(),
+            });
+        }
+        false
+    }
+
+    /// Sends one append as if the log ended at the horizon, unless flow control stops it.
+    fn send_within(
+        &mut self,
+        core: &mut Core,
+        to: NodeId,
+        if_empty: bool,
+        more: bool,
+        horizon: Horizon,
+    ) -> bool {
+        let limits = self.tracker.limits_for(to);
+        let Some(peer) = self.tracker.get_mut(to) else {
+            return false;
+        };
+        if peer.is_paused() || peer.pending_request.is_some() {
             return false;
         }
         if peer.wanted_snapshot.is_some() || core.log.term(peer.next_index - 1).is_err() {
@@ -121,7 +152,8 @@ impl Leader {
         }
         // With a full window an append brings nothing but the commit index.
         let max_bytes = core.config.max_size_per_msg;
-        let fetch = match peer.is_window_full(limits) {
+        let nothing_to_send = peer.is_window_full(limits) || peer.next_index > horizon.last;
+        let fetch = match nothing_to_send {
             true => Fetch::Entries(Vec::new()),
             false => core.log.fetch(peer.next_index, max_bytes),
         };
@@ -129,7 +161,7 @@ impl Leader {
             Fetch::Entries(entries) => {
                 let send = if_empty || !entries.is_empty();
                 if send {
-                    self.post_append(core, to, entries);
+                    self.post_append(core, to, entries, horizon);
                 }
                 send
             }
@@ -141,6 +173,7 @@ impl Leader {
                     range: RequestedRange::Entries { low, high },
                     asked_at: core.timer.now,
                     more,
+                    horizon,
                 });
                 false
             }
@@ -148,7 +181,13 @@ impl Leader {
     }
 
     /// Sends an append with these entries, the next ones for `to`, which is not paused.
-    fn post_append(&mut self, core: &mut Core, to: NodeId, entries: Vec<Entry>) {
+    fn post_append(
+        &mut self,
+        core: &mut Core,
+        to: NodeId,
+        mut entries: Vec<Entry>,
+        horizon: Horizon,
+    ) {
         let limits = self.tracker.limits_for(to);
         let Some(peer) = self.tracker.get_mut(to) else {
             return;
@@ -157,15 +196,15 @@ impl Leader {
         let Ok(term) = core.log.term(index) else {
             return;
         };
-        let commit = core.log.committed();
+        entries.truncate(horizon.last.saturating_sub(index) as usize);
         peer.sent_entries(entries.len(), payload_len(&entries), limits);
-        peer.sent_commit(commit);
+        peer.sent_commit(horizon.commit);
         core.send(
             to,
             Body::Append {
                 prev: EntryId { term, index },
                 entries,
-                commit,
+                commit: horizon.commit,
             },
         );
     }
@@ -215,24 +254,47 @@ impl Leader {
         })
     }
 
-    /// The member no longer waits for its request.
-    pub fn drop_request(&mut self, of: NodeId) -> Option<PendingRequest> {
-        self.tracker.get_mut(of)?.pending_request.take()
+    /// The member no longer waits for its request, nor for what was to follow.
+    pub fn drop_request(&mut self, of: NodeId) {
+        if let Some(peer) = self.tracker.get_mut(of) {
+            peer.pending_request = None;
+            peer.late_sends.clear();
+        }
     }
 
-    /// Does what the answer to a request for `to` leads to. If the host has not taken a Ready since
-    /// it was asked, the messages get the place that they would have had without a request: whoever
-    /// answers at once sees no difference.
+    /// Does what the answer to a request for `to` leads to, and then what has been put off since.
+    /// If the host has not taken a Ready since it was asked, the messages get the places that they
+    /// would have had without a request, and say what they would have said: whoever answers at
+    /// once sees no difference.
     pub(super) fn in_place_of_request<T>(
         &mut self,
         core: &mut Core,
         to: NodeId,
         send: impl FnOnce(&mut Leader, &mut Core, PendingRequest) -> T,
     ) -> Option<T> {
-        let request = self.drop_request(to)?;
+        let peer = self.tracker.get_mut(to)?;
+        let mut request = peer.pending_request.take()?;
+        if !core.outbox.holds_place(request.id) {
+            // What was put off is sent together with what has come since.
+            request.more |= !peer.late_sends.is_empty();
+            request.horizon = core.horizon();
+            peer.late_sends.clear();
+        }
         let after = core.outbox.split_at_place(request.id);
         let result = send(self, core, request);
         core.outbox.messages.extend(after);
+
+        while let Some(peer) = self.tracker.get_mut(to)
+            && peer.pending_request.is_none()
+            && let Some(late) = peer.late_sends.pop_front()
+        {
+            let after = core.outbox.split_at_place(late.place);
+            let mut sent = self.send_within(core, to, late.if_empty, late.more, late.horizon);
+            while sent && late.more {
+                sent = self.send_within(core, to, false, true, late.horizon);
+            }
+            core.outbox.messages.extend(after);
+        }
         Some(result)
     }
 
@@ -252,9 +314,9 @@ impl Leader {
                 return;
             }
             let entries = core.log.extend(read, core.config.max_size_per_msg);
-            leader.post_append(core, to, entries);
+            leader.post_append(core, to, entries, request.horizon);
             if request.more {
-                while leader.maybe_send_append(core, to, false, true) {}
+                while leader.send_within(core, to, false, true, request.horizon) {}
             }
         });
     }

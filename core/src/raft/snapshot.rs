@@ -26,6 +26,7 @@ impl Leader {
                 range: RequestedRange::Snapshot { min_index },
                 asked_at: core.timer.now,
                 more: false,
+                horizon: core.horizon(),
             });
         }
     }

@@ -205,7 +205,7 @@ impl Raft {
             // We have come back with a newer term than the leader's. It can't learn that from a
             // vote request, which others ignore while they hear from it, so it must from us.
             Body::Heartbeat { .. } | Body::Append { .. } if guarded => {
-                core.send(message.from, Body::Accept { index: 0 });
+                core.send(message.from, Body::Outdated);
             }
             // A candidate with a shorter log and a newer term than others waits for an answer:
             // with silence, neither side could ever win.
@@ -322,6 +322,7 @@ impl Raft {
             ) => role.on_read_index(core, from, context, reports)?,
 
             (RoleState::Leader(role), Body::Accept { index }) => role.on_accept(core, from, index),
+            (RoleState::Leader(role), Body::Outdated) => role.on_accept(core, from, 0),
             (RoleState::Leader(role), Body::Reject { index, hint }) => {
                 role.on_reject(core, from, index, hint)
             }

@@ -92,9 +92,9 @@ impl Raft {
         if core.log.apply_read().is_some() {
             return;
         }
-        if let Some((low, high)) = core.log.gap_to_apply(ahead) {
+        if let Some((low, high, bytes)) = core.log.gap_to_apply(ahead) {
             let read = ApplyRead {
-                id: core.request_entries(low, high, core.log.next_apply_bytes()),
+                id: core.request_entries(low, high, bytes),
                 low,
                 high,
                 asked_at: core.timer.now,

@@ -9,7 +9,7 @@ use crate::membership::Membership;
 use crate::types::{Index, NodeId};
 
 pub use inflights::{InflightLimits, Inflights};
-pub use progress::{Flow, Need, PendingRequest, Progress, RequestedRange};
+pub use progress::{Flow, Horizon, LateSend, Need, PendingRequest, Progress, RequestedRange};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! One member, as the leader sees it.
 
+use std::collections::VecDeque;
+
 use super::{InflightLimits, Inflights};
 use crate::types::{Index, NodeId, RequestId};
 
@@ -28,6 +30,8 @@ pub struct Progress {
     pub wanted_snapshot: Option<Index>,
     /// What has been asked of the host on its behalf.
     pub pending_request: Option<PendingRequest>,
+    /// What else was to be sent to it meanwhile, before the host's next Ready.
+    pub late_sends: VecDeque<LateSend>,
     /// The highest commit index that is on its way to it.
     sent_commit: Index,
 }
@@ -78,6 +82,30 @@ pub struct PendingRequest {
     pub asked_at: u64,
     /// Whether the append that the answer brings is to be followed by as many more as flow control allows.
     pub more: bool,
+    /// What there was to send.
+    pub horizon: Horizon,
+}
+
+/// An append that was to be sent while a request was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateSend {
+    /// Names the place that is held for it.
+    pub place: RequestId,
+    /// Whether it is to be sent without entries.
+    pub if_empty: bool,
+    /// Whether it is to be followed by as many more as flow control allows.
+    pub more: bool,
+    /// What there was to send.
+    pub horizon: Horizon,
+}
+
+/// How far the leader's log went, and what of it was committed, at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// The last index.
+    pub last: Index,
+    /// The commit index.
+    pub commit: Index,
 }
 
 /// What was asked for.
@@ -110,6 +138,7 @@ impl Progress {
             need: Need::Nothing,
             wanted_snapshot: None,
             pending_request: None,
+            late_sends: VecDeque::new(),
             sent_commit: 0,
         }
     }
@@ -174,6 +203,7 @@ impl Progress {
     fn enter(&mut self, flow: Flow) {
         self.flow = flow;
         self.pending_request = None;
+        self.late_sends.clear();
     }
 
     /// Notes that an append with so many entries has left.

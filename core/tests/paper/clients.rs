@@ -310,12 +310,12 @@ fn t6_4_the_only_voter_serves_reads_at_once() {
         0,
         Body::ReadIndex {
             reports: false,
-            context: Bytes::from_static(b"l"),
+            context: Some(Bytes::from_static(b"l")),
         },
     );
     let expected = Body::ReadIndexResp {
         index: 2,
-        context: Bytes::from_static(b"l"),
+        context: Some(Bytes::from_static(b"l")),
     };
     assert_eq!(to(&sent, 2), [expected]);
 }

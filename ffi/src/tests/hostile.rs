@@ -29,6 +29,7 @@ fn messages() -> Vec<Vec<u8>> {
             commit: 1,
         },
         Body::Accept { index: 1 },
+        Body::Outdated,
         Body::Reject { index: 1, hint: id },
         Body::RequestVote {
             reports: false,
@@ -64,9 +65,12 @@ fn messages() -> Vec<Vec<u8>> {
         },
         Body::ReadIndex {
             reports: true,
-            context: context.clone(),
+            context: Some(context.clone()),
         },
-        Body::ReadIndexResp { index: 1, context },
+        Body::ReadIndexResp {
+            index: 1,
+            context: Some(context),
+        },
         Body::TransferLeader,
         Body::TimeoutNow,
         Body::ForgetLeader,
