@@ -125,7 +125,37 @@ enum class DropReason : std::int32_t {
     transferring = RAFT_DROP_TRANSFERRING,
     uncommitted_limit = RAFT_DROP_UNCOMMITTED_LIMIT,
     too_many_reads = RAFT_DROP_TOO_MANY_READS,
+    conf_change_pending = RAFT_DROP_CONF_CHANGE_PENDING,
+    already_joint = RAFT_DROP_ALREADY_JOINT,
+    not_joint = RAFT_DROP_NOT_JOINT,
+    leader_changed = RAFT_DROP_LEADER_CHANGED,
     other = RAFT_DROP_OTHER,
+};
+
+/** What was dropped. */
+enum class DropKind : std::int32_t {
+    proposal = RAFT_DROPPED_PROPOSAL,
+    conf_change = RAFT_DROPPED_CONF_CHANGE,
+    read = RAFT_DROPPED_READ,
+};
+
+/** What has happened; the RAFT_EVENT_ numbers say what the fields of an Event mean then. */
+enum class EventType : std::int32_t {
+    role_changed = RAFT_EVENT_ROLE_CHANGED,
+    leader_changed = RAFT_EVENT_LEADER_CHANGED,
+    campaign_started = RAFT_EVENT_CAMPAIGN_STARTED,
+    campaign_refused = RAFT_EVENT_CAMPAIGN_REFUSED,
+    election_won = RAFT_EVENT_ELECTION_WON,
+    election_lost = RAFT_EVENT_ELECTION_LOST,
+    stepped_down = RAFT_EVENT_STEPPED_DOWN,
+    flow_changed = RAFT_EVENT_FLOW_CHANGED,
+    transfer_started = RAFT_EVENT_TRANSFER_STARTED,
+    transfer_ended = RAFT_EVENT_TRANSFER_ENDED,
+    dropped = RAFT_EVENT_DROPPED,
+    message_refused = RAFT_EVENT_MESSAGE_REFUSED,
+    snapshot_installed = RAFT_EVENT_SNAPSHOT_INSTALLED,
+    snapshot_ignored = RAFT_EVENT_SNAPSHOT_IGNORED,
+    removed = RAFT_EVENT_REMOVED,
 };
 
 /** What an entry's data means. */
@@ -789,6 +819,66 @@ private:
 };
 
 /**
+ * Something that a host may want to know and need not act on. What the fields mean, the RAFT_EVENT_
+ * number of the type says.
+ */
+struct Event {
+    /** What has happened. */
+    EventType type;
+    /** Why. */
+    std::int32_t reason;
+    /** What it is about. */
+    std::int32_t kind;
+    /** Another node. */
+    std::uint64_t node;
+    /** A term. */
+    std::uint64_t term;
+    /** An index. */
+    std::uint64_t index;
+    /** What was before, or how many are in favour. */
+    std::uint64_t from;
+    /** What is now, or how many are against. */
+    std::uint64_t to;
+
+    /** From what C sees. */
+    explicit Event(const raft_event& raw) noexcept
+        : type(static_cast<EventType>(raw.type)), reason(raw.reason), kind(raw.kind), node(raw.node),
+          term(raw.term), index(raw.index), from(raw.from), to(raw.to) {}
+
+    /** The name of the type, such as "RAFT_EVENT_ROLE_CHANGED". */
+    const char* name() const noexcept { return raft_event_name(static_cast<std::int32_t>(type)); }
+    /** The name of the reason, such as "RAFT_LOSS_OUTVOTED"; empty if there is none. */
+    const char* reason_name() const noexcept {
+        return raft_event_reason_name(static_cast<std::int32_t>(type), reason);
+    }
+    /** The name of the kind, such as "RAFT_CAMPAIGN_ELECTION"; empty if there is none. */
+    const char* kind_name() const noexcept {
+        return raft_event_kind_name(static_cast<std::int32_t>(type), kind);
+    }
+};
+
+/** Something that the host was told was taken, and that will not happen. */
+struct Dropped {
+    /** What. */
+    DropKind kind;
+    /** Why. */
+    DropReason reason;
+    /** With DropReason::conf_change_pending, the other change is at this index or below it. */
+    std::uint64_t index;
+    /** The command, the encoded configuration change, the read's context. */
+    Bytes data;
+
+    /** From what C sees. */
+    explicit Dropped(const raft_dropped& raw) noexcept
+        : kind(static_cast<DropKind>(raw.kind)), reason(static_cast<DropReason>(raw.reason)),
+          index(raw.index), data(raw.data) {}
+    /** The name of the reason, such as "RAFT_DROP_NOT_JOINT". */
+    const char* reason_name() const noexcept {
+        return raft_drop_reason_name(static_cast<std::int32_t>(reason));
+    }
+};
+
+/**
  * The core asks for the stored entries [low, high): at least one of them, and beyond the first no
  * more than max_bytes of encoded entries. To be answered, at any later time, with
  * Node::provide_entries() or Node::read_failed().
@@ -881,6 +971,16 @@ public:
     List<SnapshotRequest, raft_snapshot_request> snapshot_requests() const noexcept {
         using Requests = List<SnapshotRequest, raft_snapshot_request>;
         return raw_ ? Requests(raw_->snapshot_requests, raw_->snapshot_requests_len) : Requests();
+    }
+    /** What the host was told was taken and will not happen. */
+    List<Dropped, raft_dropped> dropped() const noexcept {
+        using Reports = List<Dropped, raft_dropped>;
+        return raw_ ? Reports(raw_->dropped, raw_->dropped_len) : Reports();
+    }
+    /** What has happened since the last Ready, for hosts that count or log. */
+    List<Event, raft_event> events() const noexcept {
+        using Events = List<Event, raft_event>;
+        return raw_ ? Events(raw_->events, raw_->events_len) : Events();
     }
     /** Whether hard_state() and entries() need a sync; false if only the commit index moved. */
     bool must_sync() const noexcept { return raw_ && raw_->must_sync; }
@@ -993,6 +1093,8 @@ public:
     LIBRAFT_SETTER(disable_conf_change_validation, bool, setting)
     /** Whether a leader that is removed steps down when that is applied. Default false. */
     LIBRAFT_SETTER(step_down_on_removal, bool, setting)
+    /** Whether peers and this node tell each other of what they drop; see raft_config_set_peer_reports(). */
+    LIBRAFT_SETTER(peer_reports, bool, setting)
     /** Whether requests for entries and snapshots are left to the host. Default false. */
     LIBRAFT_SETTER(show_requests, bool, setting)
 
@@ -1198,6 +1300,9 @@ private:
 
 // ---------------------------------------------------------------- node
 
+/** A node's counters, as C has them. */
+using Metrics = raft_metrics;
+
 /** What a node says about itself at one moment. */
 struct NodeStatus {
     /** Its id. */
@@ -1220,6 +1325,8 @@ struct NodeStatus {
     std::uint64_t last_index = 0;
     /** The last index that is on this node's stable storage. */
     std::uint64_t persisted = 0;
+    /** Not 0 if it is no member any more, as far as it knows: it was none when this was applied. */
+    std::uint64_t removed_as_of = 0;
     /** Its role. */
     Role role = Role::follower;
 };
@@ -1601,6 +1708,7 @@ public:
         status.first_index = raw.first_index;
         status.last_index = raw.last_index;
         status.persisted = raw.persisted;
+        status.removed_as_of = raw.removed_as_of;
         status.role = static_cast<Role>(raw.role);
         return status;
     }
@@ -1614,6 +1722,13 @@ public:
         raw_progress.resize(size);
         detail::call(raft_node_progress, node, raw_progress.data(), raw_progress.size(), &size);
         return std::vector<Progress>(raw_progress.begin(), raw_progress.end());
+    }
+    /** What the node has done since it was made, in numbers. */
+    Metrics metrics() const {
+        raft_metrics raw{};
+        raw.size = sizeof raw;
+        detail::call(raft_node_metrics, static_cast<const raft_node*>(raw_.get()), &raw);
+        return raw;
     }
     /** All of it, on a leader with the progress of each member, as an encoded libraft.Status. */
     Buffer status_encoded() const {

@@ -116,6 +116,12 @@ type Config struct {
 	// program depends on it; otherwise it is only slower.
 	EagerAppends bool
 
+	// PeerReports makes nodes tell each other what they drop of that which was passed on to them,
+	// see [RawNode.Dropped], and of removals. Nodes of go.etcd.io/raft ignore what it adds to
+	// messages, and are sent no reports. A proposal that is passed on is then good for one delivery
+	// to the leader that it was sent to.
+	PeerReports bool
+
 	// AppliedConfState is the configuration as of Applied, if configuration changes have been
 	// applied since the one that Storage.InitialState gives.
 	AppliedConfState *pb.ConfState
@@ -194,6 +200,7 @@ func (c *Config) native() (*C.raft_config, error) {
 	set(C.raft_config_set_disable_conf_change_validation(
 		native, C.bool(c.DisableConfChangeValidation), &failure))
 	set(C.raft_config_set_step_down_on_removal(native, C.bool(c.StepDownOnRemoval), &failure))
+	set(C.raft_config_set_peer_reports(native, C.bool(c.PeerReports), &failure))
 	set(C.raft_config_set_coalesce_appends(native, C.bool(!c.EagerAppends), &failure))
 	if c.Seed != 0 {
 		set(C.raft_config_set_seed(native, C.uint64_t(c.Seed), &failure))

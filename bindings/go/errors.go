@@ -126,6 +126,14 @@ const (
 	DropUncommittedLimit DropReason = C.RAFT_DROP_UNCOMMITTED_LIMIT
 	// DropTooManyReads: more than Config.MaxPendingReads wait.
 	DropTooManyReads DropReason = C.RAFT_DROP_TOO_MANY_READS
+	// DropConfChangePending: another configuration change is in the log and not applied.
+	DropConfChangePending DropReason = C.RAFT_DROP_CONF_CHANGE_PENDING
+	// DropAlreadyJoint: the configuration is joint, and must be left first.
+	DropAlreadyJoint DropReason = C.RAFT_DROP_ALREADY_JOINT
+	// DropNotJoint: there is no joint configuration to leave.
+	DropNotJoint DropReason = C.RAFT_DROP_NOT_JOINT
+	// DropLeaderChanged: the leadership that it was sent to has ended.
+	DropLeaderChanged DropReason = C.RAFT_DROP_LEADER_CHANGED
 	// DropOther: a reason without a number of its own.
 	DropOther DropReason = C.RAFT_DROP_OTHER
 )
@@ -138,6 +146,10 @@ var dropReasons = map[DropReason]string{
 	DropTransferring:       "leadership is being transferred",
 	DropUncommittedLimit:   "too many uncommitted bytes",
 	DropTooManyReads:       "too many pending reads",
+	DropConfChangePending:  "a configuration change is not applied yet",
+	DropAlreadyJoint:       "the configuration is joint already",
+	DropNotJoint:           "the configuration is not joint",
+	DropLeaderChanged:      "the leader has changed",
 }
 
 // String says it in words.

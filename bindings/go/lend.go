@@ -99,6 +99,7 @@ func (rn *RawNode) ownNative() {
 
 // lend notes where a Ready comes from.
 func (rn *RawNode) lend(view *C.raft_ready, decoded *decodedReady) {
+	rn.events, rn.dropped = eventsOf(view), droppedOf(view)
 	rn.lent = &origin{
 		view:            view,
 		node:            rn,

@@ -32,6 +32,10 @@ import "C"
 //
 // It is for one goroutine at a time. What a Ready holds may be used by others meanwhile.
 type RawNode struct {
+	// What came with the last Ready.
+	events  []Event
+	dropped []Dropped
+
 	native *C.raft_node
 	free   runtime.Cleanup
 	loan   *loan

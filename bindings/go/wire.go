@@ -41,6 +41,8 @@ type field struct {
 	id     protowire.Number
 	number uint64
 	bytes  []byte
+	// whole is all of it, with its tag.
+	whole []byte
 }
 
 // eachField hands every field of an encoded message to visit, which skips those it does not know.
@@ -50,6 +52,7 @@ func eachField(encoded []byte, visit func(field) error) error {
 		if n < 0 {
 			return fmt.Errorf("a field that can't be read: %w", protowire.ParseError(n))
 		}
+		start := encoded
 		encoded = encoded[n:]
 		f := field{id: id}
 		switch kind {
@@ -66,6 +69,7 @@ func eachField(encoded []byte, visit func(field) error) error {
 		// Its capacity ends with it, so that an append can't reach into what follows.
 		f.bytes = f.bytes[:len(f.bytes):len(f.bytes)]
 		encoded = encoded[n:]
+		f.whole = start[:len(start)-len(encoded)]
 		if err := visit(f); err != nil {
 			return err
 		}
@@ -279,6 +283,10 @@ func (l *messageList) add(encoded []byte) error {
 			cell.vote, m.Vote = f.number, &cell.vote
 		case 14:
 			err = responses.add(f.bytes)
+		default:
+			// An extension, which goes along when the message is encoded again.
+			reflected := m.ProtoReflect()
+			reflected.SetUnknown(append(reflected.GetUnknown(), f.whole...))
 		}
 		return err
 	})

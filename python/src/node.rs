@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use raft::bytes::{raft_buffer, raft_buffer_bytes, raft_buffer_free, raft_bytes};
 use raft::conf_state::{raft_conf_state, raft_conf_state_free};
 use raft::error::raft_error;
+use raft::metrics::raft_metrics;
 use raft::node::*;
 use raft::node_status::raft_node_status;
 use raft::ready::raft_ready;
@@ -585,6 +586,79 @@ impl RawNode {
         self.with_number(raft_node_compacted, first_index)
     }
 
+    /// What the node has done since it was made, in numbers.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.native()?;
+        let mut out = MaybeUninit::<raft_metrics>::uninit();
+        // SAFETY: the field is within the place, and the call is told the size of it.
+        unsafe { (&raw mut (*out.as_mut_ptr()).size).write(size_of::<raft_metrics>()) };
+        call(|error| {
+            // SAFETY: the node is alive, and `out` is as large as it says.
+            unsafe { raft_node_metrics(node.handle.get(), out.as_mut_ptr(), error) }
+        })?;
+        // SAFETY: a call that succeeds has written its result.
+        let metrics = unsafe { out.assume_init() };
+        let counters = [
+            metrics.ticks,
+            metrics.messages_received,
+            metrics.messages_refused,
+            metrics.messages_sent,
+            metrics.campaigns_refused,
+            metrics.pre_elections_started,
+            metrics.elections_started,
+            metrics.transfer_elections_started,
+            metrics.elections_won,
+            metrics.elections_lost_outvoted,
+            metrics.elections_lost_higher_term,
+            metrics.elections_lost_leader_appeared,
+            metrics.elections_lost_timed_out,
+            metrics.votes_granted,
+            metrics.votes_refused,
+            metrics.step_downs_higher_term,
+            metrics.step_downs_check_quorum,
+            metrics.step_downs_removed,
+            metrics.role_changes,
+            metrics.leader_changes,
+            metrics.proposals_taken,
+            metrics.proposals_forwarded,
+            metrics.proposals_dropped_no_leader,
+            metrics.proposals_dropped_forwarding_disabled,
+            metrics.proposals_dropped_removed,
+            metrics.proposals_dropped_transferring,
+            metrics.proposals_dropped_uncommitted_limit,
+            metrics.proposals_dropped_leader_changed,
+            metrics.conf_changes_proposed,
+            metrics.conf_changes_refused,
+            metrics.conf_changes_applied,
+            metrics.reads_asked,
+            metrics.reads_forwarded,
+            metrics.reads_answered,
+            metrics.reads_dropped,
+            metrics.appends_sent,
+            metrics.appends_accepted,
+            metrics.appends_rejected,
+            metrics.heartbeats_sent,
+            metrics.snapshots_sent,
+            metrics.snapshots_installed,
+            metrics.snapshots_ignored,
+            metrics.snapshots_failed,
+            metrics.flow_changes,
+            metrics.entries_appended,
+            metrics.entries_committed,
+            metrics.entries_applied,
+            metrics.transfers_started,
+            metrics.transfers_timed_out,
+            metrics.transfers_aborted,
+            metrics.requests_made,
+            metrics.requests_repeated,
+            metrics.reports_sent,
+            metrics.reports_received,
+            metrics.repeats_discarded,
+            metrics.events_lost,
+        ];
+        parts::METRICS.make(py, PyTuple::new(py, counters)?)
+    }
+
     /// What the node says about itself.
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let node = self.native()?;
@@ -611,6 +685,7 @@ impl RawNode {
                 status.first_index,
                 status.last_index,
                 status.persisted,
+                status.removed_as_of,
             ),
         )
     }

@@ -5,11 +5,13 @@
 //! for. What the library lent is still needed for one thing, to save it, and only as long as it
 //! is the node's last one: [`Ready::pin`] sees to that.
 
+use std::ffi::CStr;
 use std::sync::Weak;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
+use raft::event::{raft_event, raft_event_kind_name, raft_event_reason_name};
 use raft::ready::raft_ready;
 
 use crate::call::Failure;
@@ -36,6 +38,8 @@ pub struct Ready {
     read_states: Vec<(u64, Part)>,
     reads: Vec<(u64, u64, u64, u64)>,
     snapshot_requests: Vec<(u64, u64, u64)>,
+    dropped: Vec<(i32, i32, u64, Part)>,
+    events: Vec<raft_event>,
 }
 
 /// A list, and its Python objects once somebody has asked for them.
@@ -105,6 +109,11 @@ impl Ready {
                     .iter()
                     .map(|request| (request.id, request.to, request.min_index))
                     .collect(),
+                dropped: list(ready.dropped, ready.dropped_len)
+                    .iter()
+                    .map(|it| Ok((it.kind, it.reason, it.index, Part::of(it.data, whole)?)))
+                    .collect::<Result<_, Failure>>()?,
+                events: list(ready.events, ready.events_len).to_vec(),
             })
         }
     }
@@ -205,6 +214,45 @@ impl Ready {
         let requests = self.snapshot_requests.iter();
         let requests = requests.map(|request| parts::SNAPSHOT_REQUEST.make(py, *request));
         PyTuple::new(py, requests.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// What the host was told was taken and will not happen.
+    #[getter]
+    fn dropped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let dropped = self.dropped.iter().map(|(kind, reason, index, data)| {
+            let kind = parts::DROP_KIND.member(py, *kind)?;
+            let reason = parts::DROP_REASON.member(py, *reason)?;
+            parts::DROPPED.make(py, (kind, reason, *index, data.bytes(py, &self.encoded)))
+        });
+        PyTuple::new(py, dropped.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// What has happened since the last Ready.
+    #[getter]
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let events = self.events.iter().map(|it| {
+            // SAFETY: these take any number, and what they return is static.
+            let (reason, kind) = unsafe {
+                (
+                    CStr::from_ptr(raft_event_reason_name(it.r#type, it.reason)),
+                    CStr::from_ptr(raft_event_kind_name(it.r#type, it.kind)),
+                )
+            };
+            parts::EVENT.make(
+                py,
+                (
+                    parts::EVENT_TYPE.member(py, it.r#type)?,
+                    reason.to_string_lossy(),
+                    kind.to_string_lossy(),
+                    it.node,
+                    it.term,
+                    it.index,
+                    it.from,
+                    it.to,
+                ),
+            )
+        });
+        PyTuple::new(py, events.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// The whole as protobuf, libraft.Ready.

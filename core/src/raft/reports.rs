@@ -364,11 +364,9 @@ impl Raft {
                     core.drop_of_host(kind, reason, entry.data);
                 }
             }
-            Body::ReadDropped { reason, context } => {
-                if core.settle_forwarded_read(&context) {
-                    core.notes.metrics.reports_received += 1;
-                    core.drop_of_host(DropKind::Read, reason, context);
-                }
+            Body::ReadDropped { reason, context } if core.settle_forwarded_read(&context) => {
+                core.notes.metrics.reports_received += 1;
+                core.drop_of_host(DropKind::Read, reason, context);
             }
             Body::Removed { as_of } => {
                 // If it is a member as of what it has applied, then it has been added since.

@@ -14,6 +14,9 @@ from typing import Final, Self, final
 from typing_extensions import Buffer, disjoint_base
 
 from ._types import (
+    DroppedRequest,
+    Event,
+    Metrics,
     ConfChange,
     ConfChangeSingle,
     ConfChangeType,
@@ -190,6 +193,12 @@ class Ready:
     @property
     def snapshot_requests(self) -> tuple[SnapshotRequest, ...]:
         """Snapshots that the core needs. Empty for a node that reads from its own storage."""
+    @property
+    def dropped(self) -> tuple[DroppedRequest, ...]:
+        """What the host was told was taken and will not happen; see Config.peer_reports."""
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What has happened since the last Ready, for hosts that count or log. Alone they make no Ready."""
     @property
     def encoded(self) -> bytes:
         """The whole as protobuf, libraft.Ready."""
@@ -491,6 +500,8 @@ class RawNode:
 
         A node on a Storage finds that out by itself.
         """
+    def metrics(self) -> Metrics:
+        """What the node has done since it was made, in numbers."""
     def status(self) -> Status:
         """What the node says about itself."""
     def progress(self) -> tuple[Progress, ...]:

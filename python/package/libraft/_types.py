@@ -115,6 +115,14 @@ class DropReason(IntEnum):
     TRANSFERRING = 4
     UNCOMMITTED_LIMIT = 5
     TOO_MANY_READS = 6
+    CONF_CHANGE_PENDING = 7
+    """Another configuration change is in the log and not applied."""
+    ALREADY_JOINT = 8
+    """The configuration is joint, and must be left first."""
+    NOT_JOINT = 9
+    """There is no joint configuration to leave."""
+    LEADER_CHANGED = 10
+    """The leadership that it was sent to has ended."""
     OTHER = 100
 
 
@@ -193,6 +201,180 @@ class SnapshotRequest(NamedTuple):
     min_index: int = 0
 
 
+class EventType(IntEnum):
+    """What has happened. libraft.h says what the fields of an Event mean for each."""
+
+    ROLE_CHANGED = 1
+    LEADER_CHANGED = 2
+    CAMPAIGN_STARTED = 3
+    CAMPAIGN_REFUSED = 4
+    ELECTION_WON = 5
+    ELECTION_LOST = 6
+    STEPPED_DOWN = 7
+    FLOW_CHANGED = 8
+    TRANSFER_STARTED = 9
+    TRANSFER_ENDED = 10
+    DROPPED = 11
+    MESSAGE_REFUSED = 12
+    SNAPSHOT_INSTALLED = 13
+    SNAPSHOT_IGNORED = 14
+    REMOVED = 15
+
+
+class DropKind(IntEnum):
+    """What was dropped."""
+
+    PROPOSAL = 1
+    CONF_CHANGE = 2
+    READ = 3
+
+
+class DroppedRequest(NamedTuple):
+    """Something that the host was told was taken, and that will not happen."""
+
+    kind: DropKind
+    reason: DropReason
+    index: int
+    """With DropReason.CONF_CHANGE_PENDING, the other change is at this index or below it."""
+    data: bytes
+    """The command, the encoded configuration change, or the read's context."""
+
+
+class Event(NamedTuple):
+    """Something that a host may want to know and need not act on."""
+
+    type: EventType
+    reason: str
+    """Why, by its name in libraft.h, such as "RAFT_LOSS_OUTVOTED"; empty if there is none."""
+    kind: str
+    """What it is about, by its name in libraft.h, such as "RAFT_CAMPAIGN_ELECTION"; or empty."""
+    node: int
+    """Another node."""
+    term: int
+    index: int
+    from_: int
+    """What was before, or how many are in favour."""
+    to: int
+    """What is now, or how many are against."""
+
+
+class Metrics(NamedTuple):
+    """Counters of a node since it was made. They never decrease."""
+
+    ticks: int
+    """Ticks, quiesced ones included."""
+    messages_received: int
+    """Messages taken from peers, and from storage workers."""
+    messages_refused: int
+    """Messages refused: malformed, impossible, of an unknown peer."""
+    messages_sent: int
+    """Messages to peers; not those to the node itself or to storage workers."""
+    campaigns_refused: int
+    """Campaigns that were due and not allowed."""
+    pre_elections_started: int
+    """Pre-elections started."""
+    elections_started: int
+    """Elections started, transfers excepted."""
+    transfer_elections_started: int
+    """Elections started because a leader hands over."""
+    elections_won: int
+    """Elections won."""
+    elections_lost_outvoted: int
+    """Elections and pre-elections lost: refused by too many."""
+    elections_lost_higher_term: int
+    """Elections and pre-elections lost: a message of a higher term came."""
+    elections_lost_leader_appeared: int
+    """Elections and pre-elections lost: somebody else leads."""
+    elections_lost_timed_out: int
+    """Elections and pre-elections lost: too few answers, or called anew."""
+    votes_granted: int
+    """Votes granted to others; pre-votes are not counted."""
+    votes_refused: int
+    """Votes refused to others; pre-votes are not counted."""
+    step_downs_higher_term: int
+    """Leaderships ended by a higher term."""
+    step_downs_check_quorum: int
+    """Leaderships ended for want of a quorum."""
+    step_downs_removed: int
+    """Leaderships ended by a removal."""
+    role_changes: int
+    """Changes of role."""
+    leader_changes: int
+    """Changes of the known leader, to none and back included."""
+    proposals_taken: int
+    """Commands and configuration changes that this leader has appended to its log."""
+    proposals_forwarded: int
+    """Those that this node has passed on to a leader."""
+    proposals_dropped_no_leader: int
+    """Those dropped: no leader known."""
+    proposals_dropped_forwarding_disabled: int
+    """Those dropped: a follower that may not forward."""
+    proposals_dropped_removed: int
+    """Those dropped: a leader that is no member."""
+    proposals_dropped_transferring: int
+    """Those dropped: leadership is being transferred."""
+    proposals_dropped_uncommitted_limit: int
+    """Those dropped: too many uncommitted bytes."""
+    proposals_dropped_leader_changed: int
+    """Those dropped: sent to a leadership that has ended."""
+    conf_changes_proposed: int
+    """Configuration changes that this leader has appended to its log."""
+    conf_changes_refused: int
+    """Configuration changes that this leader has turned into empty entries."""
+    conf_changes_applied: int
+    """Configuration changes applied."""
+    reads_asked: int
+    """Reads asked for, by this node's host or, on a leader, by others."""
+    reads_forwarded: int
+    """Reads that this node has passed on to a leader."""
+    reads_answered: int
+    """Reads answered: read states for the host and answers to others."""
+    reads_dropped: int
+    """Reads dropped, whatever the reason."""
+    appends_sent: int
+    """Appends sent."""
+    appends_accepted: int
+    """Acknowledgements of other members that came to this leader."""
+    appends_rejected: int
+    """Refusals of other members that came to this leader."""
+    heartbeats_sent: int
+    """Heartbeats sent."""
+    snapshots_sent: int
+    """Snapshots sent."""
+    snapshots_installed: int
+    """Snapshots taken in place of the log."""
+    snapshots_ignored: int
+    """Snapshots that were of no use."""
+    snapshots_failed: int
+    """Snapshots that did not arrive, as the host reported."""
+    flow_changes: int
+    """Changes of how a member is sent to."""
+    entries_appended: int
+    """Entries appended to this node's log, as a leader or as a follower."""
+    entries_committed: int
+    """How far the commit index has moved since the node was made."""
+    entries_applied: int
+    """How far the host has applied since the node was made."""
+    transfers_started: int
+    """Leadership transfers started."""
+    transfers_timed_out: int
+    """Those that have timed out."""
+    transfers_aborted: int
+    """Those given up for another reason than a step-down."""
+    requests_made: int
+    """Requests for entries and snapshots made to the host."""
+    requests_repeated: int
+    """Those made again because no answer came."""
+    reports_sent: int
+    """Reports sent to peers of what was dropped, and of their removal."""
+    reports_received: int
+    """Such reports taken from peers."""
+    repeats_discarded: int
+    """Forwarded proposals discarded because they had come before."""
+    events_lost: int
+    """Events lost because the host took no Ready for too long."""
+
+
 class Status(NamedTuple):
     """A node's state at one moment. Ids are 0 where there is nobody."""
 
@@ -207,6 +389,8 @@ class Status(NamedTuple):
     first_index: int
     last_index: int
     persisted: int
+    removed_as_of: int = 0
+    """Not 0 if it is no member any more, as far as it knows: it was none when this was applied."""
 
 
 class Progress(NamedTuple):
@@ -290,6 +474,8 @@ class Config:
     """Take configuration changes without checking them against the current configuration."""
     step_down_on_removal: bool = False
     """A leader that is removed or made a learner steps down when that is applied."""
+    peer_reports: bool = False
+    """Tell peers, and be told by them, of what is dropped of that which was passed on (Ready.dropped)."""
     show_requests: bool = False
     """Leave requests for entries and snapshots to the host, also on a storage of libraft."""
     applied: int | None = None
