@@ -603,4 +603,48 @@ TEST(Garbage, MessagesThatNeverTravelAreRefused) {
     EXPECT_EQ(cluster[1].node.try_step(stranger).code(), Code::unknown_peer);
 }
 
+TEST(Cluster, TellsWhatHasHappenedAndWhatWillNot) {
+    Cluster cluster(1);
+    Host& host = cluster[1];
+    host.node.campaign();
+    bool won = false;
+    const auto work = [&host](const std::function<void(const Ready&)>& look) {
+        while (host.node.has_ready()) {
+            const Ready ready = host.node.ready();
+            look(ready);
+            host.storage.save(ready);
+            host.node.advance();
+        }
+    };
+    work([&won](const Ready& ready) {
+        for (const Event event : ready.events()) {
+            if (event.type != EventType::election_won) continue;
+            won = true;
+            EXPECT_STREQ(event.name(), "RAFT_EVENT_ELECTION_WON");
+            EXPECT_STREQ(event.reason_name(), "");
+            EXPECT_EQ(event.from, 1U);
+        }
+    });
+    EXPECT_TRUE(won);
+    EXPECT_EQ(host.node.metrics().elections_won, 1U);
+    EXPECT_EQ(host.node.status().removed_as_of, 0U);
+
+    // Two changes at once are one too many.
+    host.node.propose_conf_change(ConfChangeType::add_learner_node, 8, "first");
+    host.node.propose_conf_change(ConfChangeType::add_learner_node, 9, "second");
+    std::vector<std::string> refused;
+    work([&refused](const Ready& ready) {
+        for (const Dropped dropped : ready.dropped()) {
+            EXPECT_EQ(dropped.kind, DropKind::conf_change);
+            EXPECT_EQ(dropped.reason, DropReason::conf_change_pending);
+            EXPECT_STREQ(dropped.reason_name(), "RAFT_DROP_CONF_CHANGE_PENDING");
+            EXPECT_GT(dropped.index, 0U);
+            refused.emplace_back(std::string_view(dropped.data));
+        }
+    });
+    ASSERT_EQ(refused.size(), 1U);
+    EXPECT_NE(refused[0].find("second"), std::string::npos);
+    EXPECT_EQ(host.node.metrics().conf_changes_refused, 1U);
+}
+
 }  // namespace

@@ -14,17 +14,17 @@ from typing import Final, Self, final
 from typing_extensions import Buffer, disjoint_base
 
 from ._types import (
-    DroppedRequest,
-    Event,
-    Metrics,
     ConfChange,
     ConfChangeSingle,
     ConfChangeType,
     Config,
     ConfState,
+    DroppedRequest,
     EntryType,
+    Event,
     HardState,
     MessageType,
+    Metrics,
     Progress,
     ReadFailure,
     ReadRequest,

@@ -55,6 +55,9 @@ class MessageType(IntEnum):
     STORAGE_APPLY = 21
     STORAGE_APPLY_RESP = 22
     FORGET_LEADER = 23
+    PROPOSAL_DROPPED = 100
+    READ_DROPPED = 101
+    REMOVED = 102
 
 
 class ConfChangeType(IntEnum):
@@ -234,7 +237,7 @@ class DroppedRequest(NamedTuple):
 
     kind: DropKind
     reason: DropReason
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
     """With DropReason.CONF_CHANGE_PENDING, the other change is at this index or below it."""
     data: bytes
     """The command, the encoded configuration change, or the read's context."""
@@ -251,7 +254,7 @@ class Event(NamedTuple):
     node: int
     """Another node."""
     term: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
     from_: int
     """What was before, or how many are in favour."""
     to: int
