@@ -1,7 +1,5 @@
 //! Events, reports of what was dropped, and counters.
 
-use std::ptr::null_mut;
-
 use libraft_core::*;
 
 use super::*;
