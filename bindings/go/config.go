@@ -127,6 +127,10 @@ type Config struct {
 	AppliedConfState *pb.ConfState
 }
 
+// eagerByDefault is set where the package stands in for go.etcd.io/raft, by the command in standin:
+// a program that does not know of EagerAppends gets message for message what it would get there.
+var eagerByDefault = false
+
 // native makes the library's form of the settings, which the caller frees. The library checks
 // them when it makes the node; here is only what it can't be told.
 func (c *Config) native() (*C.raft_config, error) {
@@ -201,7 +205,7 @@ func (c *Config) native() (*C.raft_config, error) {
 		native, C.bool(c.DisableConfChangeValidation), &failure))
 	set(C.raft_config_set_step_down_on_removal(native, C.bool(c.StepDownOnRemoval), &failure))
 	set(C.raft_config_set_peer_reports(native, C.bool(c.PeerReports), &failure))
-	set(C.raft_config_set_coalesce_appends(native, C.bool(!c.EagerAppends), &failure))
+	set(C.raft_config_set_coalesce_appends(native, C.bool(!c.EagerAppends && !eagerByDefault), &failure))
 	if c.Seed != 0 {
 		set(C.raft_config_set_seed(native, C.uint64_t(c.Seed), &failure))
 	}

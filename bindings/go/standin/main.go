@@ -8,6 +8,9 @@
 // The directory has all that it needs, the library and its header included, and may be moved. It
 // does not follow later changes of the library: run the command again, and what it made before is
 // replaced. It writes nowhere else.
+//
+// Its nodes make one append for each proposal, as those of go.etcd.io/raft do; with -coalesce, one
+// for each follower and batch of proposals, which is faster (see Config.EagerAppends).
 package main
 
 import (
@@ -31,13 +34,16 @@ const (
 	marker = "LIBRAFT-STANDIN"
 )
 
-const linkFile = `// How the library gets into the program. Made by libraft.dev/go/raft/standin.
+const linkFile = `// How the library gets into the program, and how nodes append. Made by
+// libraft.dev/go/raft/standin.
 
 package raft
 
 // #cgo CFLAGS: -I${SRCDIR} -DLIBRAFT_STANDIN=0x%s
 // #cgo LDFLAGS: ${SRCDIR}/libraft.a -lpthread -ldl -lm
 import "C"
+
+func init() { eagerByDefault = %t }
 `
 
 const markerText = `This directory stands in for the module go.etcd.io/raft/v3. It was made by the command
@@ -49,8 +55,10 @@ func main() {
 	output := flag.String("o", "", "the directory to make; one that this command made before is replaced")
 	library := flag.String("lib", "", "libraft.a; by default the one that make lib builds")
 	header := flag.String("header", "", "libraft.h; by default the one in the repository of the package")
+	coalesce := flag.Bool("coalesce", false, "make one append for a batch of proposals")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: standin -o DIR [-lib libraft.a] [-header libraft.h]\n")
+		fmt.Fprintln(flag.CommandLine.Output(),
+			"usage: standin -o DIR [-coalesce] [-lib libraft.a] [-header libraft.h]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -58,13 +66,13 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := assemble(*output, *library, *header); err != nil {
+	if err := assemble(*output, *library, *header, *coalesce); err != nil {
 		fmt.Fprintf(os.Stderr, "standin: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func assemble(output, library, header string) error {
+func assemble(output, library, header string, coalesce bool) error {
 	binding, err := module(ours)
 	if err != nil {
 		return err
@@ -125,7 +133,7 @@ func assemble(output, library, header string) error {
 	for name, content := range map[string][]byte{
 		"libraft.a": archive,
 		"libraft.h": text,
-		"link.go":   fmt.Appendf(nil, linkFile, hex.EncodeToString(digest[:7])),
+		"link.go":   fmt.Appendf(nil, linkFile, hex.EncodeToString(digest[:7]), !coalesce),
 		marker:      fmt.Appendf(nil, markerText, theirs, upstream.Version),
 	} {
 		if err := os.WriteFile(filepath.Join(made, name), content, 0o644); err != nil {
