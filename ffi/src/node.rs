@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, TryLockError};
 
 use bytes::Bytes;
 use libraft_core::{
-    ConfChange, ConfChangeSingle, ConfChangeV2, Index, Node, ReadFailure, ReadRequest, Ready,
-    SnapshotRequest, SnapshotStatus, codec,
+    ConfChange, ConfChangeSingle, ConfChangeV2, Entry, Index, Node, ReadFailure, ReadRequest,
+    Ready, SnapshotRequest, SnapshotStatus, codec,
 };
 use libraft_storage::Storage;
 
@@ -316,9 +316,13 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
-        let data = unsafe { copied(data, len, "data") }?;
+        let data = unsafe { copied_if_any(data, len, "data") }?;
         let kind = Change::kind(entry_type)?;
-        node.with(|inner| Ok(inner.node.propose_encoded_conf_change(kind, data)?))
+        let entry = Entry {
+            kind,
+            ..proposal(data)
+        };
+        node.with(|inner| Ok(inner.node.propose_entries(vec![entry])?))
     }
 }
 

@@ -75,12 +75,15 @@ func sameConfig(a, b *tracker.Config) bool {
 // sameProgress compares everything but the sizes of the appends in flight one by one, which our
 // library does not tell.
 func sameProgress(a, b *tracker.Progress) bool {
-	return a.Match == b.Match && a.Next == b.Next && a.State == b.State &&
-		a.PendingSnapshot == b.PendingSnapshot && a.RecentActive == b.RecentActive &&
-		a.MsgAppFlowPaused == b.MsgAppFlowPaused && a.IsLearner == b.IsLearner &&
-		a.Inflights != nil && a.Inflights.Count() == b.Inflights.Count() &&
+	return sameButInflights(a, b) && a.Inflights != nil && a.Inflights.Count() == b.Inflights.Count() &&
 		inflightBytes(a.Inflights) == inflightBytes(b.Inflights) &&
 		a.Inflights.Full() == b.Inflights.Full()
+}
+
+func sameButInflights(a, b *tracker.Progress) bool {
+	return a.Match == b.Match && a.Next == b.Next && a.State == b.State &&
+		a.PendingSnapshot == b.PendingSnapshot && a.RecentActive == b.RecentActive &&
+		a.MsgAppFlowPaused == b.MsgAppFlowPaused && a.IsLearner == b.IsLearner
 }
 
 func describeProgress(id uint64, p *tracker.Progress) string {
@@ -193,4 +196,37 @@ func (m *member) explain(has bool) string {
 		text += " " + describe(message)
 	}
 	return text
+}
+
+// compareProgress compares what else there is to ask for. Only leaders are asked for WithProgress:
+// what others know of the members means nothing.
+func (m *member) compareProgress() {
+	basic, theirs := m.ours.BasicStatus(), m.theirs.BasicStatus()
+	if !proto.Equal(basic.HardState, theirs.HardState) || basic.Lead != theirs.Lead ||
+		uint64(basic.RaftState) != uint64(theirs.RaftState) || basic.Applied != theirs.Applied {
+		m.differ("BasicStatus", basic, theirs)
+	}
+	if theirs.RaftState != upstream.StateLeader {
+		return
+	}
+	type row struct {
+		id, kind uint64
+		progress tracker.Progress
+	}
+	var a, b []row
+	m.ours.WithProgress(func(id uint64, kind ours.ProgressType, p tracker.Progress) {
+		a = append(a, row{id, uint64(kind), p})
+	})
+	m.theirs.WithProgress(func(id uint64, kind upstream.ProgressType, p tracker.Progress) {
+		b = append(b, row{id, uint64(kind), p})
+	})
+	if len(a) != len(b) {
+		m.differ("len(WithProgress)", len(a), len(b))
+	}
+	for i := range a {
+		if a[i].id != b[i].id || a[i].kind != b[i].kind || a[i].progress.Inflights != nil ||
+			!sameButInflights(&a[i].progress, &b[i].progress) {
+			m.differ("WithProgress", a[i], b[i])
+		}
+	}
 }

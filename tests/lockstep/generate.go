@@ -133,7 +133,7 @@ func (g *generator) phase() {
 	g.order = g.pick(99, 97, 97, 90, 70, 30)
 	g.clients = g.pick(20, 50, 50, 90)
 	g.asleep = 0
-	if g.chance(20) {
+	if g.chance(35) {
 		g.asleep = g.id()
 	}
 }
@@ -204,7 +204,12 @@ func (g *generator) client() input {
 			}
 		}
 	}
-	weights := []int{40, 15, 3, 4 * g.changes, 3 * g.transfers, 6, 6, g.crashes, 1, 1, 2, g.forgeries, 1, 2}
+	forgetting := 6
+	if g.asleep != 0 {
+		// Whoever comes back is to need a snapshot.
+		forgetting = 25
+	}
+	weights := []int{40, 15, 3, 4 * g.changes, 3 * g.transfers, forgetting, forgetting, g.crashes, 1, 1, 2, g.forgeries, 1, 2}
 	total := 0
 	for _, w := range weights {
 		total += w
@@ -231,9 +236,9 @@ func (g *generator) client() input {
 	case 4:
 		return input{transfer, []uint64{id, g.anyID()}}
 	case 5:
-		return input{snapshot, []uint64{g.id(), g.size(0, 0, 0, 1, 3)}}
+		return input{snapshot, []uint64{id, g.size(0, 0, 0, 1, 3)}}
 	case 6:
-		return input{compact, []uint64{g.id(), g.size(0, 0, 0, 1, 3)}}
+		return input{compact, []uint64{id, g.size(0, 0, 0, 1, 3)}}
 	case 7:
 		return input{restart, []uint64{g.id(), g.size(0, 0, 1, uint64(g.IntN(100)))}}
 	case 8:
@@ -254,6 +259,9 @@ func (g *generator) client() input {
 func (g *generator) change() []uint64 {
 	// Type and node of a step: added, removed, updated, learner.
 	step := func() []uint64 { return []uint64{g.size(0, 0, 0, 1, 1, 2, 3, 3), g.anyID()} }
+	if g.chance(3) {
+		return []uint64{0}
+	}
 	if g.chance(30) {
 		return append([]uint64{1, 0}, step()...)
 	}

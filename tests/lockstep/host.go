@@ -7,7 +7,6 @@ package main
 import (
 	upstream "go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 	ours "libraft.dev/go/raft"
 )
 
@@ -38,6 +37,7 @@ func (m *member) take() {
 		func() { b.ours = m.ours.Ready() })
 	b.messages = m.compareReady(b.ours, b.theirs)
 	m.run.committed += len(b.theirs.CommittedEntries)
+	m.compareProgress()
 	if !m.config.asyncWrites {
 		m.batch = b
 		return
@@ -292,6 +292,6 @@ func (m *member) change(args []uint64) {
 	m.run.proposals++
 	cc := confChange(args, m.run.proposals)
 	m.both("ProposeConfChange",
-		func() error { return m.theirs.ProposeConfChange(proto.Clone(cc.(proto.Message)).(pb.ConfChangeI)) },
+		func() error { return m.theirs.ProposeConfChange(cc) },
 		func() error { return m.ours.ProposeConfChange(cc) })
 }

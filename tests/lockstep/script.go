@@ -170,13 +170,16 @@ func parseInput(line string) (input, error) {
 
 // A change of the configuration is, in numbers: 1 or 2 for V1 or V2, the transition, and a type
 // and a node for each step. In words: "v2 explicit +4 -1 l3 u2", for added, removed, learner and
-// updated.
+// updated. A lone 0, "nil", is no change at all, which is proposed by ProposeConfChange(nil).
 
 const stepSigns = "+-ul"
 
 var transitions = []string{"auto", "implicit", "explicit"}
 
 func spellChange(args []uint64) string {
+	if args[0] == 0 {
+		return "nil"
+	}
 	words := []string{"v1"}
 	if args[0] == 2 {
 		words = []string{"v2", transitions[args[1]]}
@@ -191,6 +194,9 @@ func parseChange(words []string) ([]uint64, error) {
 	wrong := fmt.Errorf("expected v1 STEP or v2 auto|implicit|explicit STEP..")
 	if len(words) == 0 {
 		return nil, wrong
+	}
+	if len(words) == 1 && words[0] == "nil" {
+		return []uint64{0}, nil
 	}
 	args := []uint64{1, 0}
 	steps := words[1:]
@@ -219,6 +225,9 @@ func parseChange(words []string) ([]uint64, error) {
 
 // confChange makes what both libraries are to propose.
 func confChange(args []uint64, number uint64) pb.ConfChangeI {
+	if args[0] == 0 {
+		return nil
+	}
 	// The numbers of the types are those of raftpb: added, removed, updated, learner.
 	if args[0] == 1 {
 		return &pb.ConfChange{
