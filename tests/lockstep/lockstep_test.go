@@ -117,7 +117,7 @@ func TestADifferenceIsFoundAndMadeShort(t *testing.T) {
 	if shortFound == nil || shortFound.what != found.what {
 		t.Fatalf("%v instead of %v", shortFound, found)
 	}
-	if len(short.inputs) > 6 {
+	if len(short.inputs) > 20 {
 		var text bytes.Buffer
 		short.print(&text)
 		t.Fatalf("%v\n%s", shortFound, &text)
