@@ -61,6 +61,8 @@ type cluster struct {
 	// restarted server may have others.
 	common  uint64
 	rolling bool
+	// Whether our nodes use what etcd's don't know.
+	extended bool
 	// Whether some reads may have been served from a lease.
 	leases bool
 
@@ -81,6 +83,8 @@ type cluster struct {
 // weather is what the network and the servers are like for a while. Chances are in thousandths.
 type weather struct {
 	lose, repeat, reorder, crash, tick int
+	// Whose append worker hardly gets to work.
+	slow uint64
 }
 
 // letter is a message under way.
@@ -165,6 +169,7 @@ func (c *cluster) begin() error {
 	c.first = 3 + uint64(c.rng.IntN(3))
 	c.bootstraps = c.rng.IntN(3) == 0
 	c.rolling = c.rng.IntN(3) == 0
+	c.extended = c.rng.IntN(2) == 0
 	c.drawCommon()
 	confState := pb.EnsureConfState(&pb.ConfState{Voters: c.firstMembers()})
 	beginning := &pb.Snapshot{}
@@ -254,7 +259,8 @@ func (c *cluster) happen() error {
 		}
 		return nil
 	case dice < 840:
-		if s := c.someServer(func(s *server) bool { return len(s.appends) > 0 }); s != nil {
+		if s := c.someServer(func(s *server) bool { return len(s.appends) > 0 }); s != nil &&
+			(s.id != c.weather.slow || c.rng.IntN(8) == 0) {
 			return c.appendWork(s)
 		}
 		return nil
@@ -284,6 +290,8 @@ func (c *cluster) happen() error {
 			_, err := c.call(s, &member.Request{Op: member.ForgetLeader})
 			return c.andWork(s, err)
 		})
+	case dice < 987:
+		return c.extend()
 	case dice < 988:
 		return c.onSome(func(s *server) error {
 			peer := c.servers[c.rng.IntN(len(c.servers))].id
@@ -291,6 +299,9 @@ func (c *cluster) happen() error {
 			return c.andWork(s, err)
 		})
 	case dice < 990:
+		if slow := c.server(c.weather.slow); slow != nil && slow.up && len(slow.appends) > 0 && c.rng.IntN(2) == 0 {
+			return c.crash(slow)
+		}
 		return c.crashOrRestart()
 	case dice < 996:
 		return c.restartAll(2)
@@ -304,7 +315,8 @@ func (c *cluster) goOn() error {
 	if len(c.network) > 0 && c.rng.IntN(4) != 0 {
 		return c.deliver()
 	}
-	if s := c.someServer(func(s *server) bool { return len(s.appends) > 0 }); s != nil {
+	works := func(s *server) bool { return len(s.appends) > 0 && s.id != c.weather.slow }
+	if s := c.someServer(works); s != nil {
 		return c.appendWork(s)
 	}
 	if len(c.network) > 0 {
@@ -320,7 +332,7 @@ func (c *cluster) changeWeather() {
 	c.weather = weather{tick: 25}
 	clear(c.cut)
 	for range 2 {
-		switch c.rng.IntN(7) {
+		switch c.rng.IntN(9) {
 		case 0:
 			c.weather.lose = 100
 		case 1:
@@ -330,6 +342,10 @@ func (c *cluster) changeWeather() {
 		case 3:
 			c.weather.crash = 6
 		case 4:
+			if leader := c.leader(); leader != nil {
+				c.weather.slow = leader.id
+			}
+		case 5:
 			// Some are cut off from the others, perhaps in one direction only.
 			oneWay := c.rng.IntN(4) == 0
 			side := c.rng.Uint64()
@@ -459,6 +475,9 @@ func (c *cluster) deliver() error {
 				return err
 			}
 		}
+	}
+	if l.kind > pb.MsgForgetLeader && !to.wasOurs {
+		return fmt.Errorf("%d, which was never one of ours, is sent a %v by %d", l.to, l.kind, l.from)
 	}
 	if _, err := c.call(to, &member.Request{Op: member.Step, X: l.encoded}); err != nil {
 		return fmt.Errorf("%v from %d: %w", l.kind, l.from, err)

@@ -16,7 +16,7 @@ type coverage struct {
 
 	leaders, asyncLeaders, changesBy map[implementation]int
 	restarts, snapshots, transfers   map[[2]implementation]int
-	changes, reads                   map[string]int
+	changes, reads, extensions       map[string]int
 	options                          map[uint64]int
 	implOf                           map[uint64]implementation
 	ofHistory                        *history
@@ -28,7 +28,7 @@ func newCoverage() *coverage {
 		leaders: map[implementation]int{}, asyncLeaders: map[implementation]int{},
 		changesBy: map[implementation]int{}, restarts: map[[2]implementation]int{},
 		snapshots: map[[2]implementation]int{}, transfers: map[[2]implementation]int{},
-		changes: map[string]int{}, reads: map[string]int{}, options: map[uint64]int{},
+		changes: map[string]int{}, reads: map[string]int{}, extensions: map[string]int{}, options: map[uint64]int{},
 	}
 }
 
@@ -82,6 +82,21 @@ func (v *coverage) missing(mix []implementation) (list []string) {
 	} {
 		need(v.changes[change], "%s", change)
 	}
+	for _, a := range mix {
+		if a.isOurs() {
+			need(v.extensions[fmt.Sprintf("a snapshot that %v has asked for", a)], "a snapshot that %v has asked for", a)
+			continue
+		}
+		for _, field := range ourFields {
+			need(v.extensions[fmt.Sprintf("%s to %v", field, a)], "%s to %v", field, a)
+		}
+	}
+	for kind := 100; kind <= 102; kind++ {
+		need(v.extensions[fmt.Sprintf("message type %d to %v", kind, implRust)], "message type %d", kind)
+	}
+	for _, extension := range []string{"a report of a dropped proposal", "an application ahead of its log"} {
+		need(v.extensions[extension], "%s", extension)
+	}
 	return list
 }
 
@@ -103,6 +118,7 @@ func (v *coverage) String() string {
 	line("transfers", paired(v.transfers))
 	line("restarts", paired(v.restarts))
 	line("reads", v.reads)
+	line("extensions", v.extensions)
 	return b.String()
 }
 

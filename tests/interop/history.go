@@ -23,8 +23,8 @@ type history struct {
 	state   []uint64
 	// The configuration as of each index at which it changed.
 	confStates map[uint64]*pb.ConfState
-	// The data that have been proposed.
-	proposed map[string]bool
+	// The data that have been proposed, and those that the proposer was told were dropped.
+	proposed, dropped map[string]bool
 	// When there were two nodes that took themselves for the leader, in steps.
 	rivalry int
 }
@@ -37,6 +37,7 @@ func newHistory(first *pb.ConfState, firstIndex uint64) *history {
 		state:      make([]uint64, firstIndex+1),
 		confStates: map[uint64]*pb.ConfState{firstIndex: first},
 		proposed:   map[string]bool{},
+		dropped:    map[string]bool{},
 	}
 	return h
 }
@@ -82,10 +83,24 @@ func (h *history) applies(e *pb.Entry) error {
 	if e.GetType() == pb.EntryNormal && len(e.GetData()) > 0 && !h.proposed[string(e.GetData())] {
 		return fmt.Errorf("%v was never proposed", e)
 	}
+	if e.GetType() == pb.EntryNormal && h.dropped[string(e.GetData())] {
+		return fmt.Errorf("%v is applied, and was reported as dropped", e)
+	}
 	h.applied = append(h.applied, e)
 	digest := fnv.New64a()
 	fmt.Fprint(digest, h.state[index-1], e.GetTerm(), e.GetIndex(), int32(e.GetType()), e.GetData())
 	h.state = append(h.state, digest.Sum64())
+	return nil
+}
+
+// drops: what was reported as dropped is never applied.
+func (h *history) drops(data string) error {
+	for _, e := range h.applied {
+		if e.GetType() == pb.EntryNormal && string(e.GetData()) == data {
+			return fmt.Errorf("%q is reported as dropped, and was applied", data)
+		}
+	}
+	h.dropped[data] = true
 	return nil
 }
 

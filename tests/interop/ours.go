@@ -37,7 +37,8 @@ func (m *ours) Call(r *member.Request) (response *member.Response) {
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, raft.ErrProposalDropped), errors.Is(err, &raft.Error{Code: raft.CodeReadDropped}):
+	case errors.Is(err, raft.ErrProposalDropped), errors.Is(err, &raft.Error{Code: raft.CodeSnapDropped}),
+		errors.Is(err, &raft.Error{Code: raft.CodeReadDropped}):
 		response.Code = member.Dropped
 	case errors.Is(err, raft.ErrStepPeerNotFound):
 		response.Code = member.Refused
@@ -137,6 +138,19 @@ func (m *ours) call(r *member.Request, response *member.Response) (err error) {
 		if r.B != 0 {
 			return n.storage.Compact(r.B)
 		}
+	case member.RequestSnapshot:
+		return n.RequestSnapshot()
+	case member.SetPriority:
+		return n.SetPriority(int64(r.A))
+	case member.GroupCommit:
+		var groups []raft.CommitGroup
+		for _, id := range r.Numbers {
+			groups = append(groups, raft.CommitGroup{ID: id, Group: 1 + id%2})
+		}
+		if err := n.AssignCommitGroups(groups); err != nil {
+			return err
+		}
+		return n.EnableGroupCommit(true)
 	default:
 		return fmt.Errorf("no such call: %d", r.Op)
 	}
@@ -198,6 +212,9 @@ func startOurs(r *member.Request) (*oursNode, error) {
 		StepDownOnRemoval:         flags&member.StepDownOnRemoval != 0,
 		EagerAppends:              flags&member.EagerAppends != 0,
 		Seed:                      r.Numbers[member.Seed],
+
+		Priority:                   int64(r.Numbers[member.Priority]),
+		MaxApplyUnpersistedEntries: r.Numbers[member.MaxApplyUnpersisted],
 	}
 	if flags&member.SmallCache != 0 {
 		config.MaxCachedBytes = 1

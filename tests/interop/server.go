@@ -36,6 +36,14 @@ type server struct {
 	// Reads that wait to be served: those of this life, and those whose index is known.
 	asked map[string]read
 	known []answeredRead
+	// Up to where the application had applied the log when the server came back, if the node does
+	// not know: it hands that out again. 0 if it does know.
+	kept uint64
+	// Up to where the log was applied when the node asked for a snapshot in place of that; 0 if it
+	// has not.
+	requested uint64
+	// Whether it has ever been one of ours, whom others may take it for.
+	wasOurs bool
 	// What the server has come back as, to tell what a restart was.
 	last    implementation
 	started bool
@@ -97,16 +105,22 @@ func (c *cluster) start(s *server, impl implementation) error {
 	s.impl = impl
 	s.settings = c.settings(s)
 	applied := s.disk.snapshot.GetMetadata().GetIndex()
-	// The application may have kept what it had applied; with etcd's library it must not be ahead
-	// of the stored commit index.
+	state := applied
+	// The application may have kept what it had applied. With etcd's library it must not be ahead of
+	// the stored commit index; with ours, it may be ahead of the log even.
 	if c.rng.IntN(2) == 0 && s.applied > applied {
-		if kept := min(s.applied, s.disk.hardState.GetCommit()); impl.isOurs() {
-			applied = s.applied
-		} else if kept > applied {
-			applied = kept
+		if impl.isOurs() {
+			applied, state = min(s.applied, s.disk.lastIndex()), s.applied
+		} else if kept := min(s.applied, s.disk.hardState.GetCommit()); kept > applied {
+			applied, state = kept, kept
 		}
 	}
-	s.applied = applied
+	s.applied, s.kept, s.requested = state, 0, 0
+	if state > applied {
+		s.kept = state
+		c.seen.extensions["an application ahead of its log"]++
+	}
+	s.wasOurs = s.wasOurs || impl.isOurs()
 	s.appends, s.applies, s.mustAdvance, s.offered = nil, nil, false, 0
 	s.asked, s.known = map[string]read{}, nil
 	request, err := s.disk.start(s.id, s.settings, applied, c.confStateAt(s, applied))
@@ -163,6 +177,12 @@ func (c *cluster) work(s *server) error {
 	rd, err := c.call(s, &member.Request{Op: member.Ready})
 	if err != nil {
 		return err
+	}
+	for _, data := range rd.DroppedProposals {
+		c.seen.extensions["a report of a dropped proposal"]++
+		if err := c.history.drops(string(data)); err != nil {
+			return fmt.Errorf("server %d: %w", s.id, err)
+		}
 	}
 	for i, index := range rd.ReadIndexes {
 		if err := c.answered(s, index, string(rd.ReadNames[i])); err != nil {
@@ -252,11 +272,15 @@ func (c *cluster) save(s *server, hardState *pb.HardState, entries []record, sna
 	if err := snapshot.Metadata.ConfState.Equivalent(c.history.confState(index)); err != nil {
 		return fmt.Errorf("server %d gets another configuration as of %d: %w", s.id, index, err)
 	}
-	if index <= s.applied {
+	if asked := index == s.applied && s.requested != 0; index <= s.applied && !asked && index > s.kept {
 		return fmt.Errorf("server %d gets a snapshot of %d and has applied %d", s.id, index, s.applied)
 	}
+	if s.requested != 0 && index >= s.requested {
+		c.seen.extensions[fmt.Sprintf("a snapshot that %v has asked for", s.impl)]++
+	}
+	s.requested = 0
 	c.note("%d has a snapshot of %d", s.id, index)
-	s.applied = index
+	s.applied = max(s.applied, index)
 	if s.offered == index {
 		c.seen.snapshots[[2]implementation{s.offeredFrom, s.impl}]++
 	}
@@ -272,7 +296,7 @@ func (c *cluster) snapshotData(index uint64) []byte {
 func (c *cluster) apply(s *server, entry *pb.Entry) error {
 	index := entry.GetIndex()
 	if index <= s.applied {
-		if s.offered < index && !c.bootstraps {
+		if s.offered < index && !c.bootstraps && index > s.kept {
 			return fmt.Errorf("server %d is given %d again", s.id, index)
 		}
 		return nil
@@ -397,6 +421,7 @@ func (c *cluster) post(s *server, encoded []byte) error {
 	case s.id:
 		_, err = c.call(s, &member.Request{Op: member.Step, X: encoded})
 	default:
+		c.seeExtensions(s, message)
 		c.network = append(c.network, &letter{
 			from: message.GetFrom(), to: message.GetTo(), kind: message.GetType(), encoded: encoded,
 			impl: s.impl, snapshot: message.GetSnapshot().GetMetadata().GetIndex(),
@@ -409,7 +434,7 @@ func (c *cluster) post(s *server, encoded []byte) error {
 func (c *cluster) compact(s *server) error {
 	// With etcd's library, the stored commit index has to reach as far as the snapshot; and this
 	// server may come back with it.
-	index := min(s.applied, s.status.Applied, s.disk.hardState.GetCommit())
+	index := min(s.applied, s.status.Applied, s.disk.hardState.GetCommit(), s.disk.lastIndex())
 	if index <= s.disk.snapshot.GetMetadata().GetIndex() || index <= s.disk.compacted.index {
 		return nil
 	}
@@ -500,6 +525,13 @@ func (c *cluster) settings(s *server) []uint64 {
 	}
 	numbers[member.Seed] = c.rng.Uint64() | 1
 	flags := c.common
+	if c.extended {
+		if c.rng.IntN(2) == 0 {
+			flags |= member.PeerReports
+		}
+		numbers[member.Priority] = pick(0, 0, 1, 2, math.MaxUint64)
+		numbers[member.MaxApplyUnpersisted] = pick(0, 1, 100)
+	}
 	for _, option := range []struct {
 		flag uint64
 		of   int

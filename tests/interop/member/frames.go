@@ -91,6 +91,7 @@ func (r *Response) Encode() []byte {
 	e.numberList(r.ReadIndexes)
 	e.list(r.ReadNames)
 	e.numbers(bit(r.MustSync))
+	e.list(r.DroppedProposals)
 	e.bytes(r.Data)
 	return e.b
 }
@@ -109,6 +110,7 @@ func DecodeResponse(b []byte) (*Response, error) {
 	r.Entries, r.Committed, r.Messages = d.list(), d.list(), d.list()
 	r.ReadIndexes, r.ReadNames = d.numberList(), d.list()
 	r.MustSync = d.number() != 0
+	r.DroppedProposals = d.list()
 	r.Data = d.bytes()
 	return r, d.end()
 }

@@ -53,6 +53,12 @@ const (
 	Compact
 	// Decode X, which is of the kind A, and encode it again into Response.Data. No node.
 	Recode
+	// What follows, only our nodes can do. Ask the leader for a snapshot.
+	RequestSnapshot
+	// A is the priority from now on.
+	SetPriority
+	// Commit only what two groups have. The odd and the even ones of Numbers are the groups.
+	GroupCommit
 )
 
 // Kinds of Recode.
@@ -84,6 +90,9 @@ const (
 	// Index and term of the last entry that was dropped from the log.
 	CompactedIndex
 	CompactedTerm
+	// Settings that only our nodes have; the priority is a signed number.
+	Priority
+	MaxApplyUnpersisted
 	Settings
 )
 
@@ -98,6 +107,7 @@ const (
 	// Settings that only our nodes have.
 	EagerAppends
 	SmallCache
+	PeerReports
 )
 
 // Code says how a call ended.
@@ -140,6 +150,8 @@ type Response struct {
 	ReadIndexes                  []uint64
 	ReadNames                    [][]byte
 	MustSync                     bool
+	// The data of proposals that will never be applied, as far as a node of ours says so.
+	DroppedProposals [][]byte
 
 	Data []byte
 }

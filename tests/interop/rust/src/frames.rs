@@ -43,6 +43,7 @@ pub struct Response {
     pub read_indexes: Vec<u64>,
     pub read_names: Vec<Vec<u8>>,
     pub must_sync: bool,
+    pub dropped_proposals: Vec<Vec<u8>>,
     pub data: Option<Vec<u8>>,
 }
 
@@ -85,6 +86,10 @@ impl Response {
             .iter()
             .for_each(|b| bytes(&mut out, Some(b)));
         number(&mut out, self.must_sync.into());
+        number(&mut out, self.dropped_proposals.len() as u64);
+        self.dropped_proposals
+            .iter()
+            .for_each(|b| bytes(&mut out, Some(b)));
         bytes(&mut out, self.data.as_deref());
         out
     }

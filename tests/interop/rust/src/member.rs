@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use libraft_core::{
-    ConfChangeV2, Config, EntryKind, Error, Node, ReadFailure, ReadOnlyOption, SnapshotStatus,
-    codec,
+    ConfChangeV2, Config, DropKind, EntryKind, Error, Node, ReadFailure, ReadOnlyOption,
+    SnapshotStatus, codec,
 };
 use libraft_storage::{MemoryStorage, Storage, Update};
 
@@ -32,6 +32,9 @@ mod op {
     pub const SAVE: u64 = 17;
     pub const COMPACT: u64 = 18;
     pub const RECODE: u64 = 19;
+    pub const REQUEST_SNAPSHOT: u64 = 20;
+    pub const SET_PRIORITY: u64 = 21;
+    pub const GROUP_COMMIT: u64 = 22;
 }
 
 /// All nodes of this process, by id.
@@ -117,9 +120,11 @@ impl Members {
 impl Response {
     fn fail(&mut self, failure: Failure) {
         (self.code, self.text) = match failure {
-            Failure::Core(error @ (Error::ProposalDropped(_) | Error::ReadDropped(_))) => {
-                (Code::Dropped, error.to_string())
-            }
+            Failure::Core(
+                error @ (Error::ProposalDropped(_)
+                | Error::ReadDropped(_)
+                | Error::SnapshotRequestDropped(_)),
+            ) => (Code::Dropped, error.to_string()),
             Failure::Core(error @ Error::UnknownPeer(_)) => (Code::Refused, error.to_string()),
             Failure::Core(error) => (Code::Failed, error.to_string()),
             Failure::Other(why) => (Code::Failed, why),
@@ -143,8 +148,10 @@ impl Member {
                 applied,
                 compacted_index,
                 compacted_term,
+                priority,
+                apply_unpersisted,
             ],
-        ) = <[u64; 12]>::try_from(request.numbers.as_slice())
+        ) = <[u64; 14]>::try_from(request.numbers.as_slice())
         else {
             return other("not the settings that this knows");
         };
@@ -195,6 +202,9 @@ impl Member {
         if is(1 << 7) {
             config.max_cached_bytes = 1;
         }
+        config.peer_reports = is(1 << 8);
+        config.priority = priority.cast_signed();
+        config.max_apply_unpersisted_entries = apply_unpersisted;
         Ok(Member {
             async_writes: config.async_storage_writes,
             node: Node::new(config, state)?,
@@ -251,6 +261,13 @@ impl Member {
                     node.compacted(request.b + 1)?;
                 }
             }
+            op::REQUEST_SNAPSHOT => node.request_snapshot()?,
+            op::SET_PRIORITY => node.set_priority(request.a.cast_signed())?,
+            op::GROUP_COMMIT => {
+                let groups = request.numbers.iter().map(|id| (*id, 1 + id % 2));
+                node.assign_commit_groups(&groups.collect::<Vec<_>>())?;
+                node.enable_group_commit(true)?;
+            }
             number => return other(format!("no such call: {number}")),
         }
         Ok(())
@@ -273,8 +290,12 @@ impl Member {
                 }
             }
             for request in snapshots {
-                self.node
-                    .provide_snapshot(request.id, self.storage.snapshot()?)?;
+                let snapshot = self.storage.snapshot()?;
+                if snapshot.id.index < request.min_index {
+                    self.node.snapshot_failed(request.id)?;
+                } else {
+                    self.node.provide_snapshot(request.id, snapshot)?;
+                }
             }
         }
     }
@@ -295,6 +316,11 @@ impl Member {
             response.read_names.push(state.context.to_vec());
         }
         response.must_sync = ready.must_sync;
+        for dropped in &ready.dropped {
+            if dropped.kind == DropKind::Proposal {
+                response.dropped_proposals.push(dropped.data.to_vec());
+            }
+        }
         Ok(())
     }
 }
