@@ -144,13 +144,18 @@ func (ms *MemoryStorage) Snapshot() (*pb.Snapshot, error) {
 }
 
 // ApplySnapshot puts a snapshot in place of the whole log. ErrSnapOutOfDate if the stored one is
-// as new; one of index 0, which only gives the first members, gives way to any other.
+// as new; one of index 0, which only gives the first members, gives way to any other. With nothing
+// in the log behind it, the stored one gives way to itself, which is what [RawNode.RequestSnapshot]
+// may lead to.
 func (ms *MemoryStorage) ApplySnapshot(snap *pb.Snapshot) error {
 	ms.Lock()
 	defer ms.Unlock()
 	snap = pb.EnsureSnapshot(proto.CloneOf(snap))
 	index := snap.GetMetadata().GetIndex()
-	if stored := ms.snapshot.GetMetadata().GetIndex(); stored != 0 && index <= stored {
+	stored := ms.snapshot.GetMetadata()
+	same := stored.GetIndex() == index && stored.GetTerm() == snap.GetMetadata().GetTerm() &&
+		ms.lastIndex() == index
+	if stored.GetIndex() != 0 && index <= stored.GetIndex() && !same {
 		return ErrSnapOutOfDate
 	}
 	ms.snapshot = snap

@@ -119,6 +119,25 @@ func TestBothStoragesAnswerAlike(t *testing.T) {
 			if err := s.save(Ready{Entries: entriesOf(3, 20, 21), MustSync: true}); err == nil {
 				t.Fatal("a gap was taken")
 			}
+
+			// A snapshot that the node has asked for may be the one that is stored.
+			as := func(index uint64, data string) Ready {
+				return Ready{MustSync: true, Snapshot: &pb.Snapshot{Data: []byte(data), Metadata: &pb.SnapshotMetadata{
+					Index: new(index), Term: new(uint64(3)), ConfState: members,
+				}}}
+			}
+			must(t, s.save(as(9, "nine")))
+			must(t, s.save(as(9, "again")))
+			if snapshot, err = s.Snapshot(); err != nil || string(snapshot.GetData()) != "again" {
+				t.Fatal(snapshot, err)
+			}
+			if err := s.save(as(8, "eight")); err != ErrSnapOutOfDate {
+				t.Fatal(err)
+			}
+			must(t, s.save(Ready{Entries: entriesOf(3, 10, 11), MustSync: true}))
+			if err := s.save(as(9, "late")); err != ErrSnapOutOfDate {
+				t.Fatal(err)
+			}
 		})
 	}
 }

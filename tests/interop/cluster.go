@@ -83,7 +83,7 @@ type cluster struct {
 // weather is what the network and the servers are like for a while. Chances are in thousandths.
 type weather struct {
 	lose, repeat, reorder, crash, tick int
-	// Whose append worker hardly gets to work.
+	// Whose append worker stands still.
 	slow uint64
 }
 
@@ -94,6 +94,8 @@ type letter struct {
 	encoded  []byte
 	impl     implementation
 	snapshot uint64
+	// Whether it asks for a snapshot.
+	asks bool
 }
 
 // transfer is one that was asked for.
@@ -242,7 +244,12 @@ func (c *cluster) drawCommon() {
 // happen lets one thing happen.
 func (c *cluster) happen() error {
 	if c.step%600 == 1 {
+		slow := c.server(c.weather.slow)
 		c.changeWeather()
+		// What it has not written by now, it may never write.
+		if slow != nil && slow.up && c.rng.IntN(2) == 0 {
+			return c.crash(slow)
+		}
 	}
 	dice := c.rng.IntN(1000)
 	if len(c.network) > 80 && dice < 850 {
@@ -259,8 +266,7 @@ func (c *cluster) happen() error {
 		}
 		return nil
 	case dice < 840:
-		if s := c.someServer(func(s *server) bool { return len(s.appends) > 0 }); s != nil &&
-			(s.id != c.weather.slow || c.rng.IntN(8) == 0) {
+		if s := c.someServer(c.canAppend); s != nil {
 			return c.appendWork(s)
 		}
 		return nil
@@ -299,9 +305,6 @@ func (c *cluster) happen() error {
 			return c.andWork(s, err)
 		})
 	case dice < 990:
-		if slow := c.server(c.weather.slow); slow != nil && slow.up && len(slow.appends) > 0 && c.rng.IntN(2) == 0 {
-			return c.crash(slow)
-		}
 		return c.crashOrRestart()
 	case dice < 996:
 		return c.restartAll(2)
@@ -315,8 +318,7 @@ func (c *cluster) goOn() error {
 	if len(c.network) > 0 && c.rng.IntN(4) != 0 {
 		return c.deliver()
 	}
-	works := func(s *server) bool { return len(s.appends) > 0 && s.id != c.weather.slow }
-	if s := c.someServer(works); s != nil {
+	if s := c.someServer(c.canAppend); s != nil {
 		return c.appendWork(s)
 	}
 	if len(c.network) > 0 {
@@ -326,6 +328,11 @@ func (c *cluster) goOn() error {
 		return c.work(s)
 	}
 	return c.tickSome()
+}
+
+// canAppend says whether a server's append worker has something to do, and can.
+func (c *cluster) canAppend(s *server) bool {
+	return len(s.appends) > 0 && s.id != c.weather.slow
 }
 
 func (c *cluster) changeWeather() {
@@ -474,6 +481,12 @@ func (c *cluster) deliver() error {
 			if err := c.compact(from); err != nil {
 				return err
 			}
+		}
+	}
+	if l.asks && to.leads() && (c.healing || c.rng.IntN(2) == 0) {
+		// The one that is there may be too old.
+		if err := c.compact(to); err != nil {
+			return err
 		}
 	}
 	if l.kind > pb.MsgForgetLeader && !to.wasOurs {

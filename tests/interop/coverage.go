@@ -94,7 +94,7 @@ func (v *coverage) missing(mix []implementation) (list []string) {
 	for kind := 100; kind <= 102; kind++ {
 		need(v.extensions[fmt.Sprintf("message type %d to %v", kind, implRust)], "message type %d", kind)
 	}
-	for _, extension := range []string{"a report of a dropped proposal", "an application ahead of its log"} {
+	for _, extension := range []string{"a report of a dropped proposal", "an entry applied ahead of the log"} {
 		need(v.extensions[extension], "%s", extension)
 	}
 	return list

@@ -39,11 +39,11 @@ func (c *cluster) extend() error {
 	return c.andWork(s, err)
 }
 
-// seeExtensions counts what goes to whom.
-func (c *cluster) seeExtensions(s *server, m *pb.Message) {
+// seeExtensions counts what goes to whom, and says whether a snapshot is asked for.
+func (c *cluster) seeExtensions(s *server, m *pb.Message) (asks bool) {
 	to := c.server(m.GetTo())
 	if to == nil || !s.impl.isOurs() {
-		return
+		return false
 	}
 	if m.GetType() > pb.MsgForgetLeader {
 		c.seen.extensions[fmt.Sprintf("message type %d to %v", m.GetType(), to.impl)]++
@@ -51,11 +51,13 @@ func (c *cluster) seeExtensions(s *server, m *pb.Message) {
 	for unknown := m.ProtoReflect().GetUnknown(); len(unknown) > 0; {
 		number, _, length := protowire.ConsumeField(unknown)
 		if length < 0 {
-			return
+			return asks
 		}
+		asks = asks || number == 101
 		if name, ok := ourFields[number]; ok {
 			c.seen.extensions[fmt.Sprintf("%s to %v", name, to.impl)]++
 		}
 		unknown = unknown[length:]
 	}
+	return asks
 }

@@ -305,6 +305,12 @@ func (c *cluster) apply(s *server, entry *pb.Entry) error {
 		return fmt.Errorf("server %d is given %d behind %d", s.id, index, s.applied)
 	}
 	fresh := index > c.history.last()
+	if index > s.disk.lastIndex() {
+		if !s.impl.isOurs() {
+			return fmt.Errorf("server %d (%v) applies %d, which it has not written", s.id, s.impl, index)
+		}
+		c.seen.extensions["an entry applied ahead of the log"]++
+	}
 	if err := c.history.applies(entry); err != nil {
 		return fmt.Errorf("server %d: %w", s.id, err)
 	}
@@ -421,8 +427,8 @@ func (c *cluster) post(s *server, encoded []byte) error {
 	case s.id:
 		_, err = c.call(s, &member.Request{Op: member.Step, X: encoded})
 	default:
-		c.seeExtensions(s, message)
 		c.network = append(c.network, &letter{
+			asks: c.seeExtensions(s, message),
 			from: message.GetFrom(), to: message.GetTo(), kind: message.GetType(), encoded: encoded,
 			impl: s.impl, snapshot: message.GetSnapshot().GetMetadata().GetIndex(),
 		})
@@ -530,7 +536,8 @@ func (c *cluster) settings(s *server) []uint64 {
 			flags |= member.PeerReports
 		}
 		numbers[member.Priority] = pick(0, 0, 1, 2, math.MaxUint64)
-		numbers[member.MaxApplyUnpersisted] = pick(0, 1, 100)
+		numbers[member.MaxApplyUnpersisted] = pick(0, 2, 100)
+		flags |= pick(0, member.AsyncWrites)
 	}
 	for _, option := range []struct {
 		flag uint64
