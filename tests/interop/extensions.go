@@ -46,7 +46,7 @@ func (c *cluster) seeExtensions(s *server, m *pb.Message) (asks bool) {
 		return false
 	}
 	if m.GetType() > pb.MsgForgetLeader {
-		c.seen.extensions[fmt.Sprintf("message type %d to %v", m.GetType(), to.impl)]++
+		c.seen.extensions[fmt.Sprintf("message type %d", m.GetType())]++
 	}
 	for unknown := m.ProtoReflect().GetUnknown(); len(unknown) > 0; {
 		number, _, length := protowire.ConsumeField(unknown)

@@ -213,6 +213,7 @@ func startOurs(r *member.Request) (*oursNode, error) {
 		EagerAppends:              flags&member.EagerAppends != 0,
 		Seed:                      r.Numbers[member.Seed],
 
+		PeerReports:                flags&member.PeerReports != 0,
 		Priority:                   int64(r.Numbers[member.Priority]),
 		MaxApplyUnpersistedEntries: r.Numbers[member.MaxApplyUnpersisted],
 	}
@@ -269,6 +270,11 @@ func (n *oursNode) takeReady(response *member.Response) error {
 		response.ReadNames = append(response.ReadNames, state.RequestCtx)
 	}
 	response.MustSync = rd.MustSync
+	for _, dropped := range n.Dropped() {
+		if dropped.Kind == raft.DroppedProposal {
+			response.DroppedProposals = append(response.DroppedProposals, dropped.Data)
+		}
+	}
 	return failure
 }
 
