@@ -163,13 +163,30 @@ func TestPostponedReads(t *testing.T) {
 }
 
 func TestChangeBehindSnapshot(t *testing.T) {
+	r := changeBehindSnapshotAt2(t)
+	m := r.members[1]
+	change := &pb.ConfChange{Type: pb.ConfChangeAddLearnerNode.Enum(), NodeId: new(uint64(7))}
+	theirs, ours := m.theirs.ApplyConfChange(change), m.ours.ApplyConfChange(change)
+	if len(theirs.GetLearners()) != 2 || len(ours.GetLearners()) != 1 {
+		t.Fatalf("theirs %v, ours %v", theirs, ours)
+	}
+	// As the run has it, both go on.
+	r = changeBehindSnapshotAt2(t)
+	if found := r.play(input{advance, []uint64{2}}); found != nil || r.excused[changeBehindSnapshot] != 1 {
+		t.Fatal(found, r.excused)
+	}
+	if found := r.play(input{handle, []uint64{2}}); found != nil {
+		t.Fatal(found)
+	}
+}
+
+// changeBehindSnapshotAt2 brings node 2 to where it has handed out a change and then gets a
+// snapshot.
+func changeBehindSnapshotAt2(t *testing.T) *run {
+	t.Helper()
 	r := played(t, lines(leaderOfTwo))
 	r.settle(t)
 	m := r.members[1]
-	// 2 hands out a change, and then gets a snapshot in which two are included.
-	add := func(id uint64) *pb.ConfChange {
-		return &pb.ConfChange{Type: pb.ConfChangeAddLearnerNode.Enum(), NodeId: new(id)}
-	}
 	if found := r.play(input{change, []uint64{1, 1, 0, 3, 7}}); found != nil {
 		t.Fatal(found)
 	}
@@ -200,10 +217,7 @@ func TestChangeBehindSnapshot(t *testing.T) {
 	if found != nil {
 		t.Fatal(found)
 	}
-	theirs, ours := m.theirs.ApplyConfChange(add(7)), m.ours.ApplyConfChange(add(7))
-	if len(theirs.GetLearners()) != 2 || len(ours.GetLearners()) != 1 {
-		t.Fatalf("theirs %v, ours %v", theirs, ours)
-	}
+	return r
 }
 
 func TestDroppedChange(t *testing.T) {

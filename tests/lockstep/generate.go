@@ -175,7 +175,8 @@ func (g *generator) service(m *member) (input, bool) {
 	node := []uint64{m.id}
 	switch {
 	case m.batch != nil:
-		return input{g.verb(persist, apply, advance), node}, true
+		// Now and then something else comes in between.
+		return input{g.verb(persist, apply, advance), node}, g.chance(80)
 	case len(t.appends) > 0 && g.chance(60):
 		return input{write, node}, true
 	case len(t.appendAcks) > 0 && g.chance(60):
