@@ -233,6 +233,9 @@ func (g *generator) client() input {
 	case 2:
 		return input{campaign, []uint64{g.id()}}
 	case 3:
+		if g.chance(15) {
+			return input{several, append([]uint64{id, g.size(1, 2, 3)}, g.change()...)}
+		}
 		return input{change, append([]uint64{id}, g.change()...)}
 	case 4:
 		return input{transfer, []uint64{id, g.anyID()}}

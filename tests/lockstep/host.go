@@ -234,6 +234,23 @@ func (m *member) propose(sizes []uint64) {
 	m.step(encode(message))
 }
 
+// several proposes a change more than once in one message, with other entries in between.
+func (m *member) several(times uint64, args []uint64) {
+	message := &pb.Message{Type: pb.MsgProp.Enum(), From: new(m.id)}
+	for range min(times, 5) {
+		m.run.proposals++
+		kind, data, err := pb.MarshalConfChange(confChange(args, m.run.proposals))
+		if err != nil {
+			panic(err)
+		}
+		message.Entries = append(message.Entries,
+			&pb.Entry{Type: kind.Enum(), Data: data}, &pb.Entry{Data: []byte("between")})
+	}
+	if len(message.Entries) > 0 {
+		m.step(encode(message))
+	}
+}
+
 // forge gives both what no correct node sends.
 func (m *member) forge(kind uint64) {
 	leads := m.status.RaftState == upstream.StateLeader

@@ -231,6 +231,8 @@ func (m *member) play(in input) {
 		m.read(in.arg(1))
 	case change:
 		m.change(in.args[1:])
+	case several:
+		m.several(in.arg(1), in.args[2:])
 	case unreachable:
 		m.call("ReportUnreachable",
 			func() { m.theirs.ReportUnreachable(peer) }, func() { m.ours.ReportUnreachable(peer) })

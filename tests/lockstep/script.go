@@ -38,6 +38,7 @@ const (
 	forget
 	read
 	change
+	several
 	unreachable
 	report
 	local
@@ -72,6 +73,7 @@ var spelling = [verbs]struct{ name, args string }{
 	forget:      {"forget", "NODE"},
 	read:        {"read", "NODE SIZE"},
 	change:      {"change", "NODE CHANGE"},
+	several:     {"several", "NODE TIMES CHANGE"},
 	unreachable: {"unreachable", "NODE PEER"},
 	report:      {"report", "NODE PEER STATUS"},
 	local:       {"local", "NODE TYPE"},
@@ -109,8 +111,11 @@ func (in input) arg(i int) uint64 {
 
 func (in input) String() string {
 	words := []string{spelling[in.verb].name}
-	if in.verb == change {
+	switch in.verb {
+	case change:
 		return fmt.Sprintf("change %d %s", in.arg(0), spellChange(in.args[1:]))
+	case several:
+		return fmt.Sprintf("several %d %d %s", in.arg(0), in.arg(1), spellChange(in.args[2:]))
 	}
 	for i, arg := range in.args {
 		word := strconv.FormatUint(arg, 10)
@@ -135,8 +140,10 @@ func parseInput(line string) (input, error) {
 		}
 		in := input{verb: verb(v)}
 		numbers := words[1:]
-		if in.verb == change && len(words) > 1 {
-			numbers = words[1:2]
+		// How many words come before the change.
+		before := map[verb]int{change: 2, several: 3}[in.verb]
+		if before > 0 {
+			numbers = words[1:min(before, len(words))]
 		}
 		for _, word := range numbers {
 			switch word {
@@ -153,11 +160,11 @@ func parseInput(line string) (input, error) {
 			}
 			in.args = append(in.args, number)
 		}
-		if least := len(strings.Fields(spelled.args)); len(words)-1 < least && in.verb != change {
+		if least := len(strings.Fields(spelled.args)); len(words)-1 < least {
 			return in, fmt.Errorf("%q: expected %s %s", line, spelled.name, spelled.args)
 		}
-		if in.verb == change {
-			args, err := parseChange(words[min(2, len(words)):])
+		if before > 0 {
+			args, err := parseChange(words[before:])
 			if err != nil {
 				return in, fmt.Errorf("%q: %w", line, err)
 			}

@@ -78,7 +78,7 @@ func (sh *shrinker) inputs() {
 func (sh *shrinker) numbers() {
 	for i := 0; i < len(sh.best.inputs); i++ {
 		in := sh.best.inputs[i]
-		if in.verb == change {
+		if in.verb == change || in.verb == several {
 			continue
 		}
 		for j := 1; j < len(in.args) && !sh.late(); j++ {
