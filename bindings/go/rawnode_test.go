@@ -673,3 +673,69 @@ func TestMemoryStaysFlatUnderLoad(t *testing.T) {
 		t.Fatalf("memory has grown by %d MiB", grown>>20)
 	}
 }
+
+// What is applied ahead of the log may have been saved and compacted before the node hears of it.
+func TestCompactionBeforeTheNodeKnowsOfAWrite(t *testing.T) {
+	s := NewMemoryStorage()
+	must(t, s.ApplySnapshot(firstSnapshot(1, 2, 3)))
+	config := baseConfig(1)
+	config.Storage, config.AsyncStorageWrites, config.MaxApplyUnpersistedEntries = s, true, 100
+	config.PreVote, config.CheckQuorum = false, false
+	node, err := NewRawNode(&config)
+	must(t, err)
+	defer func() { _ = node.Close() }()
+	var saved []*pb.Message
+	work := func() {
+		for node.HasReady() {
+			for _, m := range node.Ready().Messages {
+				switch m.GetTo() {
+				case LocalAppendThread:
+					must(t, s.Append(m.Entries))
+					saved = append(saved, m.Responses...)
+				case LocalApplyThread:
+					for _, response := range m.Responses {
+						must(t, node.Step(response))
+					}
+				}
+			}
+		}
+	}
+	hear := func() {
+		for _, response := range saved {
+			if response.GetTo() == 1 {
+				must(t, node.Step(response))
+			}
+		}
+		saved = nil
+		work()
+	}
+	answer := func(kind pb.MessageType, index uint64) {
+		for _, from := range []uint64{2, 3} {
+			must(t, node.Step(&pb.Message{
+				Type: kind.Enum(), From: new(from), To: new(uint64(1)),
+				Term: new(node.BasicStatus().GetTerm()), Index: new(index),
+			}))
+		}
+	}
+	must(t, node.Campaign())
+	work()
+	hear()
+	answer(pb.MsgVoteResp, 0)
+	work()
+	last, err := s.LastIndex()
+	must(t, err)
+	answer(pb.MsgAppResp, last)
+	work()
+	if applied := node.BasicStatus().Applied; applied != last {
+		t.Fatalf("%d is applied instead of %d", applied, last)
+	}
+	_, err = s.CreateSnapshot(last, nil, nil)
+	must(t, err)
+	must(t, s.Compact(last))
+	work()
+	must(t, node.Err())
+	hear()
+	must(t, node.Propose([]byte("a")))
+	work()
+	must(t, node.Err())
+}

@@ -133,8 +133,8 @@ func findConfChanges(storage Storage, low, high uint64) ([]uint64, error) {
 }
 
 // followCompaction tells the core what the host has dropped from the storage. What the core
-// counts as not applied yet, because the host compacts before it advances, waits for the next
-// time.
+// counts as not applied or not persisted yet, because the host compacts before it says so, waits
+// for the next time.
 func (rn *RawNode) followCompaction() error {
 	if err := rn.Err(); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (rn *RawNode) followCompaction() error {
 	if err != nil {
 		return err
 	}
-	first = min(first, uint64(status.applied)+1)
+	first = min(first, uint64(status.applied)+1, uint64(status.persisted)+1)
 	if first <= rn.firstIndex {
 		return nil
 	}

@@ -258,7 +258,9 @@ impl Member {
                     .create_snapshot(request.a, Some(conf_state), data)?;
                 if request.b != 0 {
                     self.storage.compact(request.b + 1)?;
-                    node.compacted(request.b + 1)?;
+                    // The core may not have heard yet of all that is persisted.
+                    let persisted = node.basic_status().persisted;
+                    node.compacted((request.b + 1).min(persisted + 1))?;
                 }
             }
             op::REQUEST_SNAPSHOT => node.request_snapshot()?,
