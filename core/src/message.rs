@@ -55,7 +55,7 @@ pub enum Body {
         hint: EntryId,
     },
     /// MsgAppResp with `reject`, of a follower whose log is fine: its state is to be replaced by
-    /// that of a snapshot ([`crate::Node::request_snapshot`]).
+    /// that of a snapshot ([`crate::Node::request_snapshot`]). Acknowledges all of its log as well.
     RequestSnapshot {
         /// The lowest index that will do; not 0.
         min_index: Index,
@@ -235,7 +235,11 @@ impl Body {
     pub fn waits_for_storage(&self) -> bool {
         matches!(
             self,
-            Body::Accept { .. } | Body::Outdated | Body::Reject { .. } | Body::Vote { .. }
+            Body::Accept { .. }
+                | Body::Outdated
+                | Body::Reject { .. }
+                | Body::RequestSnapshot { .. }
+                | Body::Vote { .. }
         )
     }
 }

@@ -562,6 +562,46 @@ mod requested_snapshot {
     }
 
     #[test]
+    fn a_request_says_how_much_is_in_the_log_when_the_acknowledgement_got_lost() {
+        for asynchronous in [false, true] {
+            let mut cluster = Cluster::with(2, |config| config.async_storage_writes = asynchronous);
+            let settle = |cluster: &mut Cluster| {
+                for _ in 0..10 {
+                    for id in 1..=2 {
+                        let mut sent = cluster.at(id).rest();
+                        while !cluster.at(id).to_append.is_empty() {
+                            sent.extend(cluster.at(id).work_append());
+                        }
+                        cluster.at(id).work_apply();
+                        sent.retain(|message| !(cluster.lose)(message));
+                        for message in sent {
+                            cluster.at(message.to).node.step(message).unwrap();
+                        }
+                    }
+                }
+            };
+            cluster.at(1).node.campaign().unwrap();
+            settle(&mut cluster);
+            assert_eq!(cluster.leaders(), [1]);
+            let is_answer = |message: &Message| matches!(message.body, Body::Accept { .. });
+            cluster.lose = Box::new(is_answer);
+            cluster.at(1).node.propose(Bytes::from("a")).unwrap();
+            settle(&mut cluster);
+            assert_eq!(cluster.commit(1), 1, "nobody else is known to have it");
+            cluster.lose = Box::new(|_| false);
+
+            cluster.at(2).node.request_snapshot().unwrap();
+            for _ in 0..5 {
+                settle(&mut cluster);
+                cluster.at(1).node.tick().unwrap();
+            }
+            settle(&mut cluster);
+            assert_eq!(cluster.commit(1), 2);
+            assert_eq!(cluster.at(2).snapshot.clone().unwrap().id.index, 2);
+        }
+    }
+
+    #[test]
     fn a_snapshot_that_got_lost_is_asked_for_again() {
         let mut cluster = cluster();
         let last = cluster.at(2).last_index();

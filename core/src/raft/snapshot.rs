@@ -37,7 +37,16 @@ impl Leader {
             return Next::Stay;
         };
         peer.recent_active = true;
-        if peer.want_snapshot(min_index) {
+        // It acknowledges as well: the answer to an append may have got lost, and without entries
+        // to answer to, this is the last that is heard of it. A snapshot of an index that is never
+        // committed for want of that would never come.
+        let acknowledges = peer.maybe_update(min_index);
+        let is_news = peer.want_snapshot(min_index);
+        if acknowledges && self.maybe_commit(core) {
+            self.release_postponed_reads(core);
+            self.broadcast_append(core);
+        }
+        if is_news {
             // Leads to a request to the host in place of entries, unless that has been made.
             self.send_append(core, from);
         }
