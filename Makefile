@@ -130,26 +130,27 @@ conformance: ## play recorded scripts of etcd-io/raft and compare
 	@$(MAKE) -C tests/conformance players
 	@python3 tests/conformance/conformance.py $(or $(SCRIPTS),--optional ../shared/conformance)
 
+# How much the random tests and the measurements do; each has a default of its own.
+SEED := 1
+STEPS :=
+ROUNDS :=
+
 # For example: make interop MIX=3.6 SEED=7 ROUNDS=100
 MIX := all
-SEED := 1
-ROUNDS := 20
-STEPS := 20000
 
 .PHONY: interop
 interop: lib ## run clusters that mix nodes of etcd-io/raft with ours
 	@$(MAKE) -C tests/interop run \
-	    ARGS='-mix $(MIX) -seed $(SEED) -rounds $(ROUNDS) -steps $(STEPS)'
+	    ARGS='-mix $(MIX) -seed $(SEED) -rounds $(or $(ROUNDS),20) -steps $(or $(STEPS),20000)'
 
 # For example: make lockstep SEED=7 STEPS=1000000, or make lockstep SCRIPT=file
 SCRIPT :=
 LOCKSTEP :=
-LOCKSTEP_STEPS = $(if $(filter file,$(origin STEPS)),100000,$(STEPS))
 
 .PHONY: lockstep
 lockstep: lib ## compare with etcd-io/raft after each of many random inputs
 	@cd tests/lockstep && $(subst $(LIB),../../$(LIB),$(GO_ENV)) go run . $(LOCKSTEP) \
-	    $(if $(SCRIPT),-script '$(abspath $(SCRIPT))',-seed $(SEED) -steps $(LOCKSTEP_STEPS))
+	    $(if $(SCRIPT),-script '$(abspath $(SCRIPT))',-seed $(SEED) -steps $(or $(STEPS),100000))
 
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
@@ -168,16 +169,15 @@ fmt: ## format all sources
 
 # For example: make bench ONLY=rep3_b1_16 ROUNDS=5. Python takes part once `make python` has run.
 ONLY :=
-ROUNDS := 15
 WORKLOAD := rep3_b1_16
 
 .PHONY: bench
 bench: lib ## measure libraft beside its peers, which are fetched and built first
-	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(ROUNDS)
+	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15)
 
 .PHONY: bench-publish
 bench-publish: lib python ## the same, and write the tables in the READMEs
-	@python3 tests/bench/bench.py run --rounds $(ROUNDS) --publish
+	@python3 tests/bench/bench.py run --rounds $(or $(ROUNDS),15) --publish
 
 .PHONY: bench-gate
 bench-gate: lib ## fail if our instructions or allocations have grown by more than 2%
