@@ -706,6 +706,13 @@ func (c *cluster) heal() error {
 			}
 			continue
 		}
+		if round%10 == 5 {
+			// The leader may be waiting for its host to make a snapshot that is new enough for a node
+			// that has asked for one, and that may have forgotten that since.
+			if err := c.compact(leader); err != nil {
+				return err
+			}
+		}
 		if round%10 == 0 {
 			before := c.history.last()
 			if err := c.propose(leader); err != nil {
