@@ -120,6 +120,15 @@ test: ## run every test, lint and drift check
 	@scripts/bootstrap test
 	@python3 scripts/test
 
+# For example: make sim SEEDS=10000, make sim SEED=7 TRACE=run.html, make sim SCRIPT=build/sim/seed-7.script
+SIM_ARGUMENTS = $(foreach name,SEEDS SEED FROM STEPS TWICE TRACE SCRIPT LAST,$(if $($(name)),\
+    --$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
+
+.PHONY: sim
+sim: ## simulate whole clusters under faults: SEEDS=n, or SEED=n TRACE=out.html
+	@cargo build --quiet --profile sim -p libraft-simulation
+	@target/sim/simulate $(SIM_ARGUMENTS)
+
 # The recorded scripts to play: make conformance SCRIPTS=dir
 SCRIPTS :=
 

@@ -1,0 +1,104 @@
+//! The command line.
+
+pub const USAGE: &str =
+    "usage: simulate [--seeds COUNT] [--seed SEED] [--steps EVENTS] [--from SEED] [--twice N]
+                [--trace FILE] [--script FILE] [--last EVENTS] [--out DIR]
+
+  --seeds    how many seeds to play (default 100)
+  --from     the first of them (default 1)
+  --seed     only this one
+  --steps    events in each, before it is healed (default 20000)
+  --twice    every Nth seed is played twice, to see that both runs are the same (default 8)
+  --trace    with --seed: draw the run into this HTML file
+  --script   play this script, as a failing seed leaves one
+  --last     how many events the drawing shows, at most (default 1500)
+  --out      where failing seeds leave scripts and drawings (default build/sim)";
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Arguments {
+    pub seeds: u64,
+    pub from: u64,
+    pub only: bool,
+    pub steps: u64,
+    pub twice: u64,
+    pub trace: Option<String>,
+    pub script: Option<String>,
+    pub last: u64,
+    pub out: String,
+}
+
+/// Reads the arguments.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments = Arguments {
+        seeds: 100,
+        from: 1,
+        only: false,
+        steps: 20_000,
+        twice: 8,
+        trace: None,
+        script: None,
+        last: 1500,
+        out: "build/sim".to_owned(),
+    };
+    while let Some(name) = words.next() {
+        let value = words
+            .next()
+            .ok_or_else(|| format!("{name} needs a value"))?;
+        let number = || {
+            value
+                .parse::<u64>()
+                .map_err(|_| format!("{name}: no number: {value}"))
+        };
+        match name.as_str() {
+            "--seeds" => arguments.seeds = number()?,
+            "--from" => arguments.from = number()?,
+            "--seed" => {
+                (arguments.from, arguments.seeds, arguments.only) = (number()?, 1, true);
+            }
+            "--steps" => arguments.steps = number()?,
+            "--twice" => arguments.twice = number()?.max(1),
+            "--last" => arguments.last = number()?.max(1),
+            "--trace" => arguments.trace = Some(value),
+            "--script" => arguments.script = Some(value),
+            "--out" => arguments.out = value,
+            _ => return Err(format!("not understood: {name}")),
+        }
+    }
+    if arguments.trace.is_some() && !arguments.only && arguments.script.is_none() {
+        return Err("--trace needs --seed or --script".to_owned());
+    }
+    if arguments.seeds == 0 {
+        return Err("--seeds must be at least 1".to_owned());
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Arguments, String> {
+        read(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn arguments_are_read_and_nonsense_is_refused() {
+        let arguments = of("--seed 7 --steps 5 --trace x.html").unwrap();
+        assert_eq!(
+            (arguments.from, arguments.seeds, arguments.steps),
+            (7, 1, 5)
+        );
+        for bad in [
+            "--seed",
+            "--seed x",
+            "--seeds 0",
+            "--trace x.html",
+            "seed 7",
+        ] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Configurations: the same on every node after the same entry, and each one's quorums meet those
+//! of the one before it (paper §6).
+
+use std::collections::BTreeMap;
+
+use libraft_core::*;
+
+use super::elections::is_quorum;
+use super::{Checked, ensure};
+
+#[derive(Debug, Default)]
+pub struct Configurations {
+    /// The configuration as of each change that was applied.
+    changes: BTreeMap<Index, ConfState>,
+    /// Entries up to here only repeat what founders know from the start, and others don't.
+    founding: Index,
+}
+
+impl Configurations {
+    /// The cluster begins with entries up to `index` that add its first members one by one.
+    pub fn found(&mut self, index: Index) {
+        self.founding = index;
+    }
+
+    /// How many changes have been applied.
+    pub fn count(&self) -> u64 {
+        self.changes.len() as u64
+    }
+
+    /// The newest configuration that anybody has applied, and where.
+    pub fn newest(&self) -> Option<(Index, &ConfState)> {
+        self.changes
+            .last_key_value()
+            .map(|(&index, conf)| (index, conf))
+    }
+
+    /// A node has come from `old` to `new` by applying the entry at `index`, or has left it at
+    /// `old` since the change doesn't fit.
+    pub fn applied(
+        &mut self,
+        node: NodeId,
+        index: Index,
+        old: &ConfState,
+        new: &ConfState,
+    ) -> Checked {
+        if index < self.founding {
+            return Ok(());
+        }
+        if let Some(known) = self.changes.get(&index) {
+            return ensure(known == new, "state-machine safety", node, || {
+                format!("the configuration at {index} is {new:?} here and {known:?} elsewhere")
+            });
+        }
+        self.changes.insert(index, new.clone());
+        ensure(
+            index == self.founding || quorums_meet(old, new),
+            "successive configurations intersect",
+            node,
+            || format!("at {index}, from {old:?} to {new:?}"),
+        )
+    }
+
+    /// A snapshot carries this configuration.
+    pub fn snapshot(&self, node: NodeId, snapshot: &Snapshot) -> Checked {
+        let index = snapshot.id.index;
+        let Some((_, known)) = self.changes.range(..=index).next_back() else {
+            return Ok(());
+        };
+        if index < self.founding {
+            return Ok(());
+        }
+        let conf = &snapshot.conf_state;
+        ensure(known == conf, "state-machine safety", node, || {
+            format!("a snapshot of {index} with {conf:?} instead of {known:?}")
+        })
+    }
+}
+
+/// Whether no two quorums, one of each, are without a common member.
+fn quorums_meet(old: &ConfState, new: &ConfState) -> bool {
+    let lists = [
+        &old.voters,
+        &old.voters_outgoing,
+        &new.voters,
+        &new.voters_outgoing,
+    ];
+    let mut all: Vec<NodeId> = lists.into_iter().flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let place = |id: NodeId| all.binary_search(&id).unwrap_or(all.len());
+    (0..1u32 << all.len()).all(|group| {
+        let inside = |id: NodeId| group >> place(id) & 1 == 1;
+        !(is_quorum(old, inside) && is_quorum(new, |id| !inside(id)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(voters: &[NodeId]) -> ConfState {
+        ConfState::of_voters(voters.iter().copied())
+    }
+
+    #[test]
+    fn quorums_meet_when_one_voter_changes_and_not_when_two_do() {
+        assert!(quorums_meet(&of(&[1, 2, 3]), &of(&[1, 2, 3, 4])));
+        assert!(quorums_meet(&of(&[1, 2, 3]), &of(&[1, 2])));
+        assert!(!quorums_meet(&of(&[1, 2, 3]), &of(&[1, 4, 5])));
+        let joint = ConfState {
+            voters_outgoing: vec![1, 2, 3],
+            ..of(&[4, 5, 6])
+        };
+        assert!(quorums_meet(&of(&[1, 2, 3]), &joint));
+        assert!(quorums_meet(&joint, &of(&[4, 5, 6])));
+        assert!(!quorums_meet(&of(&[1, 2, 3]), &of(&[4, 5, 6])));
+    }
+
+    #[test]
+    fn a_jump_and_a_disagreement_are_found() {
+        let mut confs = Configurations::default();
+        confs
+            .applied(1, 5, &of(&[1, 2, 3]), &of(&[1, 2, 3, 4]))
+            .unwrap();
+        confs
+            .applied(2, 5, &of(&[1, 2, 3]), &of(&[1, 2, 3, 4]))
+            .unwrap();
+        assert!(confs.applied(3, 5, &of(&[1, 2, 3]), &of(&[1, 2])).is_err());
+        let jump = confs.applied(1, 6, &of(&[1, 2, 3, 4]), &of(&[1, 5, 6]));
+        assert_eq!(
+            jump.unwrap_err().rule,
+            "successive configurations intersect"
+        );
+        let mut snapshot = Snapshot {
+            conf_state: of(&[1, 2, 3, 4]),
+            ..Snapshot::default()
+        };
+        snapshot.id.index = 5;
+        confs.snapshot(1, &snapshot).unwrap();
+        snapshot.conf_state = of(&[1]);
+        assert!(confs.snapshot(1, &snapshot).is_err());
+    }
+}

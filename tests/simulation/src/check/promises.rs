@@ -1,0 +1,145 @@
+//! Nothing is sent before what it promises is synced: a vote, entries, the term of a leader. And
+//! nothing is committed that a quorum has not synced.
+
+use libraft_core::*;
+
+use super::elections::is_quorum;
+use super::{Checked, ensure};
+use crate::disk::Disk;
+
+/// A node sends a message; `disk` is its own. `at_once` if its messages need not wait for its
+/// storage, as with asynchronous writes.
+pub fn sent(message: &Message, disk: &Disk, at_once: bool) -> Checked {
+    let (node, term) = (message.from, message.term);
+    let rule = "nothing is sent before it is persisted";
+    let synced = disk.hard_state;
+    let term_is_synced = match &message.body {
+        // It is a question about a term to come, or leave to begin one.
+        Body::RequestVote { pre: true, .. } | Body::Vote { pre: true, .. } => true,
+        // With asynchronous writes only votes and acknowledgements wait for them, as in etcd-io/raft.
+        // So the votes of others may make a leader of a candidate that has not synced its own yet.
+        body if at_once && !body.waits_for_storage() => true,
+        // Passed on, or answered, for somebody else.
+        Body::Propose { .. } | Body::ReadIndex { .. } | Body::TransferLeader => true,
+        _ => synced.term >= term,
+    };
+    ensure(term_is_synced, rule, node, || {
+        format!("{:?} while term {} is synced", message.body, synced.term)
+    })?;
+    match &message.body {
+        Body::Vote {
+            pre: false,
+            granted: true,
+        } => {
+            // A vote that was delayed may be of a term that the node has left.
+            let holds = synced.term > term || synced.vote == message.to;
+            ensure(holds, rule, node, || {
+                format!("votes for {} while {synced:?} is synced", message.to)
+            })
+        }
+        Body::Accept { index } => {
+            let last = disk.last().index;
+            ensure(*index <= last, rule, node, || {
+                format!("acknowledges {index} while only {last} is synced")
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Somebody is the first to know `id` to be committed: a quorum has it on stable storage.
+pub fn committed<'a>(
+    node: NodeId,
+    id: EntryId,
+    confs: impl Iterator<Item = &'a ConfState>,
+    disk: impl Fn(NodeId) -> &'a Disk,
+) -> Checked {
+    let has = |voter: NodeId| {
+        let disk = disk(voter);
+        disk.compacted.index >= id.index || disk.term(id.index) == Some(id.term)
+    };
+    let mut tried = Vec::new();
+    for conf in confs {
+        if is_quorum(conf, has) {
+            return Ok(());
+        }
+        tried.push(conf);
+    }
+    ensure(false, "committed means synced by a quorum", node, || {
+        format!("commits {id:?}, which no quorum of {tried:?} has synced")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Write;
+
+    fn message(body: Body) -> Message {
+        Message {
+            to: 2,
+            from: 1,
+            term: 5,
+            body,
+        }
+    }
+
+    fn disk(term: Term, vote: NodeId, last: Index) -> Disk {
+        let mut disk = Disk::default();
+        let entry = |index| Entry {
+            term,
+            index,
+            ..Entry::default()
+        };
+        disk.write(Write::HardState(HardState {
+            term,
+            vote,
+            commit: 0,
+        }));
+        disk.write(Write::Entries((1..=last).map(entry).collect()));
+        disk.sync();
+        disk
+    }
+
+    #[test]
+    fn a_vote_is_synced_before_it_is_sent() {
+        let vote = message(Body::Vote {
+            pre: false,
+            granted: true,
+        });
+        sent(&vote, &disk(5, 2, 0), false).unwrap();
+        sent(&vote, &disk(6, 0, 0), false).unwrap();
+        assert!(sent(&vote, &disk(5, 0, 0), false).is_err());
+        assert!(sent(&vote, &disk(4, 2, 0), false).is_err());
+    }
+
+    #[test]
+    fn entries_are_synced_before_they_are_acknowledged() {
+        let accept = message(Body::Accept { index: 3 });
+        sent(&accept, &disk(5, 0, 3), true).unwrap();
+        assert!(sent(&accept, &disk(5, 0, 2), true).is_err());
+        assert!(sent(&accept, &disk(4, 0, 3), true).is_err());
+    }
+
+    #[test]
+    fn a_leader_has_synced_its_term() {
+        let append = Body::Append {
+            prev: EntryId::default(),
+            entries: vec![],
+            commit: 0,
+        };
+        assert!(sent(&message(append), &disk(4, 0, 3), false).is_err());
+    }
+
+    #[test]
+    fn what_is_committed_is_on_a_quorum_of_disks() {
+        let conf = ConfState::of_voters([1, 2, 3]);
+        let disks = [disk(1, 0, 4), disk(1, 0, 3), disk(1, 0, 2)];
+        let disk = |id: NodeId| &disks[id as usize - 1];
+        let id = |index| EntryId { term: 1, index };
+        committed(1, id(3), [&conf].into_iter(), disk).unwrap();
+        assert!(committed(1, id(4), [&conf].into_iter(), disk).is_err());
+        let other_term = EntryId { term: 2, index: 1 };
+        assert!(committed(1, other_term, [&conf].into_iter(), disk).is_err());
+    }
+}

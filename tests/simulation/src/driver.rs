@@ -1,0 +1,516 @@
+//! Chance: what happens next, and when. The only place with a random number.
+//!
+//! The driver keeps simulated time and decides what becomes of each message, each Ready and each
+//! node, by its plan. All it does to the cluster is an [`Action`], so that what it has done can be
+//! written down and repeated without it.
+
+use fastrand::Rng;
+use std::result::Result;
+
+use libraft_core::*;
+
+use crate::action::{Action, Answer};
+use crate::check::{Checked, Violation};
+use crate::host::Stage;
+use crate::plan::{MAX_HOSTS, Plan, TICK, WHOLE};
+use crate::wheel::Wheel;
+use crate::world::World;
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug)]
+pub enum Job {
+    Tick(NodeId),
+    Arrive(u32),
+    Handle(NodeId),
+    Persist(NodeId),
+    Sync(NodeId),
+    Apply(NodeId),
+    Answer(NodeId, RequestId),
+    Restart(NodeId),
+    Report {
+        node: NodeId,
+        peer: NodeId,
+        arrived: bool,
+    },
+    Client,
+    Trouble,
+    /// Cuts end, unless newer ones have come since.
+    Reconnect {
+        cut: u64,
+    },
+    Flap {
+        a: NodeId,
+        b: NodeId,
+        times: u32,
+    },
+}
+
+/// What the driver has planned for one node.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    pub period: u64,
+    pub stopped_until: u64,
+    pub paused_until: u64,
+    /// Whether a job of the kind is under way.
+    handling: bool,
+    persisting: bool,
+    syncing: bool,
+    applying: bool,
+    /// A bit for each node that does not get this one's messages.
+    pub cut: u64,
+    /// It shall stay down.
+    pub retired: bool,
+}
+
+#[derive(Debug)]
+pub struct Driver {
+    pub rng: Rng,
+    pub wheel: Wheel<Job>,
+    pub plan: Plan,
+    pub nodes: Vec<Schedule>,
+    pub cuts: u64,
+    /// What was done, if that is wanted.
+    pub record: Option<Vec<Action>>,
+    pub counts: Counts,
+    /// All goes well, and no client calls unless the driver says so.
+    pub healing: bool,
+}
+
+/// How often what happened.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub ticks: u64,
+    pub delivered: u64,
+    pub lost: u64,
+    pub duplicated: u64,
+    pub readies: u64,
+    pub storage: u64,
+    pub answers: u64,
+    pub crashes: u64,
+    pub restarts: u64,
+    pub pauses: u64,
+    pub clock_faults: u64,
+    pub cuts: u64,
+    pub proposals: u64,
+    pub reads: u64,
+    pub changes: u64,
+    pub transfers: u64,
+    pub compactions: u64,
+    pub other: u64,
+    /// Clusters that no protocol could have healed.
+    pub beyond_help: u64,
+}
+
+impl Driver {
+    pub fn new(plan: &Plan, world: &World) -> Driver {
+        let mut driver = Driver {
+            rng: Rng::with_seed(plan.seed ^ 0x5bd1_e995),
+            wheel: Wheel::new(),
+            plan: plan.clone(),
+            nodes: Vec::new(),
+            cuts: 0,
+            record: None,
+            counts: Counts::default(),
+            healing: false,
+        };
+        for host in &world.hosts {
+            driver.add_node(host.id);
+        }
+        driver.wheel.after(1, Job::Client);
+        driver.wheel.after(plan.trouble_every, Job::Trouble);
+        driver
+    }
+
+    /// A node has come to be.
+    pub fn add_node(&mut self, id: NodeId) {
+        let skew = self.plan.clock.skew;
+        let period = TICK - skew + self.rng.u64(0..=5 * skew);
+        self.nodes.push(Schedule {
+            period,
+            stopped_until: 0,
+            paused_until: 0,
+            handling: false,
+            persisting: false,
+            syncing: false,
+            applying: false,
+            cut: 0,
+            retired: false,
+        });
+        let delay = self.rng.u64(0..TICK);
+        self.wheel.after(delay, Job::Tick(id));
+        self.wheel.after(0, Job::Handle(id));
+        self.schedule(id).handling = true;
+    }
+
+    pub fn schedule(&mut self, id: NodeId) -> &mut Schedule {
+        &mut self.nodes[id as usize - 1]
+    }
+
+    pub fn chance(&mut self, of_whole: u32) -> bool {
+        of_whole > 0 && self.rng.u32(..WHOLE) < of_whole
+    }
+
+    /// Does so many events.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn run(&mut self, world: &mut World, events: u64) -> Checked {
+        while world.events < events {
+            self.next(world)?;
+        }
+        Ok(())
+    }
+
+    /// Does the next job.
+    pub fn next(&mut self, world: &mut World) -> Checked {
+        let Some(job) = self.wheel.next(&mut self.rng) else {
+            return Ok(());
+        };
+        match job {
+            Job::Tick(n) => self.tick(world, n),
+            Job::Arrive(slot) => self.arrive(world, slot),
+            Job::Handle(n) => self.handle(world, n),
+            Job::Persist(n) => {
+                self.schedule(n).persisting = false;
+                let done = self.act(world, Action::Persist(n))?;
+                if done && !std::mem::replace(&mut self.schedule(n).syncing, true) {
+                    let delay = self.rng.u64(0..self.plan.disk.sync_time);
+                    self.wheel.after(delay, Job::Sync(n));
+                }
+                Ok(())
+            }
+            Job::Sync(n) => {
+                self.schedule(n).syncing = false;
+                self.act(world, Action::Sync(n)).map(drop)
+            }
+            Job::Apply(n) => {
+                self.schedule(n).applying = false;
+                self.act(world, Action::Apply(n)).map(drop)
+            }
+            Job::Answer(n, request) => self.answer(world, n, request),
+            Job::Restart(n) => match self.schedule(n).retired {
+                true => Ok(()),
+                false => self.act(world, Action::Restart(n)).map(drop),
+            },
+            Job::Report {
+                node,
+                peer,
+                arrived,
+            } => self
+                .act(
+                    world,
+                    Action::ReportSnapshot {
+                        node,
+                        peer,
+                        arrived,
+                    },
+                )
+                .map(drop),
+            Job::Client | Job::Trouble | Job::Flap { .. } if self.healing => Ok(()),
+            Job::Client => {
+                let delay = self.rng.u64(1..=self.plan.clients.every);
+                self.wheel.after(delay, Job::Client);
+                self.client(world)
+            }
+            Job::Trouble => {
+                let delay = self.rng.u64(1..=2 * self.plan.trouble_every);
+                self.wheel.after(delay, Job::Trouble);
+                self.trouble(world)
+            }
+            Job::Reconnect { cut } => {
+                if cut == self.cuts {
+                    self.reconnect();
+                }
+                Ok(())
+            }
+            Job::Flap { a, b, times } => {
+                if times > 0 {
+                    self.schedule(a).cut ^= 1 << b;
+                    let delay = self.rng.u64(1..5 * TICK);
+                    self.wheel.after(
+                        delay,
+                        Job::Flap {
+                            a,
+                            b,
+                            times: times - 1,
+                        },
+                    );
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out an action, and plans what follows from it.
+    pub fn act(&mut self, world: &mut World, action: Action) -> Result<bool, Violation> {
+        if let Some(record) = &mut self.record {
+            record.push(named(world, &action));
+        }
+        self.count(&action);
+        let done = world.perform(&action)?;
+        if !done && let Some(record) = &mut self.record {
+            record.pop();
+        }
+        self.plan_arrivals(world);
+        while let Some((node, request)) = world.asked.pop() {
+            if !self.chance(self.plan.disk.never) {
+                let delay = self.rng.u64(0..self.plan.disk.answer_time);
+                self.wheel.after(delay, Job::Answer(node, request));
+            }
+        }
+        if let Some(node) = world.touched.take() {
+            self.plan_handling(world, node);
+        }
+        Ok(done)
+    }
+
+    fn count(&mut self, action: &Action) {
+        let counts = &mut self.counts;
+        *match action {
+            Action::Tick(_) => &mut counts.ticks,
+            Action::Deliver { keep: true, .. } => &mut counts.duplicated,
+            Action::Deliver { .. } => &mut counts.delivered,
+            Action::Lose { .. } => &mut counts.lost,
+            Action::Cycle(_) | Action::Step { .. } => &mut counts.readies,
+            Action::Persist(_) | Action::Sync(_) | Action::Apply(_) => &mut counts.storage,
+            Action::Answer { .. } => &mut counts.answers,
+            Action::Crash { .. } => &mut counts.crashes,
+            Action::Restart(_) => &mut counts.restarts,
+            Action::Propose { .. } => &mut counts.proposals,
+            Action::Read(_) | Action::ReadAgain(_) => &mut counts.reads,
+            Action::Change { .. } => &mut counts.changes,
+            Action::Transfer { .. } => &mut counts.transfers,
+            Action::Compact { .. } => &mut counts.compactions,
+            _ => &mut counts.other,
+        } += 1;
+    }
+
+    fn plan_arrivals(&mut self, world: &mut World) {
+        while let Some(slot) = world.flights.fresh.pop() {
+            let local = world
+                .flights
+                .get(u64::from(slot))
+                .is_some_and(|f| f.local.is_some());
+            let delay = match self.chance(self.plan.network.delay) {
+                true => self.rng.u64(0..self.plan.network.long),
+                // A node hears from its own workers soon, though in any order.
+                false if local => self.rng.u64(0..4),
+                false => 1 + self.rng.u64(0..self.plan.network.latency),
+            };
+            self.wheel.after(delay, Job::Arrive(slot));
+        }
+    }
+
+    fn plan_handling(&mut self, world: &World, id: NodeId) {
+        let Some(host) = world.host(id) else { return };
+        let Some(node) = &host.node else { return };
+        let schedule = &mut self.nodes[id as usize - 1];
+        if !host.appends.is_empty() && !std::mem::replace(&mut schedule.persisting, true) {
+            self.wheel.after(self.rng.u64(0..3), Job::Persist(id));
+        }
+        if !host.applies.is_empty() && !std::mem::replace(&mut schedule.applying, true) {
+            self.wheel.after(self.rng.u64(0..4), Job::Apply(id));
+        }
+        if !schedule.handling && (host.work.is_some() || node.has_ready()) {
+            schedule.handling = true;
+            let syncs = host
+                .work
+                .as_ref()
+                .is_some_and(|work| work.stage == Stage::Sync);
+            let most = if syncs { self.plan.disk.sync_time } else { 3 };
+            self.wheel.after(self.rng.u64(0..most), Job::Handle(id));
+        }
+    }
+
+    fn is_paused(&mut self, id: NodeId, job: Job) -> bool {
+        let until = self.schedule(id).paused_until;
+        let paused = until > self.wheel.now;
+        if paused {
+            self.wheel.after(until - self.wheel.now, job);
+        }
+        paused
+    }
+
+    fn tick(&mut self, world: &mut World, id: NodeId) -> Checked {
+        let now = self.wheel.now;
+        let schedule = self.schedule(id);
+        let stopped = schedule.stopped_until.max(schedule.paused_until) > now;
+        let period = schedule.period;
+        self.wheel.after(period, Job::Tick(id));
+        match stopped {
+            true => Ok(()),
+            false => self.act(world, Action::Tick(id)).map(drop),
+        }
+    }
+
+    fn arrive(&mut self, world: &mut World, slot: u32) -> Checked {
+        let message = u64::from(slot);
+        let Some(flight) = world.flights.get(message) else {
+            return Ok(());
+        };
+        let (from, to, local) = (
+            flight.message.from,
+            flight.message.to,
+            flight.local.is_some(),
+        );
+        let snapshot = matches!(flight.message.body, Body::InstallSnapshot { .. });
+        if to as usize > self.nodes.len() {
+            return self.act(world, Action::Lose { message }).map(drop);
+        }
+        if self.is_paused(to, Job::Arrive(slot)) {
+            return Ok(());
+        }
+        if local {
+            return self
+                .act(
+                    world,
+                    Action::Deliver {
+                        message,
+                        keep: false,
+                    },
+                )
+                .map(drop);
+        }
+        let cut = self.schedule(from).cut >> to & 1 == 1;
+        let lost = cut || self.chance(self.plan.network.drop);
+        let keep = !lost && self.chance(self.plan.network.duplicate);
+        if keep {
+            let again = 1 + self.rng.u64(0..self.plan.network.long);
+            self.wheel.after(again, Job::Arrive(slot));
+        }
+        if snapshot && !keep {
+            // Whoever sends a snapshot finds out sooner or later what has become of it.
+            let arrived = !lost && world.is_up(to);
+            let delay = self.rng.u64(0..5 * TICK);
+            self.wheel.after(
+                delay,
+                Job::Report {
+                    node: from,
+                    peer: to,
+                    arrived,
+                },
+            );
+        }
+        let action = match lost {
+            true => Action::Lose { message },
+            false => Action::Deliver { message, keep },
+        };
+        self.act(world, action).map(drop)
+    }
+
+    /// A host turns to its Ready.
+    fn handle(&mut self, world: &mut World, id: NodeId) -> Checked {
+        if self.is_paused(id, Job::Handle(id)) {
+            return Ok(());
+        }
+        self.schedule(id).handling = false;
+        let Some(host) = world.host(id).filter(|host| host.is_up()) else {
+            return Ok(());
+        };
+        let (working, asynchronous) = (host.work.is_some(), host.config.async_storage_writes);
+        let stepwise = working || asynchronous || self.chance(self.plan.process.stepwise);
+        if !stepwise {
+            return self.act(world, Action::Cycle(id)).map(drop);
+        }
+        let count = if self.rng.bool() { 1 } else { u32::MAX };
+        self.act(world, Action::Step { node: id, count })?;
+        if self.chance(self.plan.process.crash_in_ready) {
+            return self.crash(world, id);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, world: &mut World, node: NodeId, request: RequestId) -> Checked {
+        if self.is_paused(node, Job::Answer(node, request)) {
+            return Ok(());
+        }
+        let answer = match () {
+            () if self.chance(self.plan.disk.failed) => Answer::Failed,
+            () if self.chance(self.plan.disk.stale) => Answer::Stale,
+            () => Answer::Fresh,
+        };
+        let again = self.chance(self.plan.disk.twice);
+        if again {
+            let delay = self.rng.u64(0..self.plan.disk.answer_time);
+            self.wheel.after(delay, Job::Answer(node, request));
+        }
+        self.act(
+            world,
+            Action::Answer {
+                node,
+                request,
+                answer,
+                again,
+            },
+        )
+        .map(drop)
+    }
+
+    /// A node dies, and comes back some time.
+    pub fn crash(&mut self, world: &mut World, id: NodeId) -> Checked {
+        let Some(host) = world.host(id) else {
+            return Ok(());
+        };
+        let unsynced = host.disk.unsynced() as u32;
+        let faults = &self.plan.disk;
+        let (lose, torn) = (faults.lose_unsynced, faults.lose_unsynced && faults.torn);
+        let action = Action::Crash {
+            node: id,
+            kept: if lose {
+                self.rng.u32(0..=unsynced)
+            } else {
+                unsynced
+            },
+            torn: if torn { self.rng.u32(0..4) } else { 0 },
+            back: self.rng.u64(0..10),
+        };
+        self.act(world, action)?;
+        let most = if self.rng.bool() { TICK } else { 60 * TICK };
+        let delay = self.rng.u64(0..most);
+        self.wheel.after(delay, Job::Restart(id));
+        Ok(())
+    }
+
+    pub fn reconnect(&mut self) {
+        for schedule in &mut self.nodes {
+            schedule.cut = 0;
+        }
+    }
+
+    /// Some node that is up, most often the leader.
+    pub fn any_node(&mut self, world: &World) -> Option<NodeId> {
+        if self.rng.bool()
+            && let Some(leader) = world.hosts.iter().rfind(|host| host.leads())
+        {
+            return Some(leader.id);
+        }
+        let id = self.rng.u64(1..=world.hosts.len() as u64);
+        world.is_up(id).then_some(id)
+    }
+
+    /// A machine that is new, unless there are too many.
+    pub fn start_node(&mut self, world: &mut World) -> Result<Option<NodeId>, Violation> {
+        let id = world.hosts.len() as u64 + 1;
+        if world.hosts.len() >= MAX_HOSTS {
+            return Ok(None);
+        }
+        self.add_node(id);
+        self.act(world, Action::Start(id))?;
+        Ok(Some(id))
+    }
+}
+
+/// The action as a script has it, with names in place of slots.
+fn named(world: &World, action: &Action) -> Action {
+    let name = |slot: u64| world.flights.get(slot).map_or(0, |flight| flight.name);
+    match *action {
+        Action::Deliver { message, keep } => Action::Deliver {
+            message: name(message),
+            keep,
+        },
+        Action::Lose { message } => Action::Lose {
+            message: name(message),
+        },
+        ref other => other.clone(),
+    }
+}

@@ -1,0 +1,224 @@
+//! One machine: a node of the core, its disk, its state machine and its workers.
+//!
+//! Everything that a host keeps is here; what it does is in `handling`. A host that is down has no
+//! node. What the checks remember of a host is here as well, and no decision depends on it.
+
+use std::collections::VecDeque;
+
+use libraft_core::*;
+
+use crate::check::logs::View;
+use crate::disk::Disk;
+
+/// What a synchronous host does next with its Ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Write,
+    Sync,
+    Send,
+    Apply,
+    Advance,
+}
+
+/// A Ready under way.
+#[derive(Debug)]
+pub struct Work {
+    pub stage: Stage,
+    pub hard_state: Option<HardState>,
+    pub entries: Vec<Entry>,
+    pub snapshot: Option<Snapshot>,
+    pub messages: VecDeque<Message>,
+    pub committed: VecDeque<Entry>,
+    pub must_sync: bool,
+}
+
+/// Work of the append worker: to be written, or written and not synced.
+#[derive(Debug)]
+pub struct Append {
+    pub hard_state: Option<HardState>,
+    pub entries: Vec<Entry>,
+    pub snapshot: Option<Snapshot>,
+    pub responses: Vec<Message>,
+}
+
+/// Work of the apply worker.
+#[derive(Debug)]
+pub struct Apply {
+    pub entries: Vec<Entry>,
+    pub responses: Vec<Message>,
+}
+
+/// A request of the core that has not been answered for good.
+#[derive(Debug)]
+pub struct Request {
+    pub id: RequestId,
+    pub wants: Wanted,
+}
+
+/// What was asked for, and what the answer would have been at the time.
+#[derive(Debug)]
+pub enum Wanted {
+    Entries(ReadRequest, Option<Vec<Entry>>),
+    Snapshot(Option<Snapshot>),
+}
+
+#[derive(Debug)]
+pub struct Host {
+    pub id: NodeId,
+    pub config: Config,
+    /// None while it is down.
+    pub node: Option<Node>,
+    /// Wiped, for good.
+    pub gone: bool,
+    /// How often it has started.
+    pub life: u32,
+    pub disk: Disk,
+    pub durable_machine: bool,
+    /// Where its state machine is.
+    pub applied: Index,
+    /// The configurations that it has come through, with the index of each.
+    pub confs: Vec<(Index, ConfState)>,
+    /// A snapshot that is not on the disk yet has taken the place of the log, and with it of the
+    /// configuration: what is applied in the meantime is not what a crash falls back to.
+    pub most_after_crash: Index,
+
+    pub work: Option<Work>,
+    pub appends: VecDeque<Append>,
+    /// What is written and not synced: the number of writes of each.
+    pub written: VecDeque<(usize, Append)>,
+    pub applies: VecDeque<Apply>,
+    pub requests: Vec<Request>,
+    /// Reads that wait until an index is applied.
+    pub reads: Vec<(u64, Index)>,
+
+    pub checked: Remembered,
+}
+
+/// What the checks remember of a host.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    pub view: View,
+    pub status: BasicStatus,
+    /// As of the last Ready.
+    pub hard_state: HardState,
+    pub applying: Index,
+    /// The configuration at the last Ready and now.
+    pub conf_at_ready: usize,
+    /// The term that it led when it handed out its last Ready.
+    pub led: Option<Term>,
+    /// Applied when it was elected, and the payload not applied then that no limit counts.
+    pub applied_at_election: Index,
+    pub uncounted: u64,
+    /// The first index of each batch that is applied, and of which the node has not heard yet.
+    pub unacknowledged: Vec<Index>,
+    /// The largest payload that it has proposed or taken.
+    pub largest: u64,
+}
+
+impl Host {
+    pub fn new(config: Config, durable_machine: bool) -> Host {
+        Host {
+            id: config.id,
+            config,
+            node: None,
+            gone: false,
+            life: 0,
+            disk: Disk::default(),
+            durable_machine,
+            applied: 0,
+            confs: vec![(0, ConfState::default())],
+            most_after_crash: Index::MAX,
+            work: None,
+            appends: VecDeque::new(),
+            written: VecDeque::new(),
+            applies: VecDeque::new(),
+            requests: Vec::new(),
+            reads: Vec::new(),
+            checked: Remembered::default(),
+        }
+    }
+
+    /// The configuration as of what is applied.
+    pub fn conf(&self) -> &ConfState {
+        static NOBODY: std::sync::OnceLock<ConfState> = std::sync::OnceLock::new();
+        match self.confs.last() {
+            Some((_, conf)) => conf,
+            None => NOBODY.get_or_init(ConfState::default),
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    pub fn leads(&self) -> bool {
+        self.is_up() && self.checked.status.soft_state.role == Role::Leader
+    }
+
+    /// The limit on committed entries in one Ready.
+    pub fn max_committed_bytes(&self) -> u64 {
+        match self.config.max_committed_size_per_ready {
+            0 => self.config.max_size_per_msg,
+            limit => limit,
+        }
+    }
+
+    /// Everything in memory is gone, and a part of what was not synced.
+    pub fn crash(&mut self, kept: usize, torn: usize, back: u64) {
+        self.node = None;
+        self.disk.crash(kept, torn);
+        self.work = None;
+        self.appends.clear();
+        self.written.clear();
+        self.applies.clear();
+        self.requests.clear();
+        self.reads.clear();
+        let snapshot = self
+            .disk
+            .snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.id.index);
+        self.applied = match self.durable_machine {
+            true => {
+                let applied = self.applied.min(self.most_after_crash);
+                applied.saturating_sub(back).max(snapshot)
+            }
+            false => snapshot,
+        };
+        self.most_after_crash = Index::MAX;
+        // A founder knows the first configuration from its snapshot; others begin with none.
+        let applied = self.applied;
+        while self.confs.len() > 1 && self.confs.last().is_some_and(|(at, _)| *at > applied) {
+            self.confs.pop();
+        }
+        if let Some(snapshot) = self
+            .disk
+            .snapshot
+            .as_ref()
+            .filter(|s| s.id.index == applied)
+        {
+            self.confs = vec![(applied, snapshot.conf_state.clone())];
+        }
+    }
+
+    /// Starts from the disk.
+    ///
+    /// # Errors
+    /// As [`Node::new`].
+    pub fn restart(&mut self) -> Result<()> {
+        let state = self.disk.restart_state(self.applied, self.conf().clone());
+        let node = Node::new(self.config.clone(), state)?;
+        self.life += 1;
+        let status = node.basic_status();
+        self.checked = Remembered {
+            view: View::of(&self.disk),
+            status,
+            hard_state: status.hard_state,
+            applying: self.applied.max(self.disk.compacted.index),
+            ..Remembered::default()
+        };
+        self.checked.conf_at_ready = self.confs.len() - 1;
+        self.node = Some(node);
+        Ok(())
+    }
+}

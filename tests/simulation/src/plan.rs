@@ -1,0 +1,336 @@
+//! What one seed switches on: the cluster's size, each node's settings, and a subset of the faults
+//! with their rates. Drawn once; the driver then plays by it.
+//!
+//! Settings that only work when all nodes share them are drawn for the cluster: pre-vote and
+//! check-quorum, and, where leases are read, everything that a lease counts on.
+
+use fastrand::Rng;
+use libraft_core::{Config, NodeId, ReadOnlyOption};
+
+/// The length of a tick on a clock that is right, in units of simulated time.
+pub const TICK: u64 = 16;
+/// No cluster has more machines than this over its whole life.
+pub const MAX_HOSTS: usize = 20;
+
+/// Chances are out of this.
+pub const WHOLE: u32 = 1024;
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub nodes: u64,
+    /// The first members begin with entries that add them; otherwise, with a snapshot.
+    pub bootstrap: bool,
+    pub pre_vote: bool,
+    pub check_quorum: bool,
+    /// Nearly the same for all: whoever campaigns twice as often as others, and can't win, keeps those
+    /// from campaigning who can.
+    pub election_ticks: u32,
+    /// Some nodes answer reads by their lease. No fault then breaks what leases count on.
+    pub lease: bool,
+    /// Messages travel as bytes.
+    pub wire: bool,
+    pub network: Network,
+    pub process: Process,
+    pub disk: DiskFaults,
+    pub clock: Clock,
+    pub clients: Clients,
+    /// The chance of a configuration change, whenever trouble is due.
+    pub membership: u32,
+    /// Time between two strokes of trouble.
+    pub trouble_every: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    pub latency: u64,
+    pub drop: u32,
+    pub duplicate: u32,
+    /// The chance that a message takes up to `long` instead of `latency`.
+    pub delay: u32,
+    pub long: u64,
+    /// The chances of each, whenever trouble is due.
+    pub partition: u32,
+    pub one_way: u32,
+    pub flapping: u32,
+    pub bridge: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// Chances whenever trouble is due.
+    pub crash: u32,
+    pub storm: u32,
+    pub pause: u32,
+    /// The chance that a Ready is handled step by step.
+    pub stepwise: u32,
+    /// The chance of a crash after each such step.
+    pub crash_in_ready: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct DiskFaults {
+    /// A crash takes unsynced writes back.
+    pub lose_unsynced: bool,
+    /// It may leave a torn one.
+    pub torn: bool,
+    /// A sync takes up to so long.
+    pub sync_time: u64,
+    /// Chances for each request.
+    pub stale: u32,
+    pub twice: u32,
+    pub never: u32,
+    pub failed: u32,
+    /// An answer takes up to so long.
+    pub answer_time: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// A node's tick lasts from `TICK - skew` to `TICK + 4 * skew`.
+    pub skew: u64,
+    /// Chances whenever trouble is due.
+    pub burst: u32,
+    pub stop: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    /// Time between two calls.
+    pub every: u64,
+    pub reads: u32,
+    pub large: u32,
+    pub batches: u32,
+    pub read_again: u32,
+    /// Chances whenever trouble is due.
+    pub transfer: u32,
+    pub forget: u32,
+    pub campaign: u32,
+    pub compact: u32,
+    /// The host reports peers as unreachable that are not.
+    pub unreachable: u32,
+}
+
+/// A rate that half of all seeds have at 0.
+fn maybe(rng: &mut Rng, most: u32) -> u32 {
+    match rng.bool() {
+        true => rng.u32(1..=most),
+        false => 0,
+    }
+}
+
+impl Plan {
+    pub fn draw(seed: u64) -> Plan {
+        let rng = &mut Rng::with_seed(seed);
+        let nodes = match rng.u32(..8) {
+            0..4 => 3,
+            4..6 => 5,
+            _ => rng.u64(3..=9),
+        };
+        let lease = rng.u32(..6) == 0;
+        let mut plan = Plan {
+            seed,
+            nodes,
+            bootstrap: rng.bool(),
+            pre_vote: rng.bool(),
+            check_quorum: lease || rng.bool(),
+            election_ticks: rng.u32(8..=16),
+            lease,
+            wire: rng.u32(..4) == 0,
+            network: Network {
+                latency: rng.u64(1..=TICK),
+                drop: maybe(rng, WHOLE * 2 / 5),
+                duplicate: maybe(rng, WHOLE / 8),
+                delay: maybe(rng, WHOLE / 8),
+                long: TICK * rng.u64(1..100),
+                partition: maybe(rng, WHOLE / 6),
+                one_way: maybe(rng, WHOLE / 8),
+                flapping: maybe(rng, WHOLE / 16),
+                bridge: maybe(rng, WHOLE / 16),
+            },
+            process: Process {
+                crash: maybe(rng, WHOLE / 4),
+                storm: maybe(rng, WHOLE / 32),
+                pause: maybe(rng, WHOLE / 16),
+                stepwise: maybe(rng, WHOLE / 2),
+                crash_in_ready: maybe(rng, WHOLE / 32),
+            },
+            disk: DiskFaults {
+                lose_unsynced: rng.bool(),
+                torn: rng.bool(),
+                sync_time: match rng.u32(..3) {
+                    0 => 1,
+                    1 => rng.u64(1..TICK),
+                    _ => rng.u64(1..10 * TICK),
+                },
+                stale: maybe(rng, WHOLE / 4),
+                twice: maybe(rng, WHOLE / 4),
+                never: maybe(rng, WHOLE / 4),
+                failed: maybe(rng, WHOLE / 4),
+                answer_time: match rng.bool() {
+                    true => 1,
+                    false => rng.u64(1..20 * TICK),
+                },
+            },
+            clock: Clock {
+                skew: match rng.bool() {
+                    true => 0,
+                    false => rng.u64(1..TICK - 2),
+                },
+                burst: maybe(rng, WHOLE / 16),
+                stop: maybe(rng, WHOLE / 16),
+            },
+            clients: Clients {
+                every: rng.u64(2..4 * TICK),
+                reads: maybe(rng, WHOLE / 2),
+                large: maybe(rng, WHOLE / 8),
+                batches: maybe(rng, WHOLE / 4),
+                read_again: maybe(rng, WHOLE / 8),
+                transfer: maybe(rng, WHOLE / 8),
+                forget: maybe(rng, WHOLE / 32),
+                campaign: maybe(rng, WHOLE / 32),
+                compact: maybe(rng, WHOLE / 2),
+                unreachable: maybe(rng, WHOLE / 8),
+            },
+            membership: maybe(rng, WHOLE / 2),
+            trouble_every: rng.u64(2..40) * TICK,
+        };
+        if lease {
+            plan.spare_leases();
+        }
+        plan
+    }
+
+    /// A leader's lease lasts until it finds out that no quorum has answered it for an election
+    /// timeout, and that may be two of them after the last answer, while others may elect after
+    /// one. So it counts on more than on clocks: that nobody campaigns while a leader lives.
+    fn spare_leases(&mut self) {
+        let network = &mut self.network;
+        network.latency = network.latency.min(TICK / 2);
+        network.drop = 0;
+        network.delay = 0;
+        (network.partition, network.one_way) = (0, 0);
+        (network.flapping, network.bridge) = (0, 0);
+        self.process.pause = 0;
+        self.disk.sync_time = self.disk.sync_time.min(TICK / 2);
+        self.clock = Clock::default();
+        self.clients.transfer = 0;
+        self.clients.forget = 0;
+        self.clients.campaign = 0;
+    }
+
+    /// Everything goes well from now on.
+    pub fn calm(&self) -> Plan {
+        Plan {
+            network: Network {
+                latency: TICK / 4,
+                ..Network::default()
+            },
+            process: Process::default(),
+            disk: DiskFaults {
+                sync_time: 1,
+                answer_time: 1,
+                ..DiskFaults::default()
+            },
+            clock: Clock::default(),
+            clients: Clients {
+                every: TICK,
+                ..Clients::default()
+            },
+            membership: 0,
+            trouble_every: TICK,
+            ..self.clone()
+        }
+    }
+
+    /// The settings of a node, the same whenever it starts.
+    pub fn config(&self, id: NodeId) -> Config {
+        let rng = &mut Rng::with_seed(self.seed ^ id.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let mut config = Config::new(id);
+        config.seed = self.seed;
+        config.pre_vote = self.pre_vote;
+        config.check_quorum = self.check_quorum;
+        config.heartbeat_ticks = rng.u32(1..=3);
+        config.election_ticks = self.election_ticks + rng.u32(0..=2);
+        if rng.bool() {
+            config.max_size_per_msg = rng.u64(0..300);
+        }
+        if rng.bool() {
+            config.max_inflight_msgs = rng.u32(1..6);
+        }
+        if rng.u32(..4) == 0 {
+            config.max_inflight_bytes = config.max_size_per_msg + rng.u64(1..400);
+        }
+        if rng.u32(..3) > 0 {
+            config.max_cached_bytes = rng.u64(0..500);
+        }
+        if rng.u32(..4) == 0 {
+            config.max_committed_size_per_ready = rng.u64(1..200);
+        }
+        if rng.u32(..4) == 0 {
+            config.max_uncommitted_bytes = rng.u64(1..400);
+        }
+        if rng.u32(..4) == 0 {
+            config.max_pending_reads = rng.u32(1..4);
+        }
+        config.coalesce_appends = rng.bool();
+        config.async_storage_writes = rng.u32(..5) < 2;
+        config.disable_proposal_forwarding = rng.u32(..6) == 0;
+        config.step_down_on_removal = rng.bool();
+        if self.lease {
+            config.heartbeat_ticks = 1;
+            config.election_ticks = 10;
+            if rng.bool() {
+                config.read_only = ReadOnlyOption::LeaseBased;
+            }
+        }
+        config
+    }
+
+    /// Whether a node's state machine survives a crash, though it may fall back a little.
+    pub fn has_durable_machine(&self, id: NodeId) -> bool {
+        Rng::with_seed(self.seed.rotate_left(17) ^ id).bool()
+    }
+
+    /// One line that says what is on.
+    pub fn summary(&self) -> String {
+        let (net, process, disk) = (&self.network, &self.process, &self.disk);
+        let faults = [
+            (self.lease, "leases"),
+            (self.wire, "bytes"),
+            (self.pre_vote, "pre-vote"),
+            (self.check_quorum, "check-quorum"),
+            (net.drop > 0, "drops"),
+            (net.duplicate > 0, "duplicates"),
+            (net.delay > 0, "delays"),
+            (net.partition > 0, "partitions"),
+            (net.one_way > 0, "one-way"),
+            (net.flapping > 0, "flapping"),
+            (net.bridge > 0, "bridges"),
+            (process.crash > 0, "crashes"),
+            (process.storm > 0, "storms"),
+            (process.pause > 0, "pauses"),
+            (process.stepwise > 0, "stepwise"),
+            (
+                process.crash_in_ready > 0 && process.stepwise > 0,
+                "crashes-in-ready",
+            ),
+            (disk.lose_unsynced, "lost-writes"),
+            (disk.lose_unsynced && disk.torn, "torn-writes"),
+            (disk.sync_time > 1, "slow-syncs"),
+            (disk.stale > 0, "stale-answers"),
+            (disk.twice > 0, "double-answers"),
+            (disk.never > 0, "no-answers"),
+            (disk.failed > 0, "failed-reads"),
+            (self.clock.skew > 0, "skew"),
+            (self.clock.burst > 0, "bursts"),
+            (self.clock.stop > 0, "stopped-clocks"),
+            (self.membership > 0, "membership"),
+            (self.clients.transfer > 0, "transfers"),
+            (self.clients.forget > 0, "forget-leader"),
+            (self.clients.compact > 0, "compaction"),
+        ];
+        let on: Vec<&str> = faults.iter().filter(|f| f.0).map(|f| f.1).collect();
+        format!("{} nodes; {}", self.nodes, on.join(" "))
+    }
+}

@@ -1,0 +1,155 @@
+//! One seed from its beginning to its verdict; and a script, likewise.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use crate::action::Action;
+use crate::check::{Checked, Violation};
+use crate::driver::{Counts, Driver};
+use crate::flights::{Naming, describe};
+use crate::plan::Plan;
+use crate::trace::Trace;
+use crate::world::World;
+
+/// What came of a seed.
+#[derive(Debug)]
+pub struct Outcome {
+    pub events: u64,
+    pub sum: u64,
+    pub violation: Option<Violation>,
+    pub counts: Counts,
+    pub writes: u64,
+    pub reads: u64,
+    pub committed: u64,
+    pub changes: u64,
+    pub terms: u64,
+    /// What was done, if it was written down.
+    pub record: Vec<Action>,
+    pub trace: Option<Box<Trace>>,
+    pub nodes: u64,
+}
+
+/// What a run is to leave behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep {
+    pub record: bool,
+    pub trace: bool,
+}
+
+/// Plays a seed for so many events, then heals the cluster.
+pub fn seed(plan: &Plan, steps: u64, keep: Keep) -> Outcome {
+    let mut world = World::new(plan, Naming::Slots, keep.record);
+    world.trace = keep.trace.then(Box::default);
+    let mut driver = Driver::new(plan, &world);
+    driver.record = keep.record.then(Vec::new);
+    let result = guarded(|| {
+        driver.run(&mut world, steps)?;
+        driver.heal(&mut world)
+    });
+    outcome(world, driver, result)
+}
+
+/// Carries out a script, then heals the cluster if the script comes to its end.
+pub fn script(plan: &Plan, actions: &[Action], heal: bool, trace: bool) -> Outcome {
+    let mut world = World::new(plan, Naming::Names, true);
+    world.trace = trace.then(Box::default);
+    let mut driver = None;
+    let result = guarded(|| {
+        for action in actions {
+            world.perform(action)?;
+            world.flights.fresh.clear();
+            world.asked.clear();
+        }
+        if !heal {
+            return Ok(());
+        }
+        driver
+            .insert(Driver::take_over(plan, &mut world))
+            .heal(&mut world)
+    });
+    let driver = driver.unwrap_or_else(|| Driver::new(plan, &world));
+    outcome(world, driver, result)
+}
+
+/// The lines of a script, each with what it does in a comment.
+pub fn annotate(plan: &Plan, actions: &[Action]) -> Vec<String> {
+    let mut world = World::new(plan, Naming::Names, true);
+    let mut lines = Vec::new();
+    for action in actions {
+        let mut comment = match *action {
+            Action::Deliver { message, .. } | Action::Lose { message } => {
+                let flight = world.flights.get(message);
+                flight.map_or(String::new(), |flight| describe(&flight.message))
+            }
+            _ => String::new(),
+        };
+        let result = guarded(|| world.perform(action).map(drop));
+        if let Some(host) = world.touched.take().and_then(|node| world.host(node)) {
+            let status = &host.checked.status;
+            let state = status.hard_state;
+            comment.push_str(&format!(
+                " [{} {:?} term {} vote {} log {}..{} persisted {} commit {} applied {}]",
+                host.id,
+                status.soft_state.role,
+                state.term,
+                state.vote,
+                status.first_index,
+                status.last_index,
+                status.persisted,
+                state.commit,
+                status.applied,
+            ));
+        }
+        lines.push(format!("{:<30}# {}", action.to_string(), comment.trim()));
+        if result.is_err() {
+            break;
+        }
+    }
+    lines
+}
+
+fn outcome(world: World, driver: Driver, result: Checked) -> Outcome {
+    let clients = &world.checks.clients;
+    let terms = world
+        .hosts
+        .iter()
+        .map(|host| host.checked.status.hard_state.term);
+    Outcome {
+        events: world.events,
+        sum: world.sum,
+        violation: result.err(),
+        counts: driver.counts,
+        writes: clients.writes_answered,
+        reads: clients.reads_answered,
+        committed: world.checks.logs.last_committed(),
+        changes: world.checks.membership.count(),
+        terms: terms.max().unwrap_or(0),
+        record: driver.record.unwrap_or_default(),
+        trace: world.trace,
+        nodes: world.hosts.len() as u64,
+    }
+}
+
+/// What the last panic said, and where it was.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// Keeps panics quiet, and notes what they say. To be called once, at the start.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        if let Ok(mut panic) = PANIC.lock() {
+            *panic = info.to_string();
+        }
+    }));
+}
+
+/// A panic, which in the core is a broken assertion, is a violation like any other.
+fn guarded(run: impl FnOnce() -> Checked) -> Checked {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result,
+        Err(_) => Err(Violation {
+            rule: "no panic",
+            node: 0,
+            detail: PANIC.lock().map(|panic| panic.clone()).unwrap_or_default(),
+        }),
+    }
+}

@@ -1,0 +1,248 @@
+//! What goes wrong from time to time, and what clients want. A part of the driver.
+
+use bytes::Bytes;
+use std::result::Result;
+
+use libraft_core::*;
+
+use crate::action::Action;
+use crate::check::Checked;
+use crate::driver::{Driver, Job};
+use crate::plan::TICK;
+use crate::world::World;
+
+/// Configurations stay this small.
+const MAX_VOTERS: usize = 9;
+
+impl Driver {
+    /// Rolls the dice for each kind of trouble.
+    pub fn trouble(&mut self, world: &mut World) -> Checked {
+        let (process, network, clock) = (
+            self.plan.process.clone(),
+            self.plan.network.clone(),
+            self.plan.clock.clone(),
+        );
+        let clients = self.plan.clients.clone();
+        if self.chance(process.crash) {
+            let id = self.rng.u64(1..=world.hosts.len() as u64);
+            self.crash(world, id)?;
+        }
+        if self.chance(process.storm) {
+            for id in 1..=world.hosts.len() as u64 {
+                if self.rng.bool() {
+                    self.crash(world, id)?;
+                }
+            }
+        }
+        if self.chance(process.pause) {
+            self.counts.pauses += 1;
+            let id = self.rng.u64(1..=world.hosts.len() as u64);
+            let until = self.wheel.now + self.rng.u64(1..80 * TICK);
+            self.schedule(id).paused_until = until;
+        }
+        if self.chance(network.partition) {
+            self.partition();
+        }
+        if self.chance(network.one_way) {
+            self.one_way();
+        }
+        if self.chance(network.bridge) {
+            self.bridge();
+        }
+        if self.chance(network.flapping) {
+            self.counts.cuts += 1;
+            let nodes = self.nodes.len() as u64;
+            let (a, b) = (self.rng.u64(1..=nodes), self.rng.u64(1..=nodes));
+            let times = 2 * self.rng.u32(1..10);
+            self.wheel.after(1, Job::Flap { a, b, times });
+        }
+        if self.chance(clock.stop) {
+            self.counts.clock_faults += 1;
+            let id = self.rng.u64(1..=world.hosts.len() as u64);
+            let until = self.wheel.now + self.rng.u64(1..100 * TICK);
+            self.schedule(id).stopped_until = until;
+        }
+        if self.chance(clock.burst) {
+            self.counts.clock_faults += 1;
+            let id = self.rng.u64(1..=world.hosts.len() as u64);
+            for _ in 0..self.rng.u32(1..40) {
+                self.act(world, Action::Tick(id))?;
+            }
+        }
+        if self.chance(self.plan.membership) {
+            self.change(world)?;
+        }
+        let Some(node) = self.any_node(world) else {
+            return Ok(());
+        };
+        if self.chance(clients.transfer) {
+            let to = self.rng.u64(1..=world.hosts.len() as u64);
+            self.act(world, Action::Transfer { node, to })?;
+        }
+        if self.chance(clients.forget) {
+            self.act(world, Action::ForgetLeader(node))?;
+        }
+        if self.chance(clients.campaign) {
+            self.act(world, Action::Campaign(node))?;
+        }
+        if self.chance(clients.compact) {
+            let keep = if self.rng.bool() {
+                0
+            } else {
+                self.rng.u64(0..20)
+            };
+            self.act(world, Action::Compact { node, keep })?;
+        }
+        if self.chance(clients.unreachable) {
+            let peer = self.rng.u64(1..=world.hosts.len() as u64);
+            self.act(world, Action::Unreachable { node, peer })?;
+        }
+        Ok(())
+    }
+
+    /// Nobody on one side hears anybody on the other.
+    fn partition(&mut self) {
+        let side = self.rng.u64(..);
+        self.cut_where(|from, to| (side >> from ^ side >> to) & 1 == 1);
+    }
+
+    /// Some don't hear some others, who hear them.
+    fn one_way(&mut self) {
+        let (deaf, mute) = (self.rng.u64(..), self.rng.u64(..));
+        self.cut_where(|from, to| mute >> from & deaf >> to & 1 == 1);
+    }
+
+    /// Two sides, and one node that hears both and is heard by both.
+    fn bridge(&mut self) {
+        let side = self.rng.u64(..);
+        let bridge = self.rng.u64(1..=self.nodes.len() as u64);
+        self.cut_where(|from, to| {
+            from != bridge && to != bridge && (side >> from ^ side >> to) & 1 == 1
+        });
+    }
+
+    fn cut_where(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
+        self.counts.cuts += 1;
+        self.cuts += 1;
+        let nodes = self.nodes.len() as u64;
+        for from in 1..=nodes {
+            let cut = (1..=nodes).filter(|&to| is_cut(from, to));
+            self.schedule(from).cut = cut.map(|to| 1 << to).sum();
+        }
+        let delay = self.rng.u64(1..80 * TICK);
+        self.wheel.after(delay, Job::Reconnect { cut: self.cuts });
+    }
+
+    /// Somebody wants another configuration.
+    fn change(&mut self, world: &mut World) -> Checked {
+        let Some(node) = self.any_node(world) else {
+            return Ok(());
+        };
+        let Some(conf) = world.host(node).map(|host| host.conf().clone()) else {
+            return Ok(());
+        };
+        if self.rng.u32(..8) == 0 {
+            let outsider = self.rng.u64(1..=world.hosts.len() as u64);
+            if !conf.contains(outsider) {
+                self.act(world, Action::Wipe(outsider))?;
+            }
+        }
+        let mut change = ConfChangeV2 {
+            context: Bytes::new(),
+            ..ConfChangeV2::default()
+        };
+        let joint = !conf.voters_outgoing.is_empty();
+        if !joint || self.rng.u32(..8) == 0 {
+            let steps = if self.rng.bool() {
+                1
+            } else {
+                self.rng.usize(1..4)
+            };
+            for _ in 0..steps {
+                if let Some(step) = self.change_step(world, &conf)? {
+                    change.changes.push(step);
+                }
+            }
+            change.transition = match self.rng.u32(..4) {
+                0 => ConfChangeTransition::JointImplicit,
+                1 => ConfChangeTransition::JointExplicit,
+                _ => ConfChangeTransition::Auto,
+            };
+        }
+        let first_kind = change.changes.len() == 1 && self.rng.bool();
+        if first_kind {
+            change.transition = ConfChangeTransition::Auto;
+        }
+        self.act(
+            world,
+            Action::Change {
+                node,
+                first_kind,
+                change,
+            },
+        )
+        .map(drop)
+    }
+
+    fn change_step(
+        &mut self,
+        world: &mut World,
+        conf: &ConfState,
+    ) -> Result<Option<ConfChangeSingle>, crate::check::Violation> {
+        let known = world.hosts.len() as u64;
+        let any = self.rng.u64(1..=known);
+        let is_gone = world.host(any).is_some_and(|host| host.gone);
+        let step = |kind, node_id| Some(ConfChangeSingle { kind, node_id });
+        let many = conf.voters.len() >= MAX_VOTERS;
+        Ok(match self.rng.u32(..10) {
+            0..2 if !many => match self.start_node(world)? {
+                Some(new) if self.rng.bool() => step(ConfChangeKind::AddNode, new),
+                Some(new) => step(ConfChangeKind::AddLearnerNode, new),
+                None => None,
+            },
+            2..5 if !many && !is_gone => step(ConfChangeKind::AddNode, any),
+            5..7 if !is_gone => step(ConfChangeKind::AddLearnerNode, any),
+            7 => step(ConfChangeKind::UpdateNode, any),
+            // Now and then the leader itself.
+            _ => {
+                let leader = world.hosts.iter().rfind(|host| host.leads());
+                let id = leader
+                    .filter(|_| self.rng.u32(..3) == 0)
+                    .map_or(any, |host| host.id);
+                step(ConfChangeKind::RemoveNode, id)
+            }
+        })
+    }
+
+    /// A client calls.
+    pub fn client(&mut self, world: &mut World) -> Checked {
+        let Some(node) = self.any_node(world) else {
+            return Ok(());
+        };
+        let clients = &self.plan.clients;
+        let (reads, again, large, batches) = (
+            clients.reads,
+            clients.read_again,
+            clients.large,
+            clients.batches,
+        );
+        if self.chance(reads) {
+            let action = match self.chance(again) {
+                true => Action::ReadAgain(node),
+                false => Action::Read(node),
+            };
+            return self.act(world, action).map(drop);
+        }
+        let size = match self.chance(large) {
+            true => self.rng.u32(100..2000),
+            false => self.rng.u32(8..40),
+        };
+        let count = if self.chance(batches) {
+            self.rng.u32(2..8)
+        } else {
+            1
+        };
+        self.act(world, Action::Propose { node, size, count })
+            .map(drop)
+    }
+}

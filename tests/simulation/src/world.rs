@@ -1,0 +1,534 @@
+//! The cluster, and what an action does to it. Everything here is determined by the actions: no
+//! clock, no random number, no thread. After each one the checks are made.
+
+use bytes::Bytes;
+use std::result::Result;
+
+use libraft_core::*;
+
+use crate::action::Action;
+use crate::check::{Checked, Checks, Violation, ensure, flow, promises, status};
+use crate::flights::{Flights, Naming, sum_of};
+use crate::host::Host;
+use crate::mix::{Mix, mix};
+use crate::plan::{MAX_HOSTS, Plan};
+use crate::trace::Trace;
+
+#[derive(Debug)]
+pub struct World {
+    pub hosts: Vec<Host>,
+    pub flights: Flights,
+    pub checks: Checks,
+    /// The sum of all that has happened: two runs with the same sum were the same.
+    pub sum: u64,
+    pub events: u64,
+    pub trace: Option<Box<Trace>>,
+    /// Requests of nodes that nobody has seen yet.
+    pub asked: Vec<(NodeId, RequestId)>,
+    /// The node that the last action was about.
+    pub touched: Option<NodeId>,
+    plan: Plan,
+    founders: Vec<(NodeId, Bytes)>,
+}
+
+/// Whether the action could be carried out.
+pub type Done = Result<bool, Violation>;
+
+impl World {
+    /// The first members, up and running. `named` if messages need names.
+    pub fn new(plan: &Plan, naming: Naming, named: bool) -> World {
+        let founders: Vec<(NodeId, Bytes)> =
+            (1..=plan.nodes).map(|id| (id, Bytes::new())).collect();
+        let mut world = World {
+            hosts: Vec::new(),
+            flights: Flights::new(naming, named),
+            checks: Checks::default(),
+            sum: plan.seed,
+            events: 0,
+            trace: None,
+            asked: Vec::new(),
+            touched: None,
+            plan: plan.clone(),
+            founders,
+        };
+        world.found();
+        world
+    }
+
+    fn found(&mut self) {
+        let nodes = self.plan.nodes;
+        let first = EntryId { term: 1, index: 1 };
+        if self.plan.bootstrap {
+            self.checks.membership.found(nodes);
+        } else {
+            self.checks.logs.found(first);
+        }
+        for id in 1..=nodes {
+            let mut host = self.blank_host(id);
+            if !self.plan.bootstrap {
+                let snapshot = Snapshot {
+                    id: first,
+                    conf_state: ConfState::of_voters(1..=nodes),
+                    data: self.state_at(first.index),
+                };
+                host.disk.compacted = first;
+                host.disk.snapshot = Some(snapshot.clone());
+                host.applied = first.index;
+                host.confs = vec![(first.index, snapshot.conf_state)];
+            }
+            self.hosts.push(host);
+            // A founder that can't start is found when the first action meets it.
+            let _ = self.restart(id);
+        }
+    }
+
+    fn blank_host(&self, id: NodeId) -> Host {
+        Host::new(self.plan.config(id), self.plan.has_durable_machine(id))
+    }
+
+    /// What a state machine serves that has applied everything up to `index`.
+    pub fn state_at(&self, index: Index) -> Bytes {
+        Bytes::copy_from_slice(&self.checks.logs.digest(index).to_le_bytes())
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub fn host(&self, id: NodeId) -> Option<&Host> {
+        self.hosts.get((id as usize).checked_sub(1)?)
+    }
+
+    pub fn host_mut(&mut self, id: NodeId) -> Option<&mut Host> {
+        self.hosts.get_mut((id as usize).checked_sub(1)?)
+    }
+
+    pub fn is_up(&self, id: NodeId) -> bool {
+        self.host(id).is_some_and(Host::is_up)
+    }
+
+    /// Carries out an action, and checks what came of it. What can't be carried out changes nothing.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn perform(&mut self, action: &Action) -> Done {
+        self.events += 1;
+        let node = self.node_of(action);
+        let done = self.carry_out(action)?;
+        if done {
+            self.sum = mix(self.sum, node);
+            if let Some(trace) = &mut self.trace {
+                trace.action(self.events, action, node);
+            }
+            self.touched = Some(node);
+            self.observe(node)?;
+        } else {
+            self.events -= 1;
+        }
+        Ok(done)
+    }
+
+    /// The node that an action is about; 0 if there is none.
+    fn node_of(&self, action: &Action) -> NodeId {
+        match action {
+            Action::Deliver { message, .. } | Action::Lose { message } => self
+                .flights
+                .get(*message)
+                .map_or(NONE, |flight| flight.message.to),
+            Action::Tick(n)
+            | Action::Cycle(n)
+            | Action::Persist(n)
+            | Action::Sync(n)
+            | Action::Apply(n)
+            | Action::Restart(n)
+            | Action::Start(n)
+            | Action::Wipe(n)
+            | Action::Read(n)
+            | Action::ReadAgain(n)
+            | Action::ForgetLeader(n)
+            | Action::Campaign(n) => *n,
+            Action::Step { node, .. }
+            | Action::Answer { node, .. }
+            | Action::Crash { node, .. }
+            | Action::Propose { node, .. }
+            | Action::Change { node, .. }
+            | Action::Transfer { node, .. }
+            | Action::Compact { node, .. }
+            | Action::Unreachable { node, .. }
+            | Action::ReportSnapshot { node, .. } => *node,
+        }
+    }
+
+    fn carry_out(&mut self, action: &Action) -> Done {
+        match action {
+            Action::Tick(n) => self.call(*n, Node::tick),
+            Action::Deliver { message, keep } => self.deliver(*message, *keep),
+            Action::Lose { message } => self.lose(*message),
+            Action::Cycle(n) => self.cycle(*n),
+            Action::Step { node, count } => self.step(*node, *count as usize),
+            Action::Persist(n) => self.persist(*n),
+            Action::Sync(n) => self.sync(*n),
+            Action::Apply(n) => self.apply_next(*n),
+            Action::Answer {
+                node,
+                request,
+                answer,
+                again,
+            } => self.answer(*node, *request, *answer, *again),
+            Action::Crash {
+                node,
+                kept,
+                torn,
+                back,
+            } => {
+                let Some(host) = self.host_mut(*node).filter(|host| host.is_up()) else {
+                    return Ok(false);
+                };
+                host.crash(*kept as usize, *torn as usize, *back);
+                Ok(true)
+            }
+            Action::Restart(n) => self.restart(*n),
+            Action::Start(n) => self.start(*n),
+            Action::Wipe(n) => Ok(self.wipe(*n)),
+            Action::Propose { node, size, count } => self.propose(*node, *size, *count),
+            Action::Change {
+                node,
+                first_kind,
+                change,
+            } => self.call(*node, |node| match (first_kind, &change.changes[..]) {
+                (true, [only]) => node.propose_conf_change(&ConfChange {
+                    change: *only,
+                    ..ConfChange::default()
+                }),
+                _ => node.propose_conf_change_v2(change),
+            }),
+            Action::Read(n) => {
+                let Some(life) = self.host(*n).filter(|host| host.is_up()).map(|h| h.life) else {
+                    return Ok(false);
+                };
+                let number = self.checks.clients.read(*n, life);
+                self.call(*n, |node| node.read_index(context_of(number)))
+            }
+            Action::ReadAgain(n) => {
+                let Some(life) = self.host(*n).filter(|host| host.is_up()).map(|h| h.life) else {
+                    return Ok(false);
+                };
+                for number in self.checks.clients.open_reads(*n, life) {
+                    self.call(*n, |node| node.read_index(context_of(number)))?;
+                }
+                Ok(true)
+            }
+            Action::Transfer { node, to } => self.call(*node, |node| node.transfer_leader(*to)),
+            Action::ForgetLeader(n) => self.call(*n, Node::forget_leader),
+            Action::Campaign(n) => self.call(*n, Node::campaign),
+            Action::Compact { node, keep } => self.compact(*node, *keep),
+            Action::Unreachable { node, peer } => {
+                self.call(*node, |node| node.report_unreachable(*peer))
+            }
+            Action::ReportSnapshot {
+                node,
+                peer,
+                arrived,
+            } => {
+                let status = match arrived {
+                    true => SnapshotStatus::Finish,
+                    false => SnapshotStatus::Failure,
+                };
+                self.call(*node, |node| node.report_snapshot(*peer, status))
+            }
+        }
+    }
+
+    /// A call on a node, which it may turn down but not fail.
+    pub fn call(
+        &mut self,
+        id: NodeId,
+        call: impl FnOnce(&mut Node) -> libraft_core::Result<()>,
+    ) -> Done {
+        let Some(node) = self.host_mut(id).and_then(|host| host.node.as_mut()) else {
+            return Ok(false);
+        };
+        accepted(id, call(node))
+    }
+
+    fn deliver(&mut self, key: u64, keep: bool) -> Done {
+        let flight = match keep {
+            true => self.flights.get(key).cloned(),
+            false => self.flights.take(key),
+        };
+        let Some(flight) = flight else {
+            return Ok(false);
+        };
+        let to = flight.message.to;
+        if let Some(trace) = &mut self.trace {
+            trace.delivered(self.events, &flight, keep);
+        }
+        let life = self.host(to).map_or(0, |host| host.life);
+        if !self.is_up(to) || flight.local.is_some_and(|sent_in| sent_in != life) {
+            // Nobody is there to take it.
+            return Ok(!keep);
+        }
+        self.sum = mix(self.sum, flight.name);
+        if let (Body::StorageApplyResp { entries }, Some(host)) =
+            (&flight.message.body, self.host_mut(to))
+        {
+            let first = entries.first().map_or(0, |entry| entry.index);
+            host.checked.unacknowledged.retain(|&other| other != first);
+        }
+        if !self.plan.wire || flight.local.is_some() {
+            return self.call(to, |node| node.step(flight.message));
+        }
+        let bytes = codec::encode_message(&flight.message);
+        self.sum = Mix::new(self.sum).and_bytes(&bytes).end();
+        self.call(to, |node| node.step_bytes(bytes.into()))
+    }
+
+    fn lose(&mut self, key: u64) -> Done {
+        let Some(flight) = self.flights.take(key) else {
+            return Ok(false);
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.lost(self.events, &flight);
+        }
+        Ok(true)
+    }
+
+    fn restart(&mut self, id: NodeId) -> Done {
+        let founders = &self.founders;
+        let bootstrap = self.plan.bootstrap && id <= self.plan.nodes;
+        let Some(host) = self
+            .hosts
+            .get_mut(id as usize - 1)
+            .filter(|h| !h.is_up() && !h.gone)
+        else {
+            return Ok(false);
+        };
+        let synced = host.disk.hard_state;
+        host.restart().map_err(|error| refused(id, &error))?;
+        status::restarted(&host.checked.status, synced)?;
+        if bootstrap && host.disk.last().index == 0 {
+            // The first members' entries had not been written.
+            let node = host.node.as_mut().map(|node| node.bootstrap(founders));
+            host.checked.hard_state = HardState::default();
+            return node.map_or(Ok(false), |result| accepted(id, result));
+        }
+        Ok(true)
+    }
+
+    fn start(&mut self, id: NodeId) -> Done {
+        if id as usize != self.hosts.len() + 1 || self.hosts.len() >= MAX_HOSTS {
+            return Ok(false);
+        }
+        self.hosts.push(self.blank_host(id));
+        self.restart(id)
+    }
+
+    /// Only when nobody can need it any more: each member knows for good of a configuration without
+    /// it.
+    fn wipe(&mut self, id: NodeId) -> bool {
+        let Some((since, conf)) = self.checks.membership.newest() else {
+            return false;
+        };
+        let knows = |member: &Host| member.disk.hard_state.commit >= since;
+        let members = self.hosts.iter().filter(|host| conf.contains(host.id));
+        if conf.contains(id) || !members.clone().all(knows) || members.count() == 0 {
+            return false;
+        }
+        let Some(host) = self.host_mut(id).filter(|host| !host.gone) else {
+            return false;
+        };
+        host.crash(0, 0, 0);
+        host.gone = true;
+        true
+    }
+
+    fn propose(&mut self, id: NodeId, size: u32, count: u32) -> Done {
+        let logs = &self.checks.logs;
+        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
+            return Ok(false);
+        };
+        let Some(node) = host.node.as_mut() else {
+            return Ok(false);
+        };
+        let clients = &mut self.checks.clients;
+        let numbers: Vec<u64> = (0..count).map(|_| clients.write(id, host.life)).collect();
+        let size = size.max(8) as usize;
+        let commands = numbers.iter().map(|number| {
+            let mut data = vec![0; size];
+            data[..8].copy_from_slice(&number.to_le_bytes());
+            Bytes::from(data)
+        });
+        let result = node.propose_many(commands);
+        match &result {
+            Err(Error::ProposalDropped(_)) => numbers.iter().for_each(|&n| clients.refused(n)),
+            Ok(()) if host.checked.led.is_some() && host.config.max_uncommitted_bytes > 0 => {
+                let remembered = &host.checked;
+                let term = remembered.status.hard_state.term;
+                let indexes = remembered.status.applied + 1..=remembered.view.last().index;
+                let own = indexes.filter(|&index| remembered.view.term(index) == Some(term));
+                let uncommitted: u64 = own.map(|index| logs.payload(index, term)).sum();
+                let counted = uncommitted.saturating_sub(remembered.uncounted);
+                let leads = remembered.led == Some(term) && host.leads();
+                if leads {
+                    flow::proposed(id, counted, (size * numbers.len()) as u64, &host.config)?;
+                }
+            }
+            _ => {}
+        }
+        accepted(id, result)
+    }
+
+    fn compact(&mut self, id: NodeId, keep: u64) -> Done {
+        let Some(host) = self.host(id).filter(|host| host.is_up()) else {
+            return Ok(false);
+        };
+        // What the core counts as applied, and is on the disk.
+        let applied = host
+            .checked
+            .status
+            .applied
+            .min(host.applied)
+            .min(host.disk.last().index);
+        let snapshot = host
+            .disk
+            .snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.id.index);
+        if applied <= snapshot || applied < host.disk.compacted.index || applied < host.applied {
+            return Ok(false);
+        }
+        let Some(snapshot) = self.snapshot_of(id) else {
+            return Ok(false);
+        };
+        let Some(host) = self.host_mut(id) else {
+            return Ok(false);
+        };
+        let index = applied.saturating_sub(keep).max(host.disk.compacted.index);
+        host.disk.compact(index, snapshot);
+        host.checked.view.compact(index);
+        self.call(id, |node| node.compacted(index + 1))
+    }
+
+    /// A snapshot of a node's state machine.
+    pub fn snapshot_of(&self, id: NodeId) -> Option<Snapshot> {
+        let host = self.host(id)?;
+        let index = host.applied;
+        let term = self.checks.logs.committed_term(index)?;
+        (index > 0).then(|| Snapshot {
+            id: EntryId { term, index },
+            conf_state: host.conf().clone(),
+            data: self.state_at(index),
+        })
+    }
+
+    /// A message of `from` is on its way. `local` if it is to the node itself.
+    pub fn post(&mut self, message: Message) -> Checked {
+        let from = message.from;
+        let Some(host) = self.host_mut(if from >= LOCAL_APPLY {
+            message.to
+        } else {
+            from
+        }) else {
+            return Ok(());
+        };
+        let local = (message.to == host.id).then_some(host.life);
+        // What a node promised itself in an earlier term, it will not listen to.
+        let stale = local.is_some() && message.term < host.checked.status.hard_state.term;
+        if from < LOCAL_APPLY && !stale {
+            promises::sent(&message, &host.disk, host.config.async_storage_writes)?;
+        }
+        match &message.body {
+            Body::Append { entries, .. } if !entries.is_empty() => {
+                flow::append(from, entries, host.config.max_size_per_msg)?;
+                let bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
+                host.checked.largest = host.checked.largest.max(bytes);
+            }
+            Body::Vote {
+                pre: false,
+                granted: true,
+            } => {
+                self.checks
+                    .elections
+                    .voted(from, message.term, message.to)?;
+            }
+            _ => {}
+        }
+        let sum = sum_of(&message);
+        self.sum = mix(self.sum, sum);
+        self.flights.post(message, sum, local, self.events);
+        Ok(())
+    }
+
+    /// Checks what an action has made of a node.
+    fn observe(&mut self, id: NodeId) -> Checked {
+        let Some(host) = self.hosts.get_mut((id as usize).wrapping_sub(1)) else {
+            return Ok(());
+        };
+        let Some(node) = &host.node else {
+            return Ok(());
+        };
+        let (old, new) = (host.checked.status, node.basic_status());
+        if cfg!(not(debug_assertions)) {
+            // With them, the core does it by itself, after each call.
+            node.check_invariants()
+                .or_else(|what| ensure(false, "the core's invariants", id, || what.to_owned()))?;
+        }
+        if old == new {
+            return Ok(());
+        }
+        status::moved(&old, &new)?;
+        if new.persisted > old.persisted {
+            status::persisted(&new, &host.disk)?;
+        }
+        host.checked.status = new;
+        let term = new.hard_state.term;
+        let led = old.soft_state.role == Role::Leader && old.hard_state.term == term;
+        if new.soft_state.role == Role::Leader && !led {
+            let synced = host.disk.hard_state;
+            let own = (synced.term, synced.vote) == (term, id);
+            let rule = "nothing is sent before it is persisted";
+            ensure(own || host.config.async_storage_writes, rule, id, || {
+                format!("leads term {term} by its own vote, with {synced:?} synced")
+            })?;
+            let unacknowledged = host.checked.unacknowledged.iter().min();
+            let applied = unacknowledged.map_or(new.applied, |first| new.applied.min(first - 1));
+            host.checked.applied_at_election = applied;
+            if own {
+                self.checks.elections.voted(id, term, id)?;
+            }
+            self.checks.elections.leads(id, term, host.conf())?;
+        }
+        self.sum = mix(self.sum, mix(term, new.hard_state.commit));
+        if let Some(trace) = &mut self.trace {
+            trace.moved(self.events, &old, &new);
+        }
+        Ok(())
+    }
+}
+
+/// What a read's context is, and whose number it is.
+pub fn context_of(number: u64) -> Bytes {
+    Bytes::copy_from_slice(&number.to_le_bytes())
+}
+
+fn refused(id: NodeId, error: &Error) -> Violation {
+    Violation {
+        rule: "a correct call is taken",
+        node: id,
+        detail: error.to_string(),
+    }
+}
+
+/// A node may turn down what it has no use for; nothing else may go wrong here.
+pub fn accepted(id: NodeId, result: libraft_core::Result<()>) -> Done {
+    match result {
+        Ok(())
+        | Err(
+            Error::ProposalDropped(_)
+            | Error::ReadDropped(_)
+            | Error::UnknownPeer(_)
+            | Error::WrongAnswer(_),
+        ) => Ok(true),
+        Err(error) => Err(refused(id, &error)),
+    }
+}
