@@ -9,10 +9,10 @@ use crate::codec;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{CampaignReason, Event, RefusalReason};
-use crate::log::{encoded_len, payload_len};
+use crate::log::payload_len;
 use crate::message::{Body, Message};
 use crate::metrics::Metrics;
-use crate::raft::{Outbox, Raft, invariants};
+use crate::raft::{Raft, invariants};
 use crate::ready::Ready;
 use crate::status::{BasicStatus, Status};
 use crate::tracker::InflightLimits;
@@ -583,8 +583,10 @@ impl Node {
             node.check_advanced()?;
             node.make_requests();
             let mut ready = Ready::default();
-            let mut outbox = node.raft.core().outbox.clone();
-            node.build_ready(&mut outbox, &mut ready, &mut Vec::new());
+            let outbox = node.raft.core().outbox.clone();
+            node.build_ready(&mut ready);
+            node.own_messages.clear();
+            node.raft.core_mut().outbox = outbox;
             Ok(ready)
         })?;
         self.peeked = true;
@@ -640,11 +642,9 @@ impl Node {
 
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self, done: HandedOut) -> Result<()> {
-        let mut own_messages = std::mem::take(&mut self.own_messages);
-        for message in own_messages.drain(..) {
+        for message in self.own_messages.drain(..) {
             self.raft.step_own(message)?;
         }
-        self.own_messages = own_messages;
         // What was written in an older term may have been replaced since.
         let current = done.term == self.raft.core().term();
         let last = done.last.filter(|_| current);
@@ -663,27 +663,25 @@ impl Node {
 
     fn take_ready(&mut self, ready: &mut Ready) {
         self.make_requests();
-        let mut outbox = std::mem::take(&mut self.raft.core_mut().outbox);
-        let mut own_messages = std::mem::take(&mut self.own_messages);
-        self.build_ready(&mut outbox, ready, &mut own_messages);
-        self.raft.core_mut().outbox = outbox;
-        self.own_messages = own_messages;
-        self.take_account(ready);
+        let applied_bytes = self.build_ready(ready);
+        self.take_account(ready, applied_bytes);
     }
 
-    /// The Ready that hands out the outbox and what there is besides; and the messages of the
-    /// node to itself, if they are to wait for its advance. Empties the outbox and replaces the
-    /// others, all of which keep the room that their lists have.
-    fn build_ready(&self, outbox: &mut Outbox, ready: &mut Ready, own_messages: &mut Vec<Message>) {
+    /// The Ready that hands out the outbox and what there is besides, in place of what `ready`
+    /// held; and the messages of the node to itself, if they are to wait for its advance. Empties the
+    /// outbox. All lists keep their room. Returns the encoded size of what is to be applied.
+    fn build_ready(&mut self, ready: &mut Ready) -> u64 {
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        let log = &self.raft.core().log;
-        let shown = self.shown_hard_state;
+        let (id, ahead, shown) = (self.id(), self.raft.apply_ahead(), self.shown_hard_state);
+        let core = self.raft.core_mut();
+        let (log, outbox) = (&core.log, &mut core.outbox);
 
+        ready.clear();
         ready.soft_state = (soft_state != self.shown_soft_state).then_some(soft_state);
         ready.hard_state = (hard_state != shown).then_some(hard_state);
         ready.snapshot = log.next_snapshot().cloned();
         log.next_to_persist(&mut ready.entries);
-        log.next_to_apply(self.raft.apply_ahead(), &mut ready.committed_entries);
+        let applied_bytes = log.next_to_apply(ahead, &mut ready.committed_entries);
         ready.must_sync = !ready.entries.is_empty()
             || (hard_state.term, hard_state.vote) != (shown.term, shown.vote);
         outbox.take_messages(&mut ready.messages);
@@ -691,24 +689,25 @@ impl Node {
         move_list(&mut outbox.reads, &mut ready.reads);
         move_list(&mut outbox.snapshot_requests, &mut ready.snapshot_requests);
         move_list(&mut outbox.dropped, &mut ready.dropped);
-        ready.events.clear();
-        ready.events.extend(self.raft.core().notes.events());
-        own_messages.clear();
+        ready.events.extend(core.notes.events());
         if self.async_storage_writes {
-            self.add_storage_messages(ready, std::mem::take(&mut outbox.after_append));
-            return;
-        }
-        for message in outbox.after_append.drain(..) {
-            if message.to == self.id() {
-                own_messages.push(message);
-            } else {
-                ready.messages.push(message);
+            let after_append = std::mem::take(&mut outbox.after_append);
+            self.add_storage_messages(ready, after_append);
+        } else if !outbox.after_append.is_empty() {
+            self.own_messages.clear();
+            for message in outbox.after_append.drain(..) {
+                if message.to == id {
+                    self.own_messages.push(message);
+                } else {
+                    ready.messages.push(message);
+                }
             }
         }
+        applied_bytes
     }
 
     /// Takes account of what a Ready hands out.
-    fn take_account(&mut self, ready: &Ready) {
+    fn take_account(&mut self, ready: &Ready, applied_bytes: u64) {
         let ahead = self.raft.apply_ahead();
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
         self.raft.core_mut().notes.forget_events();
@@ -717,7 +716,7 @@ impl Node {
         log.accept_unstable();
         let applied = ready.committed_entries.last().map(|last| Batch {
             last_index: last.index,
-            encoded_bytes: encoded_len(&ready.committed_entries),
+            encoded_bytes: applied_bytes,
             payload_bytes: payload_len(&ready.committed_entries),
         });
         if let Some(batch) = &applied {
@@ -860,8 +859,10 @@ impl Node {
     }
 }
 
-/// Moves a list to `to`, whose room is left to the next one.
+/// Moves a list to `to`, which is empty and whose room is left to the next one.
 fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
-    to.clear();
-    std::mem::swap(from, to);
+    // Nearly always there is nothing, and it is cheaper to look than to swap.
+    if !from.is_empty() {
+        std::mem::swap(from, to);
+    }
 }

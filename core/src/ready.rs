@@ -66,14 +66,14 @@ impl Ready {
             events,
         } = self;
         (*soft_state, *hard_state, *snapshot, *must_sync) = (None, None, None, false);
-        read_states.clear();
-        entries.clear();
-        committed_entries.clear();
-        messages.clear();
-        reads.clear();
-        snapshot_requests.clear();
-        dropped.clear();
-        events.clear();
+        clear(read_states);
+        clear(entries);
+        clear(committed_entries);
+        clear(messages);
+        clear(reads);
+        clear(snapshot_requests);
+        clear(dropped);
+        clear(events);
     }
 
     /// Whether there is nothing to do. Events are nothing to do.
@@ -88,5 +88,12 @@ impl Ready {
             && self.reads.is_empty()
             && self.snapshot_requests.is_empty()
             && self.dropped.is_empty()
+    }
+}
+
+/// Looks first: to clear a list that is empty costs 15 instructions, and most lists mostly are.
+fn clear<T>(list: &mut Vec<T>) {
+    if !list.is_empty() {
+        list.clear();
     }
 }

@@ -344,9 +344,8 @@ impl Log {
 
     // Persisting.
 
-    /// The entries that have not been handed out to be persisted, in place of what `out` holds.
+    /// The entries that have not been handed out to be persisted, onto `out`.
     pub fn next_to_persist(&self, out: &mut Vec<Entry>) {
-        out.clear();
         let (low, high) = (self.in_progress + 1, self.last_index() + 1);
         self.window.copy_all(low, high, out);
     }
@@ -462,12 +461,11 @@ impl Log {
         (low < high).then_some((low, high, bytes))
     }
 
-    /// The next committed entries that are in memory, as many as the limit allows, in place of what
-    /// `out` holds.
-    pub fn next_to_apply(&self, ahead: ApplyAhead, out: &mut Vec<Entry>) {
-        out.clear();
+    /// The next committed entries that are in memory, as many as the limit allows, onto `out`. Returns
+    /// their encoded size.
+    pub fn next_to_apply(&self, ahead: ApplyAhead, out: &mut Vec<Entry>) -> u64 {
         if !self.has_next_to_apply(ahead) {
-            return;
+            return 0;
         }
         let (low, high) = (self.applying + 1, self.max_appliable(ahead) + 1);
         let mut budget = Budget::new(self.next_apply_bytes());
@@ -489,6 +487,7 @@ impl Log {
         if self.window.first_index() <= next && next < high {
             self.window.copy(next, high, &mut budget, out);
         }
+        budget.taken()
     }
 
     /// How much may be handed out at once.

@@ -9,11 +9,22 @@ use crate::types::{Entry, Index};
 const KEEP_CAPACITY: usize = 1024;
 
 /// Entries `[first_index, next_index)`.
+///
+/// Each has the encoded size of all up to it beside it, so that the size of a range is a subtraction:
+/// to find out whether a batch fits, or how much of it, no entry has to be looked at.
 #[derive(Clone, Debug)]
 pub struct Window {
     first_index: Index,
-    entries: VecDeque<Entry>,
-    bytes: u64,
+    entries: VecDeque<Held>,
+    /// The size of all that came before the first entry.
+    bytes_before: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    entry: Entry,
+    /// The encoded size of all entries that the window has held up to this one.
+    bytes_to_end: u64,
 }
 
 impl Window {
@@ -22,7 +33,7 @@ impl Window {
         Window {
             first_index: next_index,
             entries: VecDeque::new(),
-            bytes: 0,
+            bytes_before: 0,
         }
     }
 
@@ -37,9 +48,13 @@ impl Window {
     }
 
     /// The encoded size of all entries.
-    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes_to_end() - self.bytes_before
+    }
+
+    fn bytes_to_end(&self) -> u64 {
+        let last = self.entries.back();
+        last.map_or(self.bytes_before, |last| last.bytes_to_end)
     }
 
     /// For how many entries there is room.
@@ -51,19 +66,19 @@ impl Window {
     /// Adds the next entry.
     pub fn push(&mut self, entry: Entry) {
         debug_assert_eq!(entry.index, self.next_index(), "entries have no gaps");
-        self.bytes += entry_encoded_len(&entry) as u64;
-        self.entries.push_back(entry);
+        let bytes_to_end = self.bytes_to_end() + entry_encoded_len(&entry) as u64;
+        self.entries.push_back(Held {
+            entry,
+            bytes_to_end,
+        });
     }
 
     /// Drops the entries from `index` on.
     pub fn truncate_from(&mut self, index: Index) {
-        while self.next_index() > index {
-            match self.entries.pop_back() {
-                Some(entry) => self.bytes -= entry_encoded_len(&entry) as u64,
-                // All that was held is gone, and so is what came before: begin at `index`.
-                None => self.first_index = index,
-            }
-        }
+        let kept = index.saturating_sub(self.first_index);
+        self.entries.truncate(kept as usize);
+        // If all that was held is gone, and so is what came before: begin at `index`.
+        self.first_index = self.first_index.min(index);
         self.shrink();
     }
 
@@ -74,16 +89,18 @@ impl Window {
 
     /// Drops entries below `index` until what is left takes at most `max_bytes`.
     pub fn evict(&mut self, index: Index, max_bytes: u64) {
-        self.drop_while(|window| window.first_index < index && window.bytes > max_bytes);
+        if self.bytes() > max_bytes {
+            self.drop_while(|window| window.first_index < index && window.bytes() > max_bytes);
+        }
     }
 
     fn drop_while(&mut self, condition: impl Fn(&Window) -> bool) {
         while condition(self) {
-            let Some(entry) = self.entries.pop_front() else {
+            let Some(dropped) = self.entries.pop_front() else {
                 break;
             };
             self.first_index += 1;
-            self.bytes -= entry_encoded_len(&entry) as u64;
+            self.bytes_before = dropped.bytes_to_end;
         }
         self.shrink();
     }
@@ -97,33 +114,54 @@ impl Window {
 
     /// Clones entries `[low, high)` onto `out`. The range is within the window.
     pub fn copy_all(&self, low: Index, high: Index, out: &mut Vec<Entry>) {
-        out.extend(self.range(low, high).cloned());
+        self.copy_places(self.place(low), self.place(high), out);
     }
 
     /// Clones entries `[low, high)` onto `out`, as many as fit into `budget`. The range is within
     /// the window.
     pub fn copy(&self, low: Index, high: Index, budget: &mut Budget, out: &mut Vec<Entry>) {
-        for entry in self.range(low, high) {
-            if !budget.take(entry) {
-                break;
-            }
-            out.push(entry.clone());
+        let (start, mut end) = (self.place(low), self.place(high));
+        let before = self.bytes_up_to(start);
+        let room = before.saturating_add(budget.left);
+        let cut = self.bytes_up_to(end) > room;
+        if cut {
+            let fitting = self
+                .entries
+                .partition_point(|held| held.bytes_to_end <= room);
+            end = end.min(fitting.max(start + usize::from(budget.first)));
         }
+        budget.take_bytes(self.bytes_up_to(end) - before);
+        if cut {
+            budget.left = 0;
+        }
+        self.copy_places(start, end, out);
     }
 
-    fn range(&self, low: Index, high: Index) -> impl ExactSizeIterator<Item = &Entry> {
-        debug_assert!(self.first_index <= low && low <= high && high <= self.next_index());
-        let start = (low - self.first_index) as usize;
-        self.entries.range(start..start + (high - low) as usize)
+    fn copy_places(&self, start: usize, end: usize, out: &mut Vec<Entry>) {
+        let held = self.entries.range(start..end);
+        out.extend(held.map(|held| held.entry.clone()));
+    }
+
+    fn place(&self, index: Index) -> usize {
+        debug_assert!(self.first_index <= index && index <= self.next_index());
+        (index - self.first_index) as usize
+    }
+
+    fn bytes_up_to(&self, place: usize) -> u64 {
+        match place {
+            0 => self.bytes_before,
+            _ => self.entries[place - 1].bytes_to_end,
+        }
     }
 }
 
-/// What may still go into one batch: encoded bytes, though the first entry always may.
+/// What may still go into one batch: encoded bytes, though the first entry always may. After the
+/// first entry that doesn't fit, none does.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     left: u64,
+    taken: u64,
     first: bool,
-    exhausted: bool,
 }
 
 impl Budget {
@@ -131,22 +169,30 @@ impl Budget {
     pub fn new(max_bytes: u64) -> Budget {
         Budget {
             left: max_bytes,
+            taken: 0,
             first: true,
-            exhausted: false,
         }
     }
 
-    /// Whether the entry fits in. After the first one that doesn't, none does.
+    /// The size of what has been taken.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Takes an entry, if it fits in.
     pub fn take(&mut self, entry: &Entry) -> bool {
         let size = entry_encoded_len(entry) as u64;
-        if size > self.left && !self.first {
-            self.exhausted = true;
-        }
-        if self.exhausted {
+        if !self.first && size > self.left {
+            self.left = 0;
             return false;
         }
-        self.left = self.left.saturating_sub(size);
-        self.first = false;
+        self.take_bytes(size);
         true
+    }
+
+    fn take_bytes(&mut self, size: u64) {
+        self.left = self.left.saturating_sub(size);
+        self.taken += size;
+        self.first &= size == 0;
     }
 }

@@ -55,9 +55,11 @@ impl Outbox {
         self.messages.iter().any(is_message)
     }
 
-    /// Moves the messages that may be sent at once into `to`, in place of what that held.
+    /// Moves the messages that may be sent at once into `to`.
     pub fn take_messages(&mut self, to: &mut Vec<Message>) {
-        to.clear();
+        if self.messages.is_empty() {
+            return;
+        }
         for slot in self.messages.drain(..) {
             if let Slot::Message(message) = slot {
                 to.push(message);
@@ -279,6 +281,24 @@ impl Core {
     /// how far its predecessors had committed (thesis §6.4).
     pub fn has_committed_in_term(&self) -> bool {
         self.log.term(self.log.committed()) == Ok(self.term)
+    }
+
+    /// Makes the node's own acknowledgement, if it is the last thing to wait for the next write, one
+    /// of everything up to `index`. Returns whether it is.
+    pub fn extend_own_accept(&mut self, index: Index) -> bool {
+        let id = self.id();
+        match self.outbox.after_append.last_mut() {
+            Some(Message {
+                to,
+                term,
+                body: Body::Accept { index: accepted },
+                ..
+            }) if *to == id && *term == self.term => {
+                *accepted = index;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Sends in the current term.

@@ -34,7 +34,7 @@ use candidate::Candidate;
 use follower::Follower;
 use leader::Leader;
 
-pub use self::core::{Core, Outbox};
+pub use self::core::Core;
 
 #[cfg(test)]
 mod tests;

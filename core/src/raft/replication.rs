@@ -19,6 +19,12 @@ use crate::types::{Entry, EntryId, NodeId, RequestId};
 impl Leader {
     /// Sends an append to everybody, be it empty.
     pub(super) fn broadcast_append(&mut self, core: &mut Core) {
+        if core.config.coalesce_appends {
+            for peer in self.tracker.iter_mut().filter(|peer| peer.id != core.id()) {
+                peer.need = Need::Append;
+            }
+            return;
+        }
         for place in 0..self.tracker.count() {
             let to = self.tracker.id_at(place);
             if to != core.id() {

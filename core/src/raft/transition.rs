@@ -9,11 +9,18 @@ use crate::event::{CampaignKind, CampaignReason, Event, LossReason, StepDownReas
 use crate::types::{NONE, NodeId, Role, Term};
 
 impl Raft {
-    /// Does what a handler has asked for.
+    /// Does what a handler has asked for, which nearly always is nothing.
+    #[inline]
     pub(super) fn transition(&mut self, next: Next) {
+        if !matches!(next, Next::Stay) {
+            self.change_role(next);
+        }
+    }
+
+    fn change_role(&mut self, next: Next) {
         let before = (self.role(), self.core.leader());
         match next {
-            Next::Stay => return,
+            Next::Stay => {}
             Next::Follow { term, leader, why } => {
                 self.leave_role(term, why);
                 self.core.reset(term);
