@@ -334,7 +334,9 @@ impl Content {
         }
         self.entries.clear();
         for entry in &ready.entries {
-            let (start, end) = field(buffer, 4, &codec::entry_to_proto(entry));
+            encode_key(4, WireType::LengthDelimited, buffer);
+            let start = codec::encode_entry_delimited(entry, buffer);
+            let end = buffer.len();
             self.entries.push(entry::view_at(entry, start, end));
         }
         self.snapshot = ready.snapshot.as_ref().map(|snapshot| {
@@ -343,14 +345,18 @@ impl Content {
         });
         self.committed_entries.clear();
         for entry in &ready.committed_entries {
-            let (start, end) = field(buffer, 6, &codec::entry_to_proto(entry));
+            encode_key(6, WireType::LengthDelimited, buffer);
+            let start = codec::encode_entry_delimited(entry, buffer);
+            let end = buffer.len();
             self.committed_entries
                 .push(entry::view_at(entry, start, end));
         }
         self.messages.clear();
         self.responses.clear();
         for message in &ready.messages {
-            let (start, end) = field(buffer, 7, &codec::message_to_proto(message));
+            encode_key(7, WireType::LengthDelimited, buffer);
+            let start = codec::encode_message_delimited(message, buffer);
+            let end = buffer.len();
             let mut view = message::view_at(message, start, end);
             message::view_responses(message, end, &mut view, &mut self.responses);
             self.messages.push(view);

@@ -89,6 +89,22 @@ impl LogState {
     /// Checks an update, and works out the state after it.
     pub fn stage<'a>(&self, update: &Update<'a>) -> Result<Staged<'a>> {
         let mut state = self.clone();
+        let (entries, truncate_from) = state.take(update)?;
+        Ok(Staged {
+            state,
+            restored: update.snapshot.is_some(),
+            entries,
+            truncate_from,
+        })
+    }
+
+    /// Becomes the state after an update. Returns which of its entries are really to be appended,
+    /// and from where on stored ones are replaced.
+    ///
+    /// On an error, an update with a snapshot may have been taken in part; any other has changed
+    /// nothing.
+    pub fn take<'a>(&mut self, update: &Update<'a>) -> Result<(&'a [Entry], Option<Index>)> {
+        let state = self;
         if let Some(snapshot) = update.snapshot {
             if snapshot.is_empty() {
                 return Err(Error::SnapshotOutOfDate);
@@ -113,12 +129,7 @@ impl LogState {
         if let Some(hard_state) = update.hard_state {
             state.hard_state = hard_state;
         }
-        Ok(Staged {
-            state,
-            restored: update.snapshot.is_some(),
-            entries,
-            truncate_from,
-        })
+        Ok((entries, truncate_from))
     }
 
     /// The state after `create_snapshot`, and its id.

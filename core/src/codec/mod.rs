@@ -13,6 +13,7 @@ use crate::message::{Body, Message, Ticket};
 use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
+mod hot;
 #[cfg(test)]
 mod tests;
 
@@ -22,12 +23,27 @@ mod tests;
 /// [`Error::Malformed`] if the bytes are no message, [`Error::LocalMessage`] if it is of a kind
 /// that only the node itself may use, [`Error::Impossible`] if a number in it is out of bounds.
 pub fn decode_message(bytes: Bytes) -> Result<Message> {
-    message_from_proto(pb::Message::decode(bytes).map_err(malformed)?)
+    match hot::read(&bytes) {
+        Some(message) => Ok(message),
+        None => message_from_proto(pb::Message::decode(bytes).map_err(malformed)?),
+    }
 }
 
 /// The bytes of a message, as they go over the wire.
 pub fn encode_message(message: &Message) -> Vec<u8> {
-    message_to_proto(message).encode_to_vec()
+    hot::write(message).unwrap_or_else(|| message_to_proto(message).encode_to_vec())
+}
+
+/// Writes the bytes of a message to the end of `out`, preceded by their number as a varint, as in a
+/// field of another message. Returns where they begin.
+pub fn encode_message_delimited(message: &Message, out: &mut Vec<u8>) -> usize {
+    hot::write_delimited(message, out).unwrap_or_else(|| {
+        let message = message_to_proto(message);
+        let len = message.encoded_len();
+        prost::encoding::encode_varint(len as u64, out);
+        message.encode_raw(out);
+        out.len() - len
+    })
 }
 
 /// Decodes one entry, as storage keeps it.
@@ -35,12 +51,26 @@ pub fn encode_message(message: &Message) -> Vec<u8> {
 /// # Errors
 /// [`Error::Malformed`], [`Error::Impossible`].
 pub fn decode_entry(bytes: Bytes) -> Result<Entry> {
-    entry_from_proto(pb::Entry::decode(bytes).map_err(malformed)?)
+    match hot::read_entry(&bytes) {
+        Some(entry) => Ok(entry),
+        None => entry_from_proto(pb::Entry::decode(bytes).map_err(malformed)?),
+    }
 }
 
 /// The bytes of an entry.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    entry_to_proto(entry).encode_to_vec()
+    let mut out = Vec::with_capacity(hot::entry_len(entry));
+    hot::write_entry(entry, &mut out);
+    out
+}
+
+/// As [`encode_message_delimited`], for an entry.
+pub fn encode_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
+    let len = hot::entry_len(entry);
+    prost::encoding::encode_varint(len as u64, out);
+    let start = out.len();
+    hot::write_entry(entry, out);
+    start
 }
 
 /// The number of bytes that [`encode_entry`] gives, which is what size limits count.

@@ -176,6 +176,47 @@ proptest! {
     }
 
     #[test]
+    fn what_is_written_by_hand_is_what_prost_writes(message in message_of(peer_body())) {
+        let expected = message_to_proto(&message).encode_to_vec();
+        prop_assert_eq!(&encode_message(&message), &expected);
+        let mut delimited = vec![7];
+        let start = encode_message_delimited(&message, &mut delimited);
+        prop_assert_eq!(&delimited[start..], &expected);
+        prop_assert_eq!(pb::Message::decode_length_delimited(&delimited[1..]), Ok(message_to_proto(&message)));
+    }
+
+    #[test]
+    fn entries_written_by_hand_are_what_prost_writes(entry in entry(), placed in any::<bool>()) {
+        let index = if placed { entry.index } else { 0 };
+        let entry = Entry { index, ..entry };
+        let expected = entry_to_proto(&entry).encode_to_vec();
+        prop_assert_eq!(&encode_entry(&entry), &expected);
+        let mut delimited = vec![7];
+        let start = encode_entry_delimited(&entry, &mut delimited);
+        prop_assert_eq!(&delimited[start..], &expected);
+        prop_assert_eq!(pb::Entry::decode_length_delimited(&delimited[1..]), Ok(entry_to_proto(&entry)));
+    }
+
+    #[test]
+    fn what_is_read_by_hand_is_what_prost_reads(
+        message in message_of(peer_body()),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let mut bytes = message_to_proto(&message).encode_to_vec();
+        for (place, byte) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let bytes = Bytes::from(bytes);
+        if let Some(read) = hot::read(&bytes) {
+            prop_assert_eq!(pb::Message::decode(bytes.clone()).map(message_from_proto), Ok(Ok(read)));
+        }
+        if let Some(read) = hot::read_entry(&bytes) {
+            prop_assert_eq!(pb::Entry::decode(bytes).map(entry_from_proto), Ok(Ok(read)));
+        }
+    }
+
+    #[test]
     fn the_size_of_an_entry_is_known_without_encoding_it(entry in entry()) {
         let bytes = encode_entry(&entry);
         prop_assert_eq!(entry_encoded_len(&entry), bytes.len());
@@ -247,6 +288,35 @@ fn the_bytes_are_those_of_raftpb() {
         0xad, 0x02, 0x22, 2, b'a', b'b', 0x40, 0xab, 0x02,
     ];
     assert_eq!(encode_message(&message), expected);
+}
+
+#[test]
+fn the_messages_of_steady_state_are_read_by_hand() {
+    let bodies = [
+        Body::Append {
+            prev: EntryId { term: 1, index: 1 },
+            entries: vec![Entry::command(Bytes::from_static(b"a")); 3],
+            commit: 1,
+        },
+        Body::Accept { index: 3 },
+        Body::Heartbeat {
+            commit: 1,
+            context: Bytes::from_static(b"context"),
+        },
+        Body::HeartbeatResp {
+            context: Bytes::new(),
+        },
+    ];
+    for body in bodies {
+        let message = Message {
+            to: 1,
+            from: 2,
+            term: 3,
+            body,
+        };
+        let bytes = Bytes::from(encode_message(&message));
+        assert_eq!(hot::read(&bytes), Some(message));
+    }
 }
 
 #[test]

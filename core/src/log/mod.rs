@@ -346,6 +346,9 @@ impl Log {
 
     /// The entries that have not been handed out to be persisted, onto `out`.
     pub fn next_to_persist(&self, out: &mut Vec<Entry>) {
+        if !self.has_next_to_persist() {
+            return;
+        }
         let (low, high) = (self.in_progress + 1, self.last_index() + 1);
         self.window.copy_all(low, high, out);
     }
