@@ -45,8 +45,9 @@ pub struct Config {
     /// that has heard from a leader for less than that refuses to vote (thesis §6.2, §4.2.3).
     /// Default true.
     pub check_quorum: bool,
-    /// A voter refuses its vote to a candidate of lower priority, unless that one's log is
-    /// longer. Travels with requests for votes if it is not 0; nodes that know nothing of it
+    /// A voter refuses its vote to a candidate of lower priority, unless that one's log has more;
+    /// so a transfer of leadership may fail, too, where a majority has a higher priority than its
+    /// target. Travels with requests for votes if it is not 0; nodes that know nothing of it
     /// count as 0. See [`crate::Node::set_priority`]. Default 0.
     pub priority: i64,
     /// How reads are confirmed. Default [`ReadOnlyOption::Safe`].

@@ -277,9 +277,15 @@ impl Node {
     /// # Errors
     /// [`Error::Malformed`] for anything else, and as [`Node::step`].
     pub fn step_bytes(&mut self, bytes: Bytes) -> Result<()> {
-        let message = codec::decode_message(bytes);
-        self.note_refusal(NONE, 0, &message);
-        self.step(message?)
+        match codec::decode_message(bytes) {
+            Ok(message) => self.step(message),
+            // A call like any other: its event is for the next Ready.
+            Err(error) => self.call(|node| {
+                let refused = Err(error);
+                node.note_refusal(NONE, 0, &refused);
+                refused
+            }),
+        }
     }
 
     /// Asks for an index at which the host may serve a linearizable read (thesis §6.4). The

@@ -162,9 +162,11 @@ export! {
 }
 
 export! {
-    /// A voter refuses its vote to a candidate of lower priority, unless that one's log has more.
-    /// It travels with requests for votes if it is not 0, in a field that etcd-io/raft passes over;
-    /// nodes that know nothing of it count as 0. See raft_node_set_priority(). Default 0.
+    /// A voter refuses its vote to a candidate of lower priority, unless that one's log has more;
+    /// so a transfer of leadership may fail, too, where a majority has a higher priority than its
+    /// target. It travels with requests for votes if it is not 0, in a field that etcd-io/raft
+    /// passes over; nodes that know nothing of it count as 0. See raft_node_set_priority().
+    /// Default 0.
     try fn raft_config_set_priority(
         config: *mut raft_config,
         priority: i64,

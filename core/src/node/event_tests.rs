@@ -1051,6 +1051,21 @@ fn a_node_that_missed_its_removal_is_told_of_it() {
 }
 
 #[test]
+fn a_node_that_is_added_again_at_once_is_not_called_removed() {
+    let mut cluster = reporting(3);
+    cluster.elect(1);
+    let node = &mut cluster.at(3).node;
+    // Both come in one Ready, and the host has not advanced yet.
+    node.apply_conf_change(&change(ConfChangeKind::RemoveNode, 3).into())
+        .unwrap();
+    let as_of = node.basic_status().removed_as_of;
+    assert_ne!(as_of, 0);
+    node.apply_conf_change(&change(ConfChangeKind::AddNode, 3).into())
+        .unwrap();
+    assert_eq!(node.basic_status().removed_as_of, 0);
+}
+
+#[test]
 fn a_candidate_with_a_longer_log_is_not_called_removed() {
     let mut cluster = reporting(3);
     cluster.elect(1);

@@ -370,6 +370,19 @@ fn a_ready_that_was_looked_at_grows_until_it_is_taken() {
 }
 
 #[test]
+fn what_was_shown_is_not_taken_with_an_event_that_came_since() {
+    let mut member = Member::new(Config::new(1), &[1]);
+    let node = &mut member.node;
+    node.campaign().unwrap();
+    let shown = node.peek_ready().unwrap();
+    let refused = node.step_bytes(Bytes::from_static(b"\xff"));
+    assert!(matches!(refused, Err(Error::Malformed(_))), "{refused:?}");
+    assert!(matches!(node.accept_ready(), Err(Error::Misuse(_))));
+    let ready = node.ready().unwrap();
+    assert_eq!(ready.events.len(), shown.events.len() + 1, "{ready:?}");
+}
+
+#[test]
 fn a_poisoned_node_refuses_everything() {
     let mut cluster = Cluster::of(1);
     let node = &mut cluster.at(1).node;

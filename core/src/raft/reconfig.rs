@@ -140,8 +140,10 @@ impl Raft {
         let was_member = self.core.membership.contains(id);
         self.core.membership = changed.membership;
         self.core.notes.metrics.conf_changes_applied += 1;
-        if was_member && !self.core.membership.contains(id) {
-            self.core.note_own_removal();
+        match (was_member, self.core.membership.contains(id)) {
+            (true, false) => self.core.note_own_removal(),
+            (false, true) => self.core.note_own_return(),
+            _ => {}
         }
         let next = match &mut self.role {
             RoleState::Leader(leader) => leader.on_reconfigured(&mut self.core, &changed.added),

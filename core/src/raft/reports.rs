@@ -221,6 +221,13 @@ impl Core {
         self.notes.event(Event::Removed { by, as_of });
     }
 
+    /// This node has applied that it is a member again, maybe in the same Ready.
+    pub fn note_own_return(&mut self) {
+        if self.reports.removed_as_of <= self.log.applying() {
+            self.reports.removed_as_of = 0;
+        }
+    }
+
     /// When this node was no member, if it knows of nothing newer; 0 if it is one.
     pub fn removed_as_of(&self) -> Index {
         let as_of = self.reports.removed_as_of;
