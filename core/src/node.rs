@@ -132,6 +132,29 @@ impl Node {
         })
     }
 
+    /// Several ticks at once, with the same outcome as [`Node::tick`] called so often. Ticks before
+    /// [`Node::next_deadline`] cost nothing each.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] only.
+    pub fn tick_many(&mut self, count: u32) -> Result<()> {
+        self.call(|node| {
+            node.raft.tick_many(count);
+            Ok(())
+        })
+    }
+
+    /// How many ticks it takes until one of them can do more than move the clocks, at least 1; None
+    /// if time alone does nothing. It holds until the next other call that changes the node: a host
+    /// with many groups that rest may leave this one alone so long, and make up for it then with
+    /// [`Node::tick_many`].
+    pub fn next_deadline(&self) -> Option<u64> {
+        match self.poisoned {
+            Some(_) => None,
+            None => self.raft.next_deadline(),
+        }
+    }
+
     /// One tick of time has passed for a group that the host keeps quiet: the node notes it and
     /// does nothing.
     ///

@@ -709,3 +709,72 @@ fn a_change_that_was_handed_out_before_a_snapshot_does_not_alter_its_configurati
     node.advance().unwrap();
     assert_eq!(node.status().conf_state, snapshot.conf_state);
 }
+
+#[test]
+fn many_ticks_at_once_do_what_they_do_one_by_one() {
+    let mut cluster = Cluster::with(3, |config| config.heartbeat_ticks = 3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    // A leader, a follower, one that campaigns for itself, one that knows of no members, and one that
+    // waits for its storage.
+    let mut nodes: Vec<Node> = (1..=3).map(|id| cluster.at(id).node.clone()).collect();
+    nodes[2].campaign().unwrap();
+    nodes.push(Node::new(Config::new(4), RestartState::default()).unwrap());
+    let stored = RestartState {
+        hard_state: HardState {
+            term: 1,
+            vote: 0,
+            commit: 5,
+        },
+        conf_state: ConfState::of_voters([1, 2, 3]),
+        last_index: 5,
+        term_runs: vec![TermRun {
+            first_index: 1,
+            term: 1,
+        }],
+        ..RestartState::default()
+    };
+    let mut reader = Node::new(Config::new(1), stored).unwrap();
+    let reads = reader.ready().unwrap().reads;
+    reader.advance().unwrap();
+    nodes.push(reader.clone());
+    let failure = ReadFailure::Unavailable;
+    reader.read_failed(reads[0].id, failure).unwrap();
+    nodes.push(reader);
+
+    let state = |node: &Node| format!("{node:?}");
+    for start in nodes {
+        for ticks_before in 0..12 {
+            let mut node = start.clone();
+            node.tick_many(ticks_before).unwrap();
+            for count in 0..60 {
+                let (mut one_by_one, mut at_once) = (node.clone(), node.clone());
+                for _ in 0..count {
+                    one_by_one.tick().unwrap();
+                }
+                at_once.tick_many(count).unwrap();
+                assert_eq!(state(&one_by_one), state(&at_once), "after {count} ticks");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_happens_before_the_deadline() {
+    let mut cluster = Cluster::with(3, |config| config.heartbeat_ticks = 4);
+    cluster.elect(1);
+    for (id, least) in [(1, 1..=4), (2, 10..=20)] {
+        let mut node = cluster.at(id).node.clone();
+        assert!(!node.has_ready());
+        let deadline = node.next_deadline().unwrap();
+        assert!(least.contains(&deadline), "{deadline} on node {id}");
+        for _ in 1..deadline {
+            node.tick().unwrap();
+            assert!(!node.has_ready(), "on node {id}");
+        }
+        node.tick().unwrap();
+        assert!(node.has_ready(), "on node {id}");
+    }
+    let stranger = Node::new(Config::new(4), RestartState::default()).unwrap();
+    assert_eq!(stranger.next_deadline(), None);
+}

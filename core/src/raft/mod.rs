@@ -6,6 +6,7 @@
 
 mod candidate;
 mod core;
+mod deadline;
 mod election;
 mod follower;
 mod group_commit;

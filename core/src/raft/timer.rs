@@ -38,7 +38,12 @@ impl Timer {
 
     /// One tick more. A node that never campaigns may count for ever, and stops at the end.
     pub fn pass_tick(&mut self) {
-        self.election_elapsed = self.election_elapsed.saturating_add(1);
+        self.pass_ticks(1);
+    }
+
+    /// The same for several.
+    pub fn pass_ticks(&mut self, count: u32) {
+        self.election_elapsed = self.election_elapsed.saturating_add(count);
     }
 
     /// Starts both clocks anew and draws a timeout.
@@ -52,6 +57,11 @@ impl Timer {
     /// Fixes the timeout until the next reset.
     pub fn set_randomized_timeout(&mut self, ticks: u32) {
         self.randomized_timeout = ticks;
+    }
+
+    /// How long this node waits for a leader.
+    pub fn randomized_timeout(&self) -> u32 {
+        self.randomized_timeout
     }
 
     /// Whether it is time for an election.
