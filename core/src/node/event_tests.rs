@@ -948,6 +948,31 @@ fn forwarded_reads_are_reported_by_the_leader_or_when_the_term_changes() {
 }
 
 #[test]
+fn reports_that_come_in_another_order_all_count_and_each_once() {
+    let mut cluster = reporting(3);
+    cluster.elect(1);
+    cluster.cut = vec![3];
+    cluster.at(1).node.transfer_leader(3).unwrap();
+    cluster.settle();
+    for data in ["a", "b", "c"] {
+        cluster.at(2).node.propose(data.into()).unwrap();
+    }
+    for message in cluster.at(2).rest() {
+        cluster.at(1).node.step(message).unwrap();
+    }
+    let mut reports = cluster.at(1).rest();
+    reports.retain(|message| matches!(message.body, Body::ProposalDropped { .. }));
+    assert_eq!(reports.len(), 3);
+    for message in reports.iter().rev().chain(&reports) {
+        cluster.at(2).node.step(message.clone()).unwrap();
+    }
+    let dropped = cluster.dropped(2);
+    let data: Vec<&[u8]> = dropped.iter().map(|(_, _, data)| &data[..]).collect();
+    assert_eq!(data, [b"c", b"b", b"a"]);
+    assert_eq!(cluster.metrics(2).reports_received, 3);
+}
+
+#[test]
 fn reports_that_answer_nothing_do_no_harm() {
     let mut cluster = reporting(3);
     cluster.elect(1);

@@ -42,9 +42,8 @@ pub struct Reports {
     incarnation: u64,
     /// The number of the last ticket.
     issued: u64,
-    /// The number of the last ticket that came back. Only higher ones are believed, so that no
-    /// report counts twice.
-    returned: u64,
+    /// The tickets that came back, so that no report counts twice.
+    returned: Numbers,
     /// Reads that were passed on and not answered, the oldest first.
     reads: VecDeque<Bytes>,
     /// The term of this node's last leadership.
@@ -60,9 +59,36 @@ pub struct Reports {
 struct Origin {
     id: NodeId,
     incarnation: u64,
+    used: Numbers,
+}
+
+/// Numbers of tickets, counted up from 1. Those far behind the newest count as being among them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    /// 0 if there is none yet.
     newest: u64,
     /// Bit n stands for the number `newest - n`.
-    used: u128,
+    recent: u128,
+}
+
+impl Numbers {
+    fn contains(&self, number: u64) -> bool {
+        if number > self.newest {
+            return false;
+        }
+        let behind = self.newest - number;
+        behind >= WINDOW || self.recent & (1 << behind) != 0
+    }
+
+    fn insert(&mut self, number: u64) {
+        if number > self.newest {
+            let ahead = u32::try_from(number - self.newest).unwrap_or(u32::MAX);
+            self.recent = self.recent.checked_shl(ahead).unwrap_or(0) | 1;
+            self.newest = number;
+        } else if self.newest - number < WINDOW {
+            self.recent |= 1 << (self.newest - number);
+        }
+    }
 }
 
 /// What a leader knows of a ticket.
@@ -85,7 +111,7 @@ impl Reports {
         Reports {
             incarnation: seed,
             issued: 0,
-            returned: 0,
+            returned: Numbers::default(),
             reads: VecDeque::new(),
             led: 0,
             origins: Vec::new(),
@@ -119,36 +145,24 @@ impl Reports {
         match self.origin(from, ticket) {
             None if full => Sight::Unknown,
             None => Sight::New,
-            Some(origin) if ticket.number > origin.newest => Sight::New,
-            Some(origin) => {
-                let behind = origin.newest - ticket.number;
-                match behind < WINDOW && origin.used & (1 << behind) == 0 {
-                    true => Sight::New,
-                    false => Sight::Used,
-                }
-            }
+            Some(origin) if origin.used.contains(ticket.number) => Sight::Used,
+            Some(_) => Sight::New,
         }
     }
 
     /// Marks a ticket that was found to be new.
     fn mark(&mut self, from: NodeId, ticket: Ticket) {
-        let number = ticket.number;
-        let Some(origin) = self.origin(from, ticket) else {
-            self.origins.push(Origin {
-                id: from,
-                incarnation: ticket.incarnation,
-                newest: number,
-                used: 1,
-            });
+        if let Some(origin) = self.origin(from, ticket) {
+            origin.used.insert(ticket.number);
             return;
-        };
-        if number > origin.newest {
-            let ahead = u32::try_from(number - origin.newest).unwrap_or(u32::MAX);
-            origin.used = origin.used.checked_shl(ahead).unwrap_or(0) | 1;
-            origin.newest = number;
-        } else {
-            origin.used |= 1 << (origin.newest - number);
         }
+        let mut used = Numbers::default();
+        used.insert(ticket.number);
+        self.origins.push(Origin {
+            id: from,
+            incarnation: ticket.incarnation,
+            used,
+        });
     }
 }
 
@@ -357,11 +371,12 @@ impl Raft {
             } => {
                 // An earlier run's, or one that has been reported.
                 let reports = &mut core.reports;
-                let awaited = reports.returned + 1..=reports.issued;
-                if ticket.incarnation != reports.incarnation || !awaited.contains(&ticket.number) {
+                let of_this_run = ticket.incarnation == reports.incarnation
+                    && (1..=reports.issued).contains(&ticket.number);
+                if !of_this_run || reports.returned.contains(ticket.number) {
                     return Next::Stay;
                 }
-                reports.returned = ticket.number;
+                reports.returned.insert(ticket.number);
                 core.notes.metrics.reports_received += 1;
                 for entry in entries {
                     let kind = match entry.is_conf_change() {
