@@ -34,6 +34,9 @@
 //     to return do so; a node that can't go on logs why, does nothing any more, and says so in
 //     [RawNode.Err]. A [Node] then stops as if by Stop; [Monitor] tells when and why.
 //   - The Logger hears other texts. Nothing is traced: Config.TraceLogger is never called.
+//   - A node tells what has happened in it, and what it was given and has dropped, in
+//     [RawNode.Events], [RawNode.Dropped] and [RawNode.Metrics]. For a [Node], [Observer] has
+//     these, and [Extender] has the extensions that are called at run time.
 //   - [RawNode.Close] frees a node at once. One that is forgotten is freed by the garbage
 //     collector.
 //   - [DurableStorage] is a storage on disk, next to [MemoryStorage]. A Storage that the program

@@ -94,12 +94,14 @@ func (d Dropped) ReasonName() string {
 }
 
 // Events are what had happened when the last Ready was taken, since the one before it. They make no
-// Ready by themselves: they come along with the next one.
+// Ready by themselves: they come along with the next one. Those of a [Node] are in
+// [Observer.Reports].
 func (rn *RawNode) Events() []Event { return rn.events }
 
-// Dropped are the reports that came with the last Ready, owed to this node's host: its configuration changes that the leader refused,
-// its reads that a leader left unanswered, and with Config.PeerReports what other nodes have
-// dropped. What may still happen is never among them.
+// Dropped are the reports that came with the last Ready, owed to this node's host: its configuration
+// changes that the leader refused, its reads that a leader left unanswered, and with
+// Config.PeerReports what other nodes have dropped. What may still happen is never among them. Those
+// of a [Node] are in [Observer.Reports].
 func (rn *RawNode) Dropped() []Dropped { return rn.dropped }
 
 func decodeEvent(encoded *C.raft_event) Event {

@@ -1,4 +1,5 @@
-// What a node can do that go.etcd.io/raft has not. All of it is off unless it is asked for.
+// What a node can do that go.etcd.io/raft has not. All of it is off unless it is asked for. Extender
+// has the same for a Node.
 
 package raft
 

@@ -25,6 +25,8 @@ import (
 // A node whose Storage fails, or that finds its own state to contradict itself, says so to its
 // Logger and stops; see [Monitor]. The channel of a stopped node stays open, and gives nothing.
 // Methods of a stopped node return ErrStopped, or do nothing.
+//
+// What a node of this package can tell and do besides is in [Observer] and [Extender].
 type Node interface {
 	// Tick says that one unit of time has passed. It does not wait: a node that has fallen far
 	// behind misses ticks, and its Logger is told.
@@ -118,6 +120,8 @@ type node struct {
 	stop, done       chan struct{}
 	// To be read once done is closed.
 	err error
+	// What came with the Readys that the host has taken.
+	reports waitingReports
 
 	// The rest belongs to run.
 
@@ -225,6 +229,7 @@ func (n *node) run() {
 		case <-n.ticks:
 			n.raw.Tick()
 		case offer <- ready:
+			n.reports.add(n.raw.Events(), n.raw.Dropped())
 			if !accepted {
 				n.raw.acceptReady()
 			}
@@ -376,13 +381,33 @@ func (n *node) Step(ctx context.Context, m *pb.Message) error {
 	}
 	inputs := n.calls
 	if m.GetType() == pb.MsgProp {
-		// Whoever made it, it is this node that proposes. Of a field that is there twice, the last
-		// one counts.
-		const from = 3
-		encoded = protowire.AppendVarint(protowire.AppendTag(encoded, from, protowire.VarintType), n.id)
 		inputs = n.proposals
+		// Whoever made it, it is this node that proposes; unless it has a ticket, and whoever made it
+		// is to hear what becomes of it. Of a field that is there twice, the last one counts.
+		if m.GetFrom() == None || !hasTicket(m) {
+			const from = 3
+			encoded = protowire.AppendVarint(
+				protowire.AppendTag(encoded, from, protowire.VarintType), n.id)
+		}
 	}
 	return n.send(ctx, inputs, func() { n.report("a message", n.raw.StepEncoded(encoded)) })
+}
+
+// hasTicket says whether a proposal comes from a node with Config.PeerReports, in a field that the
+// definitions of go.etcd.io/raft don't know.
+func hasTicket(m *pb.Message) bool {
+	const reports = 102
+	for rest := m.ProtoReflect().GetUnknown(); len(rest) > 0; {
+		field, _, n := protowire.ConsumeField(rest)
+		if n < 0 {
+			return false
+		}
+		if field == reports {
+			return true
+		}
+		rest = rest[n:]
+	}
+	return false
 }
 
 func (n *node) Ready() <-chan Ready { return n.readies }

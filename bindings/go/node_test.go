@@ -83,6 +83,9 @@ func serve(t *testing.T, n Node, s *MemoryStorage) (applied []string) {
 func allStopped(t *testing.T, n Node) {
 	t.Helper()
 	ctx := context.Background()
+	x := n.(Extender)
+	_, metricsErr := n.(Observer).Metrics(ctx)
+	_, _, consistentErr := x.GroupCommitConsistent(ctx)
 	for what, err := range map[string]error{
 		"Campaign":          n.Campaign(ctx),
 		"Propose":           n.Propose(ctx, nil),
@@ -91,6 +94,16 @@ func allStopped(t *testing.T, n Node) {
 		"Step of a MsgProp": n.Step(ctx, &pb.Message{Type: pb.MsgProp.Enum()}),
 		"ForgetLeader":      n.ForgetLeader(ctx),
 		"ReadIndex":         n.ReadIndex(ctx, nil),
+
+		"Metrics":                       metricsErr,
+		"SetPriority":                   x.SetPriority(ctx, 1),
+		"RequestSnapshot":               x.RequestSnapshot(ctx),
+		"SetInflightLimits":             x.SetInflightLimits(ctx, 1, 1, 0),
+		"SetMaxApplyUnpersistedEntries": x.SetMaxApplyUnpersistedEntries(ctx, 1),
+		"EnableGroupCommit":             x.EnableGroupCommit(ctx, true),
+		"AssignCommitGroups":            x.AssignCommitGroups(ctx, nil),
+		"ClearCommitGroups":             x.ClearCommitGroups(ctx),
+		"GroupCommitConsistent":         consistentErr,
 	} {
 		if err != ErrStopped {
 			t.Errorf("%s returns %v", what, err)
