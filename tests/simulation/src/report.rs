@@ -64,8 +64,8 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
             Some(violation) => {
                 failed += 1;
                 println!(
-                    "seed {seed} failed after {} events: {violation}",
-                    outcome.events
+                    "seed {seed} failed after {} events ({} in all): {violation}",
+                    outcome.events, total.events
                 );
                 println!("  {}", plan.summary());
                 println!("  replay: make sim SEED={seed} STEPS={}", arguments.steps);
