@@ -11,7 +11,7 @@ use libraft_core::*;
 
 use crate::action::{Action, Answer};
 use crate::check::{Checked, Violation};
-use crate::host::Stage;
+use crate::host::{Host, Stage};
 use crate::plan::{MAX_HOSTS, Plan, TICK, WHOLE};
 use crate::wheel::Wheel;
 use crate::world::World;
@@ -479,10 +479,19 @@ impl Driver {
 
     /// Some node that is up, most often the leader.
     pub fn any_node(&mut self, world: &World) -> Option<NodeId> {
-        if self.rng.bool()
-            && let Some(leader) = world.hosts.iter().rfind(|host| host.leads())
-        {
-            return Some(leader.id);
+        if self.rng.bool() {
+            // There may be several who take themselves for the leader.
+            let leads = |host: &&Host| host.leads();
+            let leaders = world.hosts.iter().filter(leads).count();
+            if leaders > 0 {
+                let place = self.rng.usize(..leaders);
+                return world
+                    .hosts
+                    .iter()
+                    .filter(leads)
+                    .nth(place)
+                    .map(|host| host.id);
+            }
         }
         let id = self.rng.u64(1..=world.hosts.len() as u64);
         world.is_up(id).then_some(id)

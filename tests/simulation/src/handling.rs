@@ -62,6 +62,7 @@ impl World {
             applying: host.checked.applying,
             synced_last: host.disk.last().index,
             asynchronous,
+            ahead: host.config.max_apply_unpersisted_entries,
             max_committed_bytes: host.max_committed_bytes(),
         };
         ready::taken(&ready, &before, &status)?;
@@ -88,6 +89,16 @@ impl World {
                 .may_read(id, host.life, number, state.index)?
             {
                 host.reads.push((number, state.index));
+            }
+        }
+        for dropped in &ready.dropped {
+            let number = dropped
+                .data
+                .get(..8)
+                .and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+            if let Some(number) = number.filter(|_| dropped.kind != DropKind::ConfChange) {
+                let clients = &mut self.checks.clients;
+                clients.refused(id, u64::from_le_bytes(number))?;
             }
         }
         self.note_requests(id, &ready.reads, &ready.snapshot_requests);

@@ -178,11 +178,11 @@ impl Host {
             .snapshot
             .as_ref()
             .map_or(0, |snapshot| snapshot.id.index);
+        // A state machine may have been ahead of the log; it passes over what it has already, which
+        // is the same here as to begin again after the log's end.
+        let most = self.most_after_crash.min(self.disk.last().index);
         self.applied = match self.durable_machine {
-            true => {
-                let applied = self.applied.min(self.most_after_crash);
-                applied.saturating_sub(back).max(snapshot)
-            }
+            true => self.applied.min(most).saturating_sub(back).max(snapshot),
             false => snapshot,
         };
         self.most_after_crash = Index::MAX;

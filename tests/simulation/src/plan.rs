@@ -182,7 +182,7 @@ impl Plan {
             },
             clients: Clients {
                 every: rng.u64(2..4 * TICK),
-                reads: maybe(rng, WHOLE / 2),
+                reads: rng.u32(0..WHOLE * 3 / 4),
                 large: maybe(rng, WHOLE / 8),
                 batches: maybe(rng, WHOLE / 4),
                 read_again: maybe(rng, WHOLE / 8),
@@ -277,6 +277,10 @@ impl Plan {
         config.async_storage_writes = rng.u32(..5) < 2;
         config.disable_proposal_forwarding = rng.u32(..6) == 0;
         config.step_down_on_removal = rng.bool();
+        config.peer_reports = rng.u32(..3) == 0;
+        if rng.u32(..4) == 0 {
+            config.max_apply_unpersisted_entries = rng.u64(1..6);
+        }
         if self.lease {
             config.heartbeat_ticks = 1;
             config.election_ticks = 10;

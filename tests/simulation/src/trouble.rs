@@ -227,11 +227,15 @@ impl Driver {
             clients.batches,
         );
         if self.chance(reads) {
-            let action = match self.chance(again) {
-                true => Action::ReadAgain(node),
-                false => Action::Read(node),
-            };
-            return self.act(world, action).map(drop);
+            // Several at once, so that answers to the first ones meet the last ones.
+            for _ in 0..self.rng.u32(1..4) {
+                let action = match self.chance(again) {
+                    true => Action::ReadAgain(node),
+                    false => Action::Read(node),
+                };
+                self.act(world, action)?;
+            }
+            return Ok(());
         }
         let size = match self.chance(large) {
             true => self.rng.u32(100..2000),

@@ -360,7 +360,11 @@ impl World {
         });
         let result = node.propose_many(commands);
         match &result {
-            Err(Error::ProposalDropped(_)) => numbers.iter().for_each(|&n| clients.refused(n)),
+            Err(Error::ProposalDropped(_)) => {
+                for &number in &numbers {
+                    clients.refused(id, number)?;
+                }
+            }
             Ok(()) if host.checked.led.is_some() && host.config.max_uncommitted_bytes > 0 => {
                 let remembered = &host.checked;
                 let term = remembered.status.hard_state.term;

@@ -62,9 +62,18 @@ impl Clients {
         self.ask(home, life, true)
     }
 
-    /// The write turned out not to be possible, and its client knows.
-    pub fn refused(&mut self, number: u64) {
-        self.operations[number as usize].answered = true;
+    /// The operation will not happen, and its client knows.
+    pub fn refused(&mut self, node: NodeId, number: u64) -> Checked {
+        let Some(op) = self.operations.get_mut(number as usize) else {
+            return ensure(false, "ready contract", node, || {
+                format!("drops operation {number}, which nobody has asked for")
+            });
+        };
+        op.answered = true;
+        let effect = op.effect;
+        ensure(effect == 0, "ready contract", node, || {
+            format!("drops write {number}, which took effect at {effect}")
+        })
     }
 
     /// A node applies the write with this number at `index`.
@@ -204,8 +213,12 @@ mod tests {
         let mut clients = Clients::default();
         assert!(clients.applied(1, 0, 3, 7).is_err());
         let refused = clients.write(1, 0);
-        clients.refused(refused);
+        clients.refused(1, refused).unwrap();
         assert!(clients.applied(2, 0, refused, 7).is_err());
+        let write = clients.write(1, 0);
+        clients.applied(2, 0, write, 8).unwrap();
+        assert!(clients.refused(1, write).is_err());
+        assert!(clients.refused(1, 99).is_err());
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Before {
     /// The last entry of all that was handed out before, and on the disk.
     pub synced_last: Index,
     pub asynchronous: bool,
+    /// How many entries may be applied here that only others have persisted.
+    pub ahead: u64,
     /// The limit on committed entries in one Ready.
     pub max_committed_bytes: u64,
 }
@@ -53,7 +55,7 @@ pub fn taken(ready: &Ready, before: &Before, status: &BasicStatus) -> Checked {
             last <= new.commit,
             "something to apply that is not committed",
         )?;
-        let synced = !before.asynchronous || last <= before.synced_last;
+        let synced = !before.asynchronous || last <= before.synced_last + before.ahead;
         ensure(synced, "something to apply that is not persisted")?;
         let sizes = ready.committed_entries.iter().map(codec::entry_encoded_len);
         let bytes = sizes.sum::<usize>() as u64;
@@ -111,6 +113,7 @@ mod tests {
             applying: 3,
             synced_last: 4,
             asynchronous: false,
+            ahead: 0,
             max_committed_bytes: 100,
         };
         let status = BasicStatus {
