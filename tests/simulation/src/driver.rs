@@ -294,7 +294,7 @@ impl Driver {
             let delay = match self.chance(self.plan.network.delay) {
                 true => self.rng.u64(0..self.plan.network.long),
                 // A node hears from its own workers soon, though in any order.
-                false if local => self.rng.u64(0..4),
+                false if local => self.rng.u64(0..self.plan.disk.report_time),
                 false => 1 + self.rng.u64(0..self.plan.network.latency),
             };
             self.wheel.after(delay, Job::Arrive(slot));

@@ -8,7 +8,7 @@
 use libraft_core::*;
 
 use crate::action::Answer;
-use crate::check::{Checked, Violation, ensure, flow, promises, ready};
+use crate::check::{Checked, Violation, ensure, flow, membership, promises, ready};
 use crate::disk::Write;
 use crate::host::{Append, Apply, Host, Request, Stage, Wanted, Work};
 use crate::world::{Done, World, accepted};
@@ -136,6 +136,10 @@ impl World {
             logs.snapshot(id, snapshot)?;
             self.checks.membership.snapshot(id, snapshot)?;
             remembered.view.install(snapshot.id);
+        }
+        if let Some(term) = led {
+            let view = &remembered.view;
+            membership::appended(id, view, host.applied, term, &ready.entries)?;
         }
         let still = led.filter(|_| remembered.led == led);
         logs.written(id, &mut remembered.view, &ready.entries, still)?;

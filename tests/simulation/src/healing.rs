@@ -213,8 +213,10 @@ impl Driver {
             return false;
         };
         let term = leader.checked.status.hard_state.term;
-        let ahead = |host: &&Host| host.is_up() && host.checked.status.hard_state.term > term;
-        let mut ahead = world.hosts.iter().filter(ahead).peekable();
+        let members = Driver::members(world);
+        let is_ahead =
+            |host: &&Host| host.checked.status.hard_state.term > term && members.contains(&host.id);
+        let mut ahead = world.hosts.iter().filter(is_ahead).peekable();
         !plan.pre_vote
             && !plan.check_quorum
             && ahead.peek().is_some()

@@ -76,6 +76,8 @@ pub struct DiskFaults {
     pub torn: bool,
     /// A sync takes up to so long.
     pub sync_time: u64,
+    /// A node hears of what its workers have done after up to so long.
+    pub report_time: u64,
     /// Chances for each request.
     pub stale: u32,
     pub twice: u32,
@@ -163,6 +165,10 @@ impl Plan {
                     1 => rng.u64(1..TICK),
                     _ => rng.u64(1..10 * TICK),
                 },
+                report_time: match rng.u32(..3) {
+                    0 => rng.u64(4..50 * TICK),
+                    _ => 4,
+                },
                 stale: maybe(rng, WHOLE / 4),
                 twice: maybe(rng, WHOLE / 4),
                 never: maybe(rng, WHOLE / 4),
@@ -213,6 +219,7 @@ impl Plan {
         (network.flapping, network.bridge) = (0, 0);
         self.process.pause = 0;
         self.disk.sync_time = self.disk.sync_time.min(TICK / 2);
+        self.disk.report_time = self.disk.report_time.min(TICK / 2);
         self.clock = Clock::default();
         self.clients.transfer = 0;
         self.clients.forget = 0;
@@ -229,6 +236,7 @@ impl Plan {
             process: Process::default(),
             disk: DiskFaults {
                 sync_time: 1,
+                report_time: 2,
                 answer_time: 1,
                 ..DiskFaults::default()
             },

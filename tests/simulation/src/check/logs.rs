@@ -30,6 +30,8 @@ struct Known {
 pub struct View {
     base: EntryId,
     terms: VecDeque<Term>,
+    /// The indexes of configuration changes.
+    changes: Vec<Index>,
 }
 
 impl View {
@@ -37,6 +39,10 @@ impl View {
         View {
             base: disk.compacted,
             terms: disk.log.iter().map(|entry| entry.term).collect(),
+            changes: {
+                let changes = disk.log.iter().filter(|entry| entry.is_conf_change());
+                changes.map(|entry| entry.index).collect()
+            },
         }
     }
 
@@ -58,7 +64,16 @@ impl View {
         }
     }
 
+    /// The last configuration change above `index`.
+    pub fn change_above(&self, index: Index) -> Option<Index> {
+        self.changes
+            .last()
+            .copied()
+            .filter(|&change| change > index)
+    }
+
     pub fn compact(&mut self, index: Index) {
+        self.changes.retain(|&change| change > index);
         while self.base.index < index {
             let Some(term) = self.terms.pop_front() else {
                 break;
@@ -73,7 +88,7 @@ impl View {
     pub fn install(&mut self, id: EntryId) {
         *self = View {
             base: id,
-            terms: VecDeque::new(),
+            ..View::default()
         };
     }
 }
@@ -190,6 +205,7 @@ impl Logs {
         }
         view.terms
             .truncate((first.index - view.base.index - 1) as usize);
+        view.changes.retain(|&change| change < first.index);
         for entry in entries {
             let prev = view.last();
             ensure(
@@ -200,6 +216,9 @@ impl Logs {
             )?;
             self.write(node, entry, prev.term)?;
             view.terms.push_back(entry.term);
+            if entry.is_conf_change() {
+                view.changes.push(entry.index);
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use libraft_core::*;
 
 use super::elections::is_quorum;
+use super::logs::View;
 use super::{Checked, ensure};
 
 #[derive(Debug, Default)]
@@ -76,6 +77,37 @@ impl Configurations {
     }
 }
 
+/// A leader of `term`, which has applied everything up to `applied`, appends entries to the log
+/// `view`. At most one change is in it and not applied (thesis §4.1), whoever has proposed that.
+pub fn appended(
+    node: NodeId,
+    view: &View,
+    applied: Index,
+    term: Term,
+    entries: &[Entry],
+) -> Checked {
+    let first = entries.first().map_or(0, |entry| entry.index);
+    let mut pending = view.change_above(applied).filter(|&change| change < first);
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.is_conf_change() && entry.index > applied)
+    {
+        ensure(
+            pending.is_none() || entry.term < term,
+            "one change at a time",
+            node,
+            || {
+                format!(
+                    "appends a change at {}, and {pending:?} is not applied",
+                    entry.index
+                )
+            },
+        )?;
+        pending = Some(entry.index);
+    }
+    Ok(())
+}
+
 /// Whether no two quorums, one of each, are without a common member.
 fn quorums_meet(old: &ConfState, new: &ConfState) -> bool {
     let lists = [
@@ -114,6 +146,25 @@ mod tests {
         assert!(quorums_meet(&of(&[1, 2, 3]), &joint));
         assert!(quorums_meet(&joint, &of(&[4, 5, 6])));
         assert!(!quorums_meet(&of(&[1, 2, 3]), &of(&[4, 5, 6])));
+    }
+
+    #[test]
+    fn a_second_change_before_the_first_is_applied_is_found() {
+        let change = |term, index| Entry {
+            term,
+            index,
+            kind: EntryKind::ConfChangeV2,
+            ..Entry::default()
+        };
+        let (first, second) = (change(1, 1), change(2, 2));
+        let mut view = View::default();
+        appended(1, &view, 0, 2, &[first.clone(), second.clone()]).unwrap_err();
+        let mut logs = super::super::logs::Logs::default();
+        logs.written(1, &mut view, &[first], None).unwrap();
+        assert!(appended(1, &view, 0, 2, std::slice::from_ref(&second)).is_err());
+        appended(1, &view, 1, 2, std::slice::from_ref(&second)).unwrap();
+        // A follower takes over what others have decided.
+        appended(1, &view, 0, 3, &[second]).unwrap();
     }
 
     #[test]
