@@ -179,7 +179,9 @@ impl Leader {
         let can_bump = peer.can_bump_commit(core.log.committed());
         let caught_up = peer.match_index == core.log.last_index();
 
-        if self.maybe_commit(core) {
+        // What is committed already needs no counting: of three members, the last one's word is one
+        // that nobody waits for.
+        if index > core.log.committed() && self.maybe_commit(core) {
             self.release_postponed_reads(core);
             self.broadcast_append(core);
         } else if from != core.id() && can_bump {
