@@ -216,7 +216,9 @@ def build(peers: bool) -> None:
 
 def bundled_protoc() -> str:
     """raft-rs compiles its messages with protoc, and one of its build dependencies brings one along."""
+    host = re.search(r"^host: (.+)$", subprocess.check_output(["rustc", "-vV"], text=True), re.MULTILINE)
     command = ["cargo", "metadata", "--format-version=1", "--locked"]
+    command += ["--filter-platform", host[1]] if host else []
     metadata = json.loads(subprocess.check_output(command, cwd=HERE, text=True))
     for package in metadata["packages"]:
         if package["name"] == "protobuf-build":
