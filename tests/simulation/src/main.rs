@@ -17,10 +17,13 @@ mod flights;
 mod handling;
 mod healing;
 mod host;
+#[cfg(test)]
+mod known_tests;
 mod mix;
 mod plan;
 mod report;
 mod run;
+
 mod shrink;
 mod trace;
 mod trouble;
