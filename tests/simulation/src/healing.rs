@@ -62,7 +62,11 @@ impl Driver {
             .iter()
             .map(|host| last.saturating_sub(host.applied))
             .max();
-        let deadline = start + TICK * (GRACE_TICKS + 2 * behind.unwrap_or(0));
+        // Nobody answers a request for votes of an old term, unless it is a pre-vote. So a candidate
+        // with the longest log may be a few terms behind others who campaign, as often as it does,
+        // without a chance, and has to get ahead of them by luck.
+        let patience = if self.plan.pre_vote { 1 } else { 10 };
+        let deadline = start + TICK * (patience * GRACE_TICKS + 2 * behind.unwrap_or(0));
 
         // One write and one read, by different members, go through when all agree.
         let mut asked: Vec<u64> = Vec::new();

@@ -386,13 +386,10 @@ impl World {
         let Some(host) = self.host(id).filter(|host| host.is_up()) else {
             return Ok(false);
         };
-        // What the core counts as applied, and is on the disk.
-        let applied = host
-            .checked
-            .status
-            .applied
-            .min(host.applied)
-            .min(host.disk.last().index);
+        // What the core counts as applied and as persisted, and is on the disk.
+        let status = &host.checked.status;
+        let known = status.applied.min(status.persisted);
+        let applied = known.min(host.applied).min(host.disk.last().index);
         let snapshot = host
             .disk
             .snapshot
