@@ -199,7 +199,10 @@ impl Driver {
                 let voter = world.host(id).filter(|host| host.is_up());
                 voter.is_some_and(|voter| {
                     let theirs = voter.checked.view.last();
-                    (theirs.term, theirs.index) <= (last.term, last.index)
+                    let term = |host: &Host| host.checked.status.hard_state.term;
+                    // Nobody tells a candidate of a newer term, except by pre-votes.
+                    let heard = world.plan().pre_vote || term(voter) <= term(candidate);
+                    heard && (theirs.term, theirs.index) <= (last.term, last.index)
                 })
             };
             let votes = [&conf.voters, &conf.voters_outgoing];
