@@ -218,11 +218,11 @@ int main(int argc, char **argv) {
     char unit = 0;
     int fields = sscanf(name, "rep%u_b%u_%u%c", &count, &batch, &len, &unit);
     if (fields < 3) fields = sscanf(name, "single_b%u_%u%c", &batch, &len, &unit) + 1;
-    if (fields < 3 || count == 0 || count > MAX_NODES || batch == 0 || batch > MAX_BATCH || len < 8) {
+    payload_len = unit == 'k' ? (size_t)len * 1024 : len;
+    if (fields < 3 || count == 0 || count > MAX_NODES || batch == 0 || batch > MAX_BATCH || payload_len < 8) {
         fprintf(stderr, "no workload is called %s\n", name);
         return 2;
     }
-    payload_len = unit == 'k' ? len * 1024 : len;
     payloads = malloc(batch * payload_len);
     for (size_t i = 0; i < batch * payload_len; i++) payloads[i] = (uint8_t)(i % payload_len);
 

@@ -133,8 +133,8 @@ int measure(int argc, char** argv) {
     char unit = 0;
     int fields = std::sscanf(name.c_str(), "rep%u_b%u_%u%c", &count, &batch, &len, &unit);
     if (fields < 3) fields = std::sscanf(name.c_str(), "single_b%u_%u%c", &batch, &len, &unit) + 1;
-    if (fields < 3 || count == 0 || batch == 0 || len < 8) throw std::runtime_error("no such workload: " + name);
     const std::size_t payload = unit == 'k' ? len * 1024 : len;
+    if (fields < 3 || count == 0 || batch == 0 || payload < 8) throw std::runtime_error("no such workload: " + name);
 
     Cluster cluster(count, batch, payload, best);
     const std::size_t batches =

@@ -57,7 +57,11 @@ pub fn find<R: Replica>(name: &str, mode: Mode) -> Option<Box<dyn Chunk>> {
         "idle" => Box::new(Idle::<R>::new(number("")?, mode)),
         "tick" => Box::new(Ticks::<R>::new(number("")?, mode)),
         "election" => Box::new(Elections::<R>::new(number("")? as u64, mode)),
-        "catchup" => Box::new(CatchUp::<R>::new(number("")?, mode)),
+        // Proposed a hundred at a time.
+        "catchup" => Box::new(CatchUp::<R>::new(
+            number("").filter(|&count| count >= 100)?,
+            mode,
+        )),
         "joint" if name == "joint_5to5" => Box::new(Joint::<R>::new(mode)),
         "log" => Box::new(Replicate::<R>::with_log(number("")? as u64, mode)),
         "group" => Box::new(Replicate::<R>::new(number("")? as u64, 64, 16, mode)),
