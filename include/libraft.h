@@ -2100,7 +2100,11 @@ raft_status raft_config_set_max_pending_reads(struct raft_config *config,
 
 /**
  * Whether appends are built when the Ready is taken, one for each peer and batch of
- * proposals, instead of one for each proposal. Default true.
+ * proposals, instead of one for each proposal. Default true. False is for hosts that want
+ * what etcd-io/raft sends, message for message; with asynchronous storage writes that
+ * includes a fault: a request for votes then leaves before the candidate's term and log are
+ * persisted, and a candidate that forgets them in a crash can be elected without a committed
+ * entry.
  */
 raft_status raft_config_set_coalesce_appends(struct raft_config *config,
                                              bool on,

@@ -113,7 +113,9 @@ type Config struct {
 
 	// EagerAppends builds appends with each proposal, as go.etcd.io/raft does, and not once for
 	// each follower when the Ready is taken. That gives the same messages one by one, where a
-	// program depends on it; otherwise it is only slower.
+	// program depends on it; otherwise it is only slower. With AsyncStorageWrites, it also sends
+	// requests for votes before the candidate's term and log are saved, as there; a candidate that
+	// forgets them in a crash can then be elected without a committed entry.
 	EagerAppends bool
 
 	// PeerReports makes nodes tell each other what they drop of that which was passed on to them,

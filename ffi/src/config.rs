@@ -272,7 +272,11 @@ export! {
 
 export! {
     /// Whether appends are built when the Ready is taken, one for each peer and batch of
-    /// proposals, instead of one for each proposal. Default true.
+    /// proposals, instead of one for each proposal. Default true. False is for hosts that want
+    /// what etcd-io/raft sends, message for message; with asynchronous storage writes that
+    /// includes a fault: a request for votes then leaves before the candidate's term and log are
+    /// persisted, and a candidate that forgets them in a crash can be elected without a committed
+    /// entry.
     try fn raft_config_set_coalesce_appends(
         config: *mut raft_config,
         on: bool,

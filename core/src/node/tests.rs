@@ -778,3 +778,41 @@ fn nothing_happens_before_the_deadline() {
     let stranger = Node::new(Config::new(4), RestartState::default()).unwrap();
     assert_eq!(stranger.next_deadline(), None);
 }
+
+#[test]
+fn with_asynchronous_writes_a_request_for_votes_waits_for_the_term_and_the_log() {
+    let asks = |messages: &[Message]| {
+        let real = |m: &&Message| matches!(m.body, Body::RequestVote { pre: false, .. });
+        messages.iter().filter(real).count()
+    };
+    // At once, and when the hard state is persisted.
+    let asked = |coalesce_appends: bool| {
+        let config = Config {
+            async_storage_writes: true,
+            pre_vote: false,
+            coalesce_appends,
+            ..Config::new(1)
+        };
+        let state = RestartState {
+            conf_state: ConfState::of_voters([1, 2, 3]),
+            ..RestartState::default()
+        };
+        let mut node = Node::new(config, state).unwrap();
+        node.campaign().unwrap();
+        let messages = node.ready().unwrap().messages;
+        let work = messages.iter().find_map(|message| match &message.body {
+            Body::StorageAppend {
+                hard_state,
+                responses,
+                ..
+            } => Some((hard_state.unwrap(), responses)),
+            _ => None,
+        });
+        let (hard_state, responses) = work.unwrap();
+        assert_eq!((hard_state.term, hard_state.vote), (1, 1));
+        (asks(&messages), asks(responses))
+    };
+    assert_eq!(asked(true), (0, 2));
+    // As etcd-io/raft does it.
+    assert_eq!(asked(false), (2, 0));
+}

@@ -338,6 +338,16 @@ impl Core {
         self.send_in_term(0, to, body);
     }
 
+    /// Whether a request for votes has to wait for the term and the log that it speaks of. With
+    /// synchronous writes the host persists before it sends. With asynchronous ones, a candidate
+    /// that forgets both in a crash would ask again in the same term, with a shorter log, and could
+    /// count votes for the longer one.
+    fn holds_vote_request(&self, body: &Body) -> bool {
+        let early = !self.config.coalesce_appends;
+        let asks = matches!(body, Body::RequestVote { pre: false, .. });
+        self.config.async_storage_writes && asks && !early
+    }
+
     fn post(&mut self, message: Message) {
         if message.to != self.id() {
             let metrics = &mut self.notes.metrics;
@@ -349,7 +359,7 @@ impl Core {
                 _ => {}
             }
         }
-        if message.body.waits_for_storage() {
+        if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
             self.outbox.after_append.push(message);
         } else {
             debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");

@@ -466,7 +466,10 @@ class Config:
     max_pending_reads: int = 1 << 16
     """At most this many reads wait for confirmation; more are dropped."""
     coalesce_appends: bool = True
-    """Build appends when the Ready is taken: one for each peer and batch of proposals."""
+    """Build appends when the Ready is taken: one for each peer and batch of proposals.
+
+    False sends what etcd-io/raft does, message for message; with async_storage_writes that includes
+    requests for votes that leave before the term and the log of the candidate are persisted."""
     async_storage_writes: bool = False
     """Hand out storage work as messages to LOCAL_APPEND and LOCAL_APPLY."""
     max_apply_unpersisted_entries: int = 0
