@@ -37,9 +37,6 @@ use leader::Leader;
 
 pub use self::core::Core;
 
-#[cfg(test)]
-mod tests;
-
 /// One node of the protocol.
 #[derive(Clone, Debug)]
 pub struct Raft {
