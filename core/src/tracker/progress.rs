@@ -188,9 +188,10 @@ impl Progress {
         }
         self.resume();
         // What has been asked of the host doesn't help any more, unless it is just that.
-        self.pending_request = self.pending_request.filter(|request| {
-            matches!(request.range, RequestedRange::Snapshot { min_index } if min_index >= wanted)
-        });
+        let helps =
+            |range| matches!(range, RequestedRange::Snapshot { min_index } if min_index >= wanted);
+        self.pending_request
+            .take_if(|request| !helps(request.range));
         true
     }
 
