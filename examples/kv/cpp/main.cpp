@@ -343,6 +343,7 @@ libraft::Config raft_config(const Options& options) {
         .pre_vote(true)
         .check_quorum(true)
         .read_only(libraft::ReadOnly::safe)
+        .peer_reports(true)
         .max_size_per_msg(256 << 10)
         .max_inflight_msgs(64)
         .max_inflight_bytes(8 << 20)

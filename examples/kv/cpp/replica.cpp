@@ -12,6 +12,8 @@ namespace {
 
 using libraft::Code;
 using libraft::ConfChangeType;
+using libraft::DropKind;
+using libraft::DropReason;
 using libraft::EntryType;
 using libraft::MessageType;
 using libraft::Role;
@@ -296,6 +298,7 @@ void Replica::work() {
 
     if (const auto snapshot = ready.snapshot()) restore(*snapshot);
     for (const libraft::Entry entry : ready.committed_entries()) apply(entry);
+    for (const libraft::Dropped dropped : ready.dropped()) drop(dropped);
     for (const libraft::ReadState read : ready.read_states()) {
         // A context that was given up is not found.
         const auto batch = asked_reads_.find(read.context().str());
@@ -425,6 +428,25 @@ void Replica::finish(const Tag& tag, Answer result) {
     if (waiting == waiting_.end()) return;
     answer(waiting->second.promise, std::move(result));
     waiting_.erase(waiting);
+}
+
+/// Answers who waits for what will not happen, as a leader elsewhere or this node says. Reads go out
+/// again by themselves.
+void Replica::drop(const libraft::Dropped& dropped) {
+    Answer result{503, std::string("dropped: ") + dropped.reason_name()};
+    libraft::ConfChange change;
+    std::string_view tagged = dropped.data;
+    if (dropped.kind == DropKind::conf_change) {
+        if (!libraft::ConfChange::try_decode(EntryType::conf_change, dropped.data, change)) return;
+        tagged = change.context();
+        const DropReason why = dropped.reason;
+        if (why == DropReason::conf_change_pending || why == DropReason::already_joint || why == DropReason::not_joint) {
+            result = {409, std::string("refused: ") + dropped.reason_name()};
+        }
+    } else if (dropped.kind != DropKind::proposal) {
+        return;
+    }
+    if (const auto tag = Tag::take(tagged)) finish(*tag, std::move(result));
 }
 
 void Replica::answer(const Promise& promise, Answer result) { answers_.emplace_back(promise, std::move(result)); }

@@ -116,6 +116,7 @@ private:
     void fail_all(const std::string& reason);
     void answer(const Promise& promise, Answer answer);
     void finish(const Tag& tag, Answer answer);
+    void drop(const libraft::Dropped& dropped);
     void publish();
 
     const Id id_;

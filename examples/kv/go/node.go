@@ -114,6 +114,7 @@ func openNode(id uint64, address string, seed uint64, storage *raft.DurableStora
 		CheckQuorum:               true,
 		PreVote:                   true,
 		ReadOnlyOption:            raft.ReadOnlySafe,
+		PeerReports:               true,
 		Seed:                      seed,
 	})
 	if err != nil {
@@ -224,6 +225,9 @@ func (n *Node) handleReady() error {
 	}
 	for _, entry := range rd.CommittedEntries {
 		n.apply(entry)
+	}
+	for _, dropped := range n.raft.Dropped() {
+		n.answerDropped(dropped)
 	}
 	for _, state := range rd.ReadStates {
 		if r := n.rounds[string(state.RequestCtx)]; r != nil {

@@ -167,6 +167,31 @@ func (n *Node) answerOwn(name tag, a answer) {
 	}
 }
 
+// answerDropped answers who waits for what will not happen, as a leader elsewhere or this node says.
+// Reads go out again by themselves.
+func (n *Node) answerDropped(dropped raft.Dropped) {
+	a, tagged := unavailable("dropped: "+dropped.Reason.String()), dropped.Data
+	switch dropped.Kind {
+	case raft.DroppedProposal:
+	case raft.DroppedConfChange:
+		entry := &pb.Entry{Type: pb.EntryConfChange.Enum(), Data: dropped.Data}
+		decoded, err := raft.DecodeConfChange(entry)
+		if err != nil {
+			return
+		}
+		tagged = decoded.(*pb.ConfChange).GetContext()
+		switch dropped.Reason {
+		case raft.DropConfChangePending, raft.DropAlreadyJoint, raft.DropNotJoint:
+			a = answer{status: 409, reason: "refused: " + dropped.Reason.String()}
+		}
+	default:
+		return
+	}
+	if name, _, ok := takeTag(tagged); ok {
+		n.answerOwn(name, a)
+	}
+}
+
 func (n *Node) answerWrite(sequence uint64, a answer) {
 	if w, ok := n.writes[sequence]; ok {
 		delete(n.writes, sequence)

@@ -131,6 +131,7 @@ class Server:
             max_inflight_bytes=8 << 20,
             max_uncommitted_bytes=32 << 20,
             max_committed_size_per_ready=4 << 20,
+            peer_reports=True,
         )
         self.node = Node(config, storage, self.machine, send=self.peers.send, tick_s=TICK_S)
         self.peers.node = self.node

@@ -199,6 +199,35 @@ def check_all_but_late(cluster: Cluster, load: Load) -> None:
         assert workload.read_back(node.address, load.expected(), 4, lambda _count: None) == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_change_beside_another_one_is_409(start_cluster: Callable[..., Cluster], language: str) -> None:
+    cluster = start_cluster(language, language, language)
+    # Changes of others that stay pending, since nobody acknowledges them.
+    context = wire.conf_change_context(77, 1, "127.0.0.1:7005")
+    change = wire.entry(wire.ENTRY_CONF_CHANGE, wire.conf_change(wire.ADD_NODE, 5, context))
+    answers = []
+    # A leader without followers steps down within a second. On a machine that is too busy it may do
+    # so before it is asked, which is answered 503: then once more.
+    for _ in range(5):
+        leader = cluster.wait_leader(60)
+        assert request(leader, "PUT", "/kv/first", b"1")[0] in (200, 503)
+        for node in cluster.nodes.values():
+            if node is not leader:
+                node.kill()
+        assert request(leader, "POST", "/raft", wire.frames(wire.proposal(leader.id, 77, change)))[0] == 204
+        code, body = request(leader, "PUT", "/members/9", b"127.0.0.1:7009")
+        answers.append((code, json.loads(body)["error"]))
+        if code == 409:
+            break
+        assert code == 503, answers
+        for node in cluster.nodes.values():
+            if node is not leader:
+                node.start()
+                cluster.wait_serving(node)
+    # Not what a server says of its own accord, but that the leader refused it.
+    assert answers[-1][0] == 409 and answers[-1][1].startswith("refused: "), answers
+
+
 @pytest.mark.parametrize("languages", [("cpp", "go", "python"), ("go", "python", "cpp"), ("python", "cpp", "go")])
 def test_a_removed_leader_stands_aside(start_cluster: Callable[..., Cluster], languages: Sequence[str]) -> None:
     cluster = start_cluster(*languages)

@@ -34,6 +34,7 @@ from ._errors import (
     ConfChangeError,
     MalformedMessage,
     Poisoned,
+    ProposalDropped,
     RaftError,
     ReadDropped,
     SnapshotOutOfDate,
@@ -46,6 +47,8 @@ from ._types import (
     ConfChangeType,
     Config,
     ConfState,
+    DropKind,
+    DroppedRequest,
     DropReason,
     EntryType,
     MessageType,
@@ -75,6 +78,8 @@ HEADER_BYTES: Final = 16
 
 _READ_RETRY_TICKS: Final = 4
 _APPLY_SLICE_S: Final = 0.005
+# Why a leader refuses a membership change.
+_REFUSALS: Final = (DropReason.CONF_CHANGE_PENDING, DropReason.ALREADY_JOINT, DropReason.NOT_JOINT)
 
 
 class NodeStopped(RaftError):
@@ -452,12 +457,13 @@ class Node:
     async def propose_conf_change(self, change_type: ConfChangeType, node_id: int, context: bytes = b"") -> Any:
         """Proposes a change of one member; gives what `apply_conf_change` returned for it.
 
-        As for `propose`; ConfChangeError if the core refused it. Waits first until this node has
-        applied what its log holds, since a leader that has another change in flight lets this
-        one fall without a sign. That can still happen to changes of several proposers.
+        As for `propose`; ConfChangeError if the core refused it, here or, with
+        `Config.peer_reports`, on the leader. Without these, waits first until this node has applied
+        what its log holds, since a leader elsewhere that has another change in flight lets this one
+        fall without a sign. That can still happen to changes of several proposers.
         """
         raw = self._running()
-        if self._leader:
+        if self._leader and not self._config.peer_reports:
             await self._applied_up_to(raw.status().last_index)
         return await self._outcome(lambda header: raw.propose_conf_change(change_type, node_id, header + context))
 
@@ -649,6 +655,8 @@ class Node:
         if ready.snapshot is not None:
             await self._restore(raw, ready)
         await self._apply_all(raw, ready)
+        for dropped in ready.dropped:
+            self._on_dropped(dropped)
         if ready.soft_state is not None:
             self._on_soft_state(ready.soft_state)
         self._serve_reads(ready)
@@ -760,6 +768,26 @@ class Node:
             _set_exception(proposal.outcome, error)
         else:
             proposal.outcome.set_result(result)
+
+    def _on_dropped(self, dropped: DroppedRequest) -> None:
+        """Tells the proposer what will not happen. Reads go out again by themselves."""
+        if dropped.kind == DropKind.PROPOSAL:
+            header, reason = dropped.data[:HEADER_BYTES], f"dropped: {dropped.reason.name.lower()}"
+        elif dropped.kind == DropKind.CONF_CHANGE:
+            # Those that this driver proposes are all of this type.
+            try:
+                change = _libraft.decode_conf_change(EntryType.CONF_CHANGE, dropped.data)
+            except MalformedMessage:
+                return
+            header, reason = change.context[:HEADER_BYTES], f"refused: {dropped.reason.name.lower()}"
+            if dropped.reason in _REFUSALS:
+                self._settle(header, ConfChangeError(reason))
+                return
+        else:
+            return
+        error = ProposalDropped(reason)
+        error.reason = dropped.reason
+        self._settle(header, error)
 
     def _on_soft_state(self, state: SoftState) -> None:
         if state.leader != self._leader:
