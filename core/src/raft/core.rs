@@ -342,10 +342,10 @@ impl Core {
     /// synchronous writes the host persists before it sends. With asynchronous ones, a candidate
     /// that forgets both in a crash would ask again in the same term, with a shorter log, and could
     /// count votes for the longer one.
+    /// Without coalesced appends it leaves at once, as in etcd-io/raft.
     fn holds_vote_request(&self, body: &Body) -> bool {
-        let early = !self.config.coalesce_appends;
         let asks = matches!(body, Body::RequestVote { pre: false, .. });
-        self.config.async_storage_writes && asks && !early
+        asks && self.config.async_storage_writes && self.config.coalesce_appends
     }
 
     fn post(&mut self, message: Message) {

@@ -18,6 +18,7 @@
 //! its removal lies between. Whether it has been added again since, nobody claims to know.
 
 use std::collections::VecDeque;
+use std::slice;
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -379,10 +380,7 @@ impl Raft {
                 reports.returned.insert(ticket.number);
                 core.notes.metrics.reports_received += 1;
                 for entry in entries {
-                    let kind = match entry.is_conf_change() {
-                        true => DropKind::ConfChange,
-                        false => DropKind::Proposal,
-                    };
+                    let kind = kind_of(slice::from_ref(&entry));
                     core.drop_of_host(kind, reason, entry.data);
                 }
             }
