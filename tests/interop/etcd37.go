@@ -141,7 +141,7 @@ func (m *etcd37) call(r *member.Request, response *member.Response) (err error) 
 			return err
 		}
 		hardState := &pb.HardState{Term: message.Term, Vote: message.Vote, Commit: message.Commit}
-		return n.storage.save(hardState, message.GetEntries(), message.GetSnapshot())
+		return save(n.storage, hardState, message.GetEntries(), message.GetSnapshot())
 	case member.Compact:
 		confState := &pb.ConfState{}
 		if err := proto.Unmarshal(r.X, confState); err != nil {
@@ -160,46 +160,12 @@ func (m *etcd37) call(r *member.Request, response *member.Response) (err error) 
 }
 
 func startEtcd37(r *member.Request) (*etcd37Node, error) {
-	hardState, snapshot, confState := &pb.HardState{}, &pb.Snapshot{}, &pb.ConfState{}
-	for _, err := range []error{
-		proto.Unmarshal(r.X, hardState), proto.Unmarshal(r.Y, snapshot), proto.Unmarshal(r.Z, confState),
-	} {
-		if err != nil {
-			return nil, err
-		}
-	}
-	s := &etcd37Storage{raft.NewMemoryStorage(), confState}
-	compacted, newest := r.Numbers[member.CompactedIndex], snapshot.GetMetadata().GetIndex()
-	if compacted != 0 {
-		// The log begins behind what was compacted, which the snapshot may go beyond.
-		err := s.ApplySnapshot(&pb.Snapshot{Data: snapshot.Data, Metadata: &pb.SnapshotMetadata{
-			Index: new(compacted), Term: new(r.Numbers[member.CompactedTerm]),
-			ConfState: snapshot.GetMetadata().GetConfState(),
-		}})
-		if err != nil {
-			return nil, err
-		}
-	}
-	var entries []*pb.Entry
-	for _, encoded := range r.List {
-		entry := &pb.Entry{}
-		if err := proto.Unmarshal(encoded, entry); err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
-	}
-	if err := s.Append(entries); err != nil {
+	s := &etcd37Storage{MemoryStorage: raft.NewMemoryStorage()}
+	confState, err := load(s, r)
+	if err != nil {
 		return nil, err
 	}
-	if newest > compacted {
-		_, err := s.CreateSnapshot(newest, snapshot.GetMetadata().GetConfState(), snapshot.Data)
-		if err != nil {
-			return nil, err
-		}
-	}
-	if err := s.SetHardState(hardState); err != nil {
-		return nil, err
-	}
+	s.confState = confState
 	flags := r.Numbers[member.Flags]
 	config := &raft.Config{
 		ID: r.Node, Storage: s, Applied: r.Numbers[member.Applied],
@@ -229,7 +195,7 @@ func (n *etcd37Node) takeReady(response *member.Response) error {
 	rd := n.Ready()
 	n.taken = rd
 	if !n.async {
-		if err := n.storage.save(rd.HardState, rd.Entries, rd.Snapshot); err != nil {
+		if err := save(n.storage, rd.HardState, rd.Entries, rd.Snapshot); err != nil {
 			return err
 		}
 	}
@@ -262,21 +228,6 @@ func (n *etcd37Node) takeReady(response *member.Response) error {
 	}
 	response.MustSync = rd.MustSync
 	return failure
-}
-
-// save does what a Ready or a MsgStorageAppend says, in which fields may be missing.
-func (s *etcd37Storage) save(hardState *pb.HardState, entries []*pb.Entry, snapshot *pb.Snapshot) error {
-	if snapshot != nil && !raft.IsEmptySnap(snapshot) {
-		if err := s.ApplySnapshot(snapshot); err != nil {
-			return err
-		}
-	}
-	if hardState != nil && !raft.IsEmptyHardState(hardState) {
-		if err := s.SetHardState(hardState); err != nil {
-			return err
-		}
-	}
-	return s.Append(entries)
 }
 
 func change37(kind uint64, data []byte) (pb.ConfChangeI, error) {

@@ -126,7 +126,7 @@ func (m *ours) call(r *member.Request, response *member.Response) (err error) {
 			return err
 		}
 		hardState := &pb.HardState{Term: message.Term, Vote: message.Vote, Commit: message.Commit}
-		return saveOurs(n.storage, hardState, message.Entries, message.Snapshot)
+		return save(n.storage, hardState, message.GetEntries(), message.GetSnapshot())
 	case member.Compact:
 		confState := &pb.ConfState{}
 		if err := proto.Unmarshal(r.X, confState); err != nil {
@@ -158,43 +158,9 @@ func (m *ours) call(r *member.Request, response *member.Response) (err error) {
 }
 
 func startOurs(r *member.Request) (*oursNode, error) {
-	hardState, snapshot, confState := &pb.HardState{}, &pb.Snapshot{}, &pb.ConfState{}
-	for _, err := range []error{
-		proto.Unmarshal(r.X, hardState), proto.Unmarshal(r.Y, snapshot), proto.Unmarshal(r.Z, confState),
-	} {
-		if err != nil {
-			return nil, err
-		}
-	}
 	s := raft.NewMemoryStorage()
-	compacted, newest := r.Numbers[member.CompactedIndex], snapshot.GetMetadata().GetIndex()
-	if compacted != 0 {
-		err := s.ApplySnapshot(&pb.Snapshot{Data: snapshot.Data, Metadata: &pb.SnapshotMetadata{
-			Index: new(compacted), Term: new(r.Numbers[member.CompactedTerm]),
-			ConfState: snapshot.GetMetadata().GetConfState(),
-		}})
-		if err != nil {
-			return nil, err
-		}
-	}
-	var entries []*pb.Entry
-	for _, encoded := range r.List {
-		entry := &pb.Entry{}
-		if err := proto.Unmarshal(encoded, entry); err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
-	}
-	if err := s.Append(entries); err != nil {
-		return nil, err
-	}
-	if newest > compacted {
-		_, err := s.CreateSnapshot(newest, snapshot.GetMetadata().GetConfState(), snapshot.Data)
-		if err != nil {
-			return nil, err
-		}
-	}
-	if err := s.SetHardState(hardState); err != nil {
+	confState, err := load(s, r)
+	if err != nil {
 		return nil, err
 	}
 	flags := r.Numbers[member.Flags]
@@ -234,7 +200,7 @@ func (n *oursNode) takeReady(response *member.Response) error {
 	rd := n.Ready()
 	n.taken = rd
 	if !n.async {
-		if err := saveOurs(n.storage, rd.HardState, rd.Entries, rd.Snapshot); err != nil {
+		if err := save(n.storage, rd.HardState, rd.Entries, rd.Snapshot); err != nil {
 			return err
 		}
 	}
@@ -276,18 +242,4 @@ func (n *oursNode) takeReady(response *member.Response) error {
 		}
 	}
 	return failure
-}
-
-func saveOurs(s *raft.MemoryStorage, hardState *pb.HardState, entries []*pb.Entry, snapshot *pb.Snapshot) error {
-	if !raft.IsEmptySnap(snapshot) {
-		if err := s.ApplySnapshot(snapshot); err != nil {
-			return err
-		}
-	}
-	if !raft.IsEmptyHardState(hardState) {
-		if err := s.SetHardState(hardState); err != nil {
-			return err
-		}
-	}
-	return s.Append(entries)
 }
