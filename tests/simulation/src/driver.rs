@@ -105,7 +105,7 @@ impl Driver {
     pub fn new(plan: &Plan, world: &World) -> Driver {
         let mut driver = Driver {
             rng: Rng::with_seed(plan.seed ^ 0x5bd1_e995),
-            wheel: Wheel::new(),
+            wheel: Wheel::default(),
             plan: plan.clone(),
             nodes: Vec::new(),
             cuts: 0,

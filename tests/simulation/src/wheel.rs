@@ -14,8 +14,8 @@ pub struct Wheel<T> {
     len: usize,
 }
 
-impl<T> Wheel<T> {
-    pub fn new() -> Wheel<T> {
+impl<T> Default for Wheel<T> {
+    fn default() -> Wheel<T> {
         Wheel {
             now: 0,
             buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
@@ -23,7 +23,9 @@ impl<T> Wheel<T> {
             len: 0,
         }
     }
+}
 
+impl<T> Wheel<T> {
     /// The job is due after so much time; after 0, before time goes on.
     pub fn after(&mut self, delay: u64, job: T) {
         self.len += 1;
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn jobs_come_when_they_are_due() {
-        let (mut wheel, mut rng) = (Wheel::new(), Rng::with_seed(1));
+        let (mut wheel, mut rng) = (Wheel::default(), Rng::with_seed(1));
         for delay in [5000, 0, 1023, 1024, 513, 1] {
             wheel.after(delay, delay);
         }
