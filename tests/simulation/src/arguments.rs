@@ -3,6 +3,7 @@
 pub const USAGE: &str =
     "usage: simulate [--seeds COUNT] [--seed SEED] [--steps EVENTS] [--from SEED] [--twice N]
                 [--trace FILE] [--script FILE] [--last EVENTS] [--out DIR]
+                [--jobs THREADS]
 
   --seeds    how many seeds to play (default 100)
   --from     the first of them (default 1)
@@ -12,6 +13,7 @@ pub const USAGE: &str =
   --trace    with --seed: draw the run into this HTML file
   --script   play this script, as a failing seed leaves one
   --last     how many events the drawing shows, at most (default 1500)
+  --jobs     how many threads play seeds (default: as many as there are cores)
   --out      where failing seeds leave scripts and drawings (default build/sim)";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +27,14 @@ pub struct Arguments {
     pub script: Option<String>,
     pub last: u64,
     pub out: String,
+    pub jobs: u64,
+}
+
+impl Arguments {
+    /// Whether so much is played that every kind of fault has to occur.
+    pub fn is_whole(&self) -> bool {
+        self.seeds >= 1000 && self.steps >= 10_000
+    }
 }
 
 /// Reads the arguments.
@@ -42,6 +52,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
         script: None,
         last: 1500,
         out: "build/sim".to_owned(),
+        jobs: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
     };
     while let Some(name) = words.next() {
         let value = words
@@ -60,6 +71,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
             }
             "--steps" => arguments.steps = number()?,
             "--twice" => arguments.twice = number()?.max(1),
+            "--jobs" => arguments.jobs = number()?.clamp(1, 64),
             "--last" => arguments.last = number()?.max(1),
             "--trace" => arguments.trace = Some(value),
             "--script" => arguments.script = Some(value),

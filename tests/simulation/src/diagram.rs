@@ -112,8 +112,8 @@ mod tests {
             &plan,
             300,
             Keep {
-                record: false,
                 trace: true,
+                ..Keep::default()
             },
         );
         let page = draw(&plan, 200, &outcome);

@@ -51,6 +51,17 @@ impl Disk {
         self.unsynced = rest;
     }
 
+    /// How many writes come before the one that brings the most entries, of those not synced.
+    pub fn before_most_entries(&self) -> Option<usize> {
+        let entries = |write: &Write| match write {
+            Write::Entries(entries) => entries.len(),
+            _ => 0,
+        };
+        let places = 0..self.unsynced.len();
+        let most = places.max_by_key(|&place| entries(&self.unsynced[place]));
+        most.filter(|&place| entries(&self.unsynced[place]) > 1)
+    }
+
     /// The commit index that was written last.
     pub fn written_commit(&self) -> Index {
         let states = self.unsynced.iter().rev().filter_map(|write| match write {
@@ -61,16 +72,19 @@ impl Disk {
     }
 
     /// Power fails: of what is not synced, `kept` writes survive whole, and `torn` entries of the
-    /// next one.
-    pub fn crash(&mut self, kept: usize, torn: usize) {
+    /// next one. Returns whether one was torn.
+    pub fn crash(&mut self, kept: usize, torn: usize) -> bool {
         let mut writes = std::mem::take(&mut self.unsynced).into_iter();
         for write in writes.by_ref().take(kept) {
             self.take(write);
         }
-        if let Some(Write::Entries(mut entries)) = writes.next() {
-            entries.truncate(torn);
-            self.take(Write::Entries(entries));
-        }
+        let Some(Write::Entries(mut entries)) = writes.next() else {
+            return false;
+        };
+        let is_torn = 0 < torn && torn < entries.len();
+        entries.truncate(torn);
+        self.take(Write::Entries(entries));
+        is_torn
     }
 
     fn take(&mut self, write: Write) {

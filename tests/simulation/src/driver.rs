@@ -13,6 +13,7 @@ use crate::action::{Action, Answer};
 use crate::check::{Checked, Violation};
 use crate::host::{Host, Stage};
 use crate::plan::{MAX_HOSTS, Plan, TICK, WHOLE};
+use crate::tally::Kind;
 use crate::wheel::Wheel;
 use crate::world::World;
 
@@ -71,38 +72,12 @@ pub struct Driver {
     pub cuts: u64,
     /// What was done, if that is wanted.
     pub record: Option<Vec<Action>>,
-    pub counts: Counts,
     /// All goes well, and no client calls unless the driver says so.
     pub healing: bool,
 }
 
-/// How often what happened.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    pub ticks: u64,
-    pub delivered: u64,
-    pub lost: u64,
-    pub duplicated: u64,
-    pub readies: u64,
-    pub storage: u64,
-    pub answers: u64,
-    pub crashes: u64,
-    pub restarts: u64,
-    pub pauses: u64,
-    pub clock_faults: u64,
-    pub cuts: u64,
-    pub proposals: u64,
-    pub reads: u64,
-    pub changes: u64,
-    pub transfers: u64,
-    pub compactions: u64,
-    pub other: u64,
-    /// Clusters that no protocol could have healed.
-    pub beyond_help: u64,
-}
-
 impl Driver {
-    pub fn new(plan: &Plan, world: &World) -> Driver {
+    pub fn new(plan: &Plan, world: &mut World) -> Driver {
         let mut driver = Driver {
             rng: Rng::with_seed(plan.seed ^ 0x5bd1_e995),
             wheel: Wheel::default(),
@@ -110,11 +85,10 @@ impl Driver {
             nodes: Vec::new(),
             cuts: 0,
             record: None,
-            counts: Counts::default(),
             healing: false,
         };
-        for host in &world.hosts {
-            driver.add_node(host.id);
+        for id in 1..=world.hosts.len() as u64 {
+            driver.add_node(world, id);
         }
         driver.wheel.after(1, Job::Client);
         driver.wheel.after(plan.trouble_every, Job::Trouble);
@@ -122,9 +96,11 @@ impl Driver {
     }
 
     /// A node has come to be.
-    pub fn add_node(&mut self, id: NodeId) {
+    pub fn add_node(&mut self, world: &mut World, id: NodeId) {
         let skew = self.plan.clock.skew;
         let period = TICK - skew + self.rng.u64(0..=5 * skew);
+        world.tally.note_if(period < TICK, Kind::FastClock);
+        world.tally.note_if(period > TICK, Kind::SlowClock);
         self.nodes.push(Schedule {
             period,
             stopped_until: 0,
@@ -175,6 +151,7 @@ impl Driver {
                 let done = self.act(world, Action::Persist(n))?;
                 if done && !std::mem::replace(&mut self.schedule(n).syncing, true) {
                     let delay = self.rng.u64(0..self.plan.disk.sync_time);
+                    world.tally.note_if(delay > TICK, Kind::SlowSync);
                     self.wheel.after(delay, Job::Sync(n));
                 }
                 Ok(())
@@ -246,14 +223,15 @@ impl Driver {
         if let Some(record) = &mut self.record {
             record.push(named(world, &action));
         }
-        self.count(&action);
         let done = world.perform(&action)?;
         if !done && let Some(record) = &mut self.record {
             record.pop();
         }
         self.plan_arrivals(world);
         while let Some((node, request)) = world.asked.pop() {
-            if !self.chance(self.plan.disk.never) {
+            if self.chance(self.plan.disk.never) {
+                world.tally.note(Kind::AnsweredNever);
+            } else {
                 let delay = self.rng.u64(0..self.plan.disk.answer_time);
                 self.wheel.after(delay, Job::Answer(node, request));
             }
@@ -264,27 +242,6 @@ impl Driver {
         Ok(done)
     }
 
-    fn count(&mut self, action: &Action) {
-        let counts = &mut self.counts;
-        *match action {
-            Action::Tick(_) => &mut counts.ticks,
-            Action::Deliver { keep: true, .. } => &mut counts.duplicated,
-            Action::Deliver { .. } => &mut counts.delivered,
-            Action::Lose { .. } => &mut counts.lost,
-            Action::Cycle(_) | Action::Step { .. } => &mut counts.readies,
-            Action::Persist(_) | Action::Sync(_) | Action::Apply(_) => &mut counts.storage,
-            Action::Answer { .. } => &mut counts.answers,
-            Action::Crash { .. } => &mut counts.crashes,
-            Action::Restart(_) => &mut counts.restarts,
-            Action::Propose { .. } => &mut counts.proposals,
-            Action::Read(_) | Action::ReadAgain(_) => &mut counts.reads,
-            Action::Change { .. } => &mut counts.changes,
-            Action::Transfer { .. } => &mut counts.transfers,
-            Action::Compact { .. } => &mut counts.compactions,
-            _ => &mut counts.other,
-        } += 1;
-    }
-
     fn plan_arrivals(&mut self, world: &mut World) {
         while let Some(slot) = world.flights.fresh.pop() {
             let local = world
@@ -292,7 +249,10 @@ impl Driver {
                 .get(u64::from(slot))
                 .is_some_and(|f| f.local.is_some());
             let delay = match self.chance(self.plan.network.delay) {
-                true => self.rng.u64(0..self.plan.network.long),
+                true => {
+                    world.tally.note(Kind::Delayed);
+                    self.rng.u64(0..self.plan.network.long)
+                }
                 // A node hears from its own workers soon, though in any order.
                 false if local => self.rng.u64(0..self.plan.disk.report_time),
                 false => 1 + self.rng.u64(0..self.plan.network.latency),
@@ -301,8 +261,10 @@ impl Driver {
         }
     }
 
-    fn plan_handling(&mut self, world: &World, id: NodeId) {
-        let Some(host) = world.host(id) else { return };
+    fn plan_handling(&mut self, world: &mut World, id: NodeId) {
+        let Some(host) = world.hosts.get(id as usize - 1) else {
+            return;
+        };
         let Some(node) = &host.node else { return };
         let schedule = &mut self.nodes[id as usize - 1];
         if !host.appends.is_empty() && !std::mem::replace(&mut schedule.persisting, true) {
@@ -318,7 +280,9 @@ impl Driver {
                 .as_ref()
                 .is_some_and(|work| work.stage == Stage::Sync);
             let most = if syncs { self.plan.disk.sync_time } else { 3 };
-            self.wheel.after(self.rng.u64(0..most), Job::Handle(id));
+            let delay = self.rng.u64(0..most);
+            self.wheel.after(delay, Job::Handle(id));
+            world.tally.note_if(delay > TICK, Kind::SlowSync);
         }
     }
 
@@ -373,6 +337,9 @@ impl Driver {
         }
         let cut = self.schedule(from).cut >> to & 1 == 1;
         let lost = cut || self.chance(self.plan.network.drop);
+        let tally = &mut world.tally;
+        tally.note_if(cut, Kind::Cut);
+        tally.note_if(lost && !cut, Kind::Lost);
         let keep = !lost && self.chance(self.plan.network.duplicate);
         if keep {
             let again = 1 + self.rng.u64(0..self.plan.network.long);
@@ -452,14 +419,15 @@ impl Driver {
             return Ok(());
         };
         let unsynced = host.disk.unsynced() as u32;
+        let most_entries = host.disk.before_most_entries();
         let faults = &self.plan.disk;
         let (lose, torn) = (faults.lose_unsynced, faults.lose_unsynced && faults.torn);
         let action = Action::Crash {
             node: id,
-            kept: if lose {
-                self.rng.u32(0..=unsynced)
-            } else {
-                unsynced
+            kept: match most_entries {
+                Some(place) if torn && self.rng.bool() => place as u32,
+                _ if lose => self.rng.u32(0..=unsynced),
+                _ => unsynced,
             },
             torn: if torn { self.rng.u32(0..4) } else { 0 },
             back: self.rng.u64(0..10),
@@ -503,7 +471,7 @@ impl Driver {
         if world.hosts.len() >= MAX_HOSTS {
             return Ok(None);
         }
-        self.add_node(id);
+        self.add_node(world, id);
         self.act(world, Action::Start(id))?;
         Ok(Some(id))
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use libraft_core::*;
 
 use crate::mix::{Mix, mix};
+use crate::plan::MAX_HOSTS;
 
 #[derive(Clone, Debug)]
 pub struct Flight {
@@ -38,6 +39,8 @@ pub struct Flights {
     /// How many of each have been sent, while names are needed.
     sent: Option<BTreeMap<u64, u64>>,
     by_name: BTreeMap<u64, u32>,
+    /// By sender and recipient, when the newest message was sent that has arrived.
+    newest: [[u64; MAX_HOSTS + 1]; MAX_HOSTS + 1],
 }
 
 impl Flights {
@@ -50,6 +53,7 @@ impl Flights {
             naming,
             sent: (named || naming == Naming::Names).then(BTreeMap::new),
             by_name: BTreeMap::new(),
+            newest: [[0; MAX_HOSTS + 1]; MAX_HOSTS + 1],
         }
     }
 
@@ -102,6 +106,16 @@ impl Flights {
             self.by_name.remove(&flight.name);
         }
         Some(flight)
+    }
+
+    /// A message arrives. Returns whether a later one of its link has arrived before.
+    pub fn is_overtaken(&mut self, flight: &Flight) -> bool {
+        let place =
+            |id: NodeId| usize::try_from(id).map_or(0, |id| if id > MAX_HOSTS { 0 } else { id });
+        let newest = &mut self.newest[place(flight.message.from)][place(flight.message.to)];
+        let overtaken = flight.sent_at < *newest;
+        *newest = flight.sent_at.max(*newest);
+        overtaken
     }
 
     /// From now on messages are found by slot: a script has ended, and a driver goes on from there.

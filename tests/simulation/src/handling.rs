@@ -11,6 +11,7 @@ use crate::action::Answer;
 use crate::check::{Checked, Violation, ensure, flow, membership, promises, ready};
 use crate::disk::Write;
 use crate::host::{Append, Apply, Host, Request, Stage, Wanted, Work};
+use crate::tally::{Kind, Tally};
 use crate::world::{Done, World, accepted};
 
 impl World {
@@ -99,6 +100,10 @@ impl World {
             if let Some(number) = number.filter(|_| dropped.kind != DropKind::ConfChange) {
                 let clients = &mut self.checks.clients;
                 clients.refused(id, u64::from_le_bytes(number))?;
+                self.tally.note(match dropped.kind {
+                    DropKind::Read => Kind::ReadDropped,
+                    _ => Kind::ProposalRefused,
+                });
             }
         }
         self.note_requests(id, &ready.reads, &ready.snapshot_requests);
@@ -114,6 +119,7 @@ impl World {
                 messages: ready.messages.into(),
                 committed: ready.committed_entries.into(),
                 must_sync: ready.must_sync,
+                begun: false,
             });
         }
         self.serve_reads(id)?;
@@ -203,8 +209,10 @@ impl World {
     fn note_requests(&mut self, id: NodeId, reads: &[ReadRequest], snapshots: &[SnapshotRequest]) {
         let capture = self.plan().disk.stale > 0;
         let host = &mut self.hosts[id as usize - 1];
-        let mut note = |request: Request| {
+        let mut note = |mut request: Request| {
+            let open = host.requests.len();
             host.requests.retain(|other| other.id != request.id);
+            request.repeated = host.requests.len() < open;
             host.requests.push(request);
         };
         self.asked.extend(reads.iter().map(|read| (id, read.id)));
@@ -214,6 +222,7 @@ impl World {
             let captured = capture.then(|| host.disk.read(read)).flatten();
             note(Request {
                 id: read.id,
+                repeated: false,
                 wants: Wanted::Entries(*read, captured),
             });
         }
@@ -221,6 +230,7 @@ impl World {
             let captured = host.disk.snapshot.clone().filter(|_| capture);
             note(Request {
                 id: request.id,
+                repeated: false,
                 wants: Wanted::Snapshot(captured),
             });
         }
@@ -236,18 +246,19 @@ impl World {
                 let snapshot = work.snapshot.clone();
                 let entries = std::mem::take(&mut work.entries);
                 let sync = work.must_sync || snapshot.is_some();
-                work.stage = if sync { Stage::Sync } else { Stage::Send };
+                work.go_on_to(if sync { Stage::Sync } else { Stage::Send });
                 let state = work.hard_state;
                 write(host, state, snapshot, entries);
             }
             Stage::Sync => {
                 host.disk.sync();
-                work.stage = Stage::Send;
+                work.go_on_to(Stage::Send);
             }
             Stage::Send => {
                 let count = count.min(work.messages.len());
+                work.begun = true;
                 if count == work.messages.len() {
-                    work.stage = Stage::Apply;
+                    work.go_on_to(Stage::Apply);
                 }
                 let messages: Vec<Message> = work.messages.drain(..count).collect();
                 for message in messages {
@@ -256,8 +267,9 @@ impl World {
             }
             Stage::Apply => {
                 let count = count.min(work.committed.len());
+                work.begun = true;
                 if count == work.committed.len() {
-                    work.stage = Stage::Advance;
+                    work.go_on_to(Stage::Advance);
                 }
                 let snapshot = work.snapshot.take();
                 let entries: Vec<Entry> = work.committed.drain(..count).collect();
@@ -396,14 +408,19 @@ impl World {
                 let changed =
                     codec::conf_change_of(entry).and_then(|change| node.apply_conf_change(&change));
                 let old = host.conf().clone();
+                let fits = changed.is_ok();
                 let new = match changed {
                     Ok(new) => new,
                     Err(Error::ConfChange(_)) => old.clone(),
                     Err(error) => return accepted(id, Err(error)).map(drop),
                 };
-                self.checks
-                    .membership
-                    .applied(id, entry.index, &old, &new)?;
+                let membership = &mut self.checks.membership;
+                if membership.applied(id, entry.index, &old, &new)? {
+                    note_change(&mut self.tally, &old, &new, fits);
+                }
+                let removed = host.leads() && is_voter(&old, id) && !is_voter(&new, id);
+                self.tally.note_if(removed, Kind::LeaderRemoved);
+                let host = &mut self.hosts[id as usize - 1];
                 host.confs.push((entry.index, new));
             } else if let Some(number) = entry.data.get(..8) {
                 let number = <[u8; 8]>::try_from(number).map_or(u64::MAX, u64::from_le_bytes);
@@ -444,10 +461,13 @@ impl World {
             return Ok(false);
         };
         let fresh = self.snapshot_of(id);
-        let Some(host) = self.host_mut(id) else {
+        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
             return Ok(false);
         };
         let open = &host.requests[place];
+        let tally = &mut self.tally;
+        tally.note_if(open.repeated, Kind::AnsweredLate);
+        tally.note_if(again, Kind::AnsweredTwice);
         let Some(node) = host.node.as_mut() else {
             return Ok(false);
         };
@@ -458,12 +478,18 @@ impl World {
                     Answer::Stale => captured.clone(),
                     Answer::Failed => None,
                 };
+                let stale = answer == Answer::Stale && entries.is_some();
+                tally.note_if(stale, Kind::AnsweredStale);
                 match entries {
                     Some(entries) => node.provide_entries(read.id, entries),
                     None if read.low <= host.disk.compacted.index => {
+                        tally.note(Kind::ReadCompacted);
                         node.read_failed(read.id, ReadFailure::Compacted)
                     }
-                    None => node.read_failed(read.id, ReadFailure::Unavailable),
+                    None => {
+                        tally.note(Kind::ReadFailed);
+                        node.read_failed(read.id, ReadFailure::Unavailable)
+                    }
                 }
             }
             Wanted::Snapshot(captured) => {
@@ -472,9 +498,14 @@ impl World {
                     Answer::Stale => captured.clone(),
                     Answer::Failed => None,
                 };
+                let stale = answer == Answer::Stale && snapshot.is_some();
+                tally.note_if(stale, Kind::AnsweredStale);
                 match snapshot {
                     Some(snapshot) => node.provide_snapshot(request, snapshot),
-                    None => node.snapshot_failed(request),
+                    None => {
+                        tally.note(Kind::SnapshotFailed);
+                        node.snapshot_failed(request)
+                    }
                 }
             }
         };
@@ -482,6 +513,38 @@ impl World {
             host.requests.swap_remove(place);
         }
         accepted(id, result)
+    }
+}
+
+fn is_voter(conf: &ConfState, id: NodeId) -> bool {
+    conf.voters.contains(&id) || conf.voters_outgoing.contains(&id)
+}
+
+/// Counts a change that nobody has applied before.
+fn note_change(tally: &mut Tally, old: &ConfState, new: &ConfState, fits: bool) {
+    tally.note(Kind::ChangeApplied);
+    let learns = |conf: &ConfState, id: &NodeId| {
+        conf.learners.contains(id) || conf.learners_next.contains(id)
+    };
+    let (was_joint, is_joint) = (
+        !old.voters_outgoing.is_empty(),
+        !new.voters_outgoing.is_empty(),
+    );
+    let demoted = old
+        .voters
+        .iter()
+        .any(|id| learns(new, id) && !learns(old, id));
+    let promoted = new.voters.iter().any(|id| old.learners.contains(id));
+    let kinds = [
+        (!fits, Kind::ChangeUnfit),
+        (!was_joint && is_joint, Kind::JointEntered),
+        (was_joint && !is_joint, Kind::JointLeft),
+        (!new.learners.is_empty(), Kind::Learner),
+        (demoted, Kind::VoterToLearner),
+        (promoted, Kind::LearnerToVoter),
+    ];
+    for (occurs, kind) in kinds {
+        tally.note_if(occurs, kind);
     }
 }
 

@@ -79,7 +79,7 @@ impl Driver {
             }
             next_look = self.wheel.now + TICK;
             if Driver::is_hopeless(world) {
-                self.counts.beyond_help += 1;
+                world.tally.beyond_help += 1;
                 return Ok(());
             }
             self.tidy_up(world)?;
@@ -102,7 +102,7 @@ impl Driver {
             if self.wheel.now >= deadline
                 && (Driver::is_headless(world) || Driver::is_stranded(world))
             {
-                self.counts.beyond_help += 1;
+                world.tally.beyond_help += 1;
                 return Ok(());
             }
             ensure(

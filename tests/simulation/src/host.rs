@@ -9,6 +9,7 @@ use libraft_core::*;
 
 use crate::check::logs::View;
 use crate::disk::Disk;
+use crate::tally::{Kind, Tally};
 
 /// What a synchronous host does next with its Ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,14 @@ pub struct Work {
     pub messages: VecDeque<Message>,
     pub committed: VecDeque<Entry>,
     pub must_sync: bool,
+    /// A part of the present stage is done.
+    pub begun: bool,
+}
+
+impl Work {
+    pub fn go_on_to(&mut self, stage: Stage) {
+        (self.stage, self.begun) = (stage, false);
+    }
 }
 
 /// Work of the append worker: to be written, or written and not synced.
@@ -52,6 +61,8 @@ pub struct Apply {
 #[derive(Debug)]
 pub struct Request {
     pub id: RequestId,
+    /// It was asked for once more, since no answer came.
+    pub repeated: bool,
     pub wants: Wanted,
 }
 
@@ -90,6 +101,8 @@ pub struct Host {
     pub requests: Vec<Request>,
     /// Reads that wait until an index is applied.
     pub reads: Vec<(u64, Index)>,
+    /// Promises to itself, and answers of its workers, that are on their way.
+    pub unheard: u32,
 
     pub checked: Remembered,
 }
@@ -134,6 +147,7 @@ impl Host {
             applies: VecDeque::new(),
             requests: Vec::new(),
             reads: Vec::new(),
+            unheard: 0,
             checked: Remembered::default(),
         }
     }
@@ -164,15 +178,19 @@ impl Host {
     }
 
     /// Everything in memory is gone, and a part of what was not synced.
-    pub fn crash(&mut self, kept: usize, torn: usize, back: u64) {
+    pub fn crash(&mut self, kept: usize, torn: usize, back: u64, tally: &mut Tally) {
+        self.note_crash(tally);
         self.node = None;
-        self.disk.crash(kept, torn);
+        tally.note_if(self.disk.unsynced() > kept, Kind::TailLost);
+        tally.note_if(self.disk.crash(kept, torn), Kind::TailTorn);
         self.work = None;
         self.appends.clear();
         self.written.clear();
         self.applies.clear();
         self.requests.clear();
         self.reads.clear();
+        self.unheard = 0;
+        let before = self.applied;
         let snapshot = self
             .disk
             .snapshot
@@ -185,6 +203,7 @@ impl Host {
             true => self.applied.min(most).saturating_sub(back).max(snapshot),
             false => snapshot,
         };
+        tally.note_if(self.applied < before, Kind::MachineBack);
         self.most_after_crash = Index::MAX;
         // A founder knows the first configuration from its snapshot; others begin with none.
         let applied = self.applied;
@@ -199,6 +218,31 @@ impl Host {
         {
             self.confs = vec![(applied, snapshot.conf_state.clone())];
         }
+    }
+
+    /// Counts the crash by what it interrupts.
+    fn note_crash(&self, tally: &mut Tally) {
+        let work = self.work.as_ref().map(|work| (work.stage, work.begun));
+        let interrupted = work.map(|stage| match stage {
+            (Stage::Write, _) => Kind::CrashTaken,
+            (Stage::Sync, _) => Kind::CrashWritten,
+            (Stage::Send, false) => Kind::CrashSynced,
+            (Stage::Send, true) => Kind::CrashSending,
+            (Stage::Apply, false) => Kind::CrashSent,
+            (Stage::Apply, true) => Kind::CrashApplying,
+            (Stage::Advance, _) => Kind::CrashApplied,
+        });
+        let workers = [
+            (!self.appends.is_empty(), Kind::CrashQueued),
+            (!self.written.is_empty(), Kind::CrashUnsynced),
+            (!self.applies.is_empty(), Kind::CrashUnapplied),
+            (self.unheard > 0, Kind::CrashUnheard),
+        ];
+        let interrupted = interrupted.into_iter();
+        let workers = workers.into_iter().filter(|(occurs, _)| *occurs);
+        let mut kinds = interrupted.chain(workers.map(|(_, kind)| kind)).peekable();
+        tally.note_if(kinds.peek().is_none(), Kind::CrashIdle);
+        kinds.for_each(|kind| tally.note(kind));
     }
 
     /// Starts from the disk.

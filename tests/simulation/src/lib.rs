@@ -28,6 +28,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod shrink;
+pub mod tally;
 pub mod trace;
 pub mod trouble;
 pub mod wheel;

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 use crate::action::Action;
@@ -11,6 +14,7 @@ use crate::diagram;
 use crate::plan::Plan;
 use crate::run::{self, Keep, Outcome};
 use crate::shrink;
+use crate::tally::Tally;
 
 /// Only so many failures of one run are made short.
 const MOST_SCRIPTS: u64 = 3;
@@ -31,62 +35,129 @@ pub fn report(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// What came of one seed, once or twice.
+struct Played {
+    seed: u64,
+    outcome: Outcome,
+    /// The events of all runs of it.
+    events: u64,
+    twice: bool,
+}
+
 fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
     let begun = Instant::now();
-    let (mut passed, mut failed, mut twice) = (0, 0, 0);
-    let mut total = Total::default();
-    for seed in arguments.from..arguments.from + arguments.seeds {
-        let plan = Plan::draw(seed);
-        let keep = Keep {
-            record: false,
-            trace: arguments.trace.is_some(),
-        };
-        let mut outcome = run::seed(&plan, arguments.steps, keep);
-        total.add(&outcome);
-        if let Some(path) = &arguments.trace {
-            println!("seed {seed}: {}", plan.summary());
-            draw(path, &plan, arguments.last, &outcome)?;
-        }
-        if outcome.violation.is_none() && seed % arguments.twice == 0 {
-            twice += 1;
-            let again = run::seed(&plan, arguments.steps, keep);
-            total.add(&again);
-            if (again.sum, again.events) != (outcome.sum, outcome.events) {
-                outcome.violation = Some(Violation {
-                    rule: "the same seed gives the same bytes",
-                    node: 0,
-                    detail: format!("{:x} and {:x}", outcome.sum, again.sum),
-                });
-            }
-        }
-        match &outcome.violation {
-            None => passed += 1,
-            Some(violation) => {
-                failed += 1;
-                println!(
-                    "seed {seed} failed after {} events ({} in all): {violation}",
-                    outcome.events, total.events
-                );
-                println!("  {}", plan.summary());
-                println!("  replay: make sim SEED={seed} STEPS={}", arguments.steps);
-                if failed <= MOST_SCRIPTS {
-                    shorten(arguments, &plan, violation)?;
+    let (mut passed, mut failed, mut twice, mut events) = (0, 0, 0, 0);
+    let mut total = Tally::default();
+    let last = arguments.from + arguments.seeds;
+    let next = AtomicU64::new(arguments.from);
+    let (sender, receiver) = mpsc::channel();
+    let result = thread::scope(|scope| {
+        for _ in 0..arguments.jobs {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= last || sender.send(play_seed(arguments, seed)).is_err() {
+                        return;
+                    }
                 }
+            });
+        }
+        drop(sender);
+        for played in receiver {
+            let Played { seed, outcome, .. } = &played;
+            let plan = Plan::draw(*seed);
+            total.add(&outcome.tally);
+            events += played.events;
+            twice += u64::from(played.twice);
+            if let Some(path) = &arguments.trace {
+                println!("seed {seed}: {}", plan.summary());
+                draw(path, &plan, arguments.last, outcome)?;
             }
+            let Some(violation) = &outcome.violation else {
+                passed += 1;
+                continue;
+            };
+            failed += 1;
+            println!(
+                "seed {seed} failed after {} events ({events} in all): {violation}",
+                outcome.events
+            );
+            println!("  {}", plan.summary());
+            println!("  replay: make sim SEED={seed} STEPS={}", arguments.steps);
+            if failed <= MOST_SCRIPTS {
+                shorten(arguments, &plan, violation)?;
+            }
+        }
+        Ok(())
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    print!("{}", total.table());
+    println!("{twice} seeds were played twice, with the same result");
+    let rate = events as f64 / seconds;
+    let (seeds, jobs) = (arguments.seeds, arguments.jobs);
+    println!(
+        "{events} events of {seeds} seeds in {seconds:.1} s: {rate:.0} a second on {jobs} threads"
+    );
+    if let Some(spent) = processor_seconds().filter(|&spent| spent > 0.0) {
+        let rate = events as f64 / spent;
+        println!("{rate:.0} events a second on a core of its own ({spent:.1} s of processor time)");
+    }
+    let missing = total.missing();
+    if arguments.is_whole() && !missing.is_empty() {
+        failed += 1;
+        println!("never occurred: {}", missing.join("; "));
+    }
+    println!("{passed} passed, {failed} failed");
+    result.map(|()| failed == 0)
+}
+
+/// The processor time that this process has taken, where that can be told: what else runs on the
+/// machine doesn't count.
+fn processor_seconds() -> Option<f64> {
+    let text = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name in parentheses may hold anything.
+    let (_, rest) = text.rsplit_once(')')?;
+    let ticks = |place| rest.split_whitespace().nth(place)?.parse::<f64>().ok();
+    // In user mode, as fields 14 and 15 of all, in the kernel's ticks of a hundredth of a second.
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
+fn play_seed(arguments: &Arguments, seed: u64) -> Played {
+    let plan = Plan::draw(seed);
+    let twice = seed.is_multiple_of(arguments.twice);
+    let keep = Keep {
+        trace: arguments.trace.is_some(),
+        exact: twice,
+        ..Keep::default()
+    };
+    let mut outcome = run::seed(&plan, arguments.steps, keep);
+    let mut events = outcome.events;
+    let twice = twice && outcome.violation.is_none();
+    if twice {
+        let again = run::seed(&plan, arguments.steps, keep);
+        events += again.events;
+        if (again.sum, again.events) != (outcome.sum, outcome.events) {
+            outcome.violation = Some(Violation {
+                rule: "the same seed gives the same bytes",
+                node: 0,
+                detail: format!("{:x} and {:x}", outcome.sum, again.sum),
+            });
         }
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    total.print(seconds);
-    println!("{twice} seeds were played twice, with the same result");
-    println!("{passed} passed, {failed} failed");
-    Ok(failed == 0)
+    Played {
+        seed,
+        outcome,
+        events,
+        twice,
+    }
 }
 
 /// Writes down the run of a failing seed, makes it short and draws it.
 fn shorten(arguments: &Arguments, plan: &Plan, violation: &Violation) -> Result<(), String> {
     let keep = Keep {
         record: true,
-        trace: false,
+        ..Keep::default()
     };
     let recorded = run::seed(plan, arguments.steps, keep);
     let heal = violation.rule == "liveness";
@@ -151,61 +222,4 @@ fn draw(path: &str, plan: &Plan, last: u64, outcome: &Outcome) -> Result<(), Str
         .map_err(|error| format!("{path}: {error}"))?;
     println!("  drawn: {path}");
     Ok(())
-}
-
-/// What all seeds together did.
-#[derive(Debug, Default)]
-struct Total {
-    events: u64,
-    lines: Vec<(&'static str, u64)>,
-}
-
-impl Total {
-    fn add(&mut self, outcome: &Outcome) {
-        let counts = &outcome.counts;
-        let lines = [
-            ("ticks", counts.ticks),
-            ("messages delivered", counts.delivered),
-            ("messages duplicated", counts.duplicated),
-            ("messages lost", counts.lost),
-            ("steps of a Ready", counts.readies),
-            ("steps of storage workers", counts.storage),
-            ("requests answered", counts.answers),
-            ("crashes", counts.crashes),
-            ("restarts", counts.restarts),
-            ("pauses", counts.pauses),
-            ("cuts of the network", counts.cuts),
-            ("faults of clocks", counts.clock_faults),
-            ("transfers asked for", counts.transfers),
-            ("compactions", counts.compactions),
-            ("changes proposed", counts.changes),
-            ("changes applied", outcome.changes),
-            ("proposals", counts.proposals),
-            ("reads", counts.reads),
-            ("writes acknowledged", outcome.writes),
-            ("reads served", outcome.reads),
-            ("entries committed", outcome.committed),
-            ("terms", outcome.terms),
-            ("other calls", counts.other),
-            ("clusters beyond help", counts.beyond_help),
-        ];
-        if self.lines.is_empty() {
-            self.lines = lines.iter().map(|(name, _)| (*name, 0)).collect();
-        }
-        for (sum, (_, count)) in self.lines.iter_mut().zip(lines) {
-            sum.1 += count;
-        }
-        self.events += outcome.events;
-    }
-
-    fn print(&self, seconds: f64) {
-        for (name, count) in &self.lines {
-            println!("{count:>12} {name}");
-        }
-        let rate = self.events as f64 / seconds;
-        println!(
-            "{:>12} events in {seconds:.1} s: {rate:.0} a second",
-            self.events
-        );
-    }
 }

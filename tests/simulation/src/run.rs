@@ -1,13 +1,14 @@
 //! One seed from its beginning to its verdict; and a script, likewise.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 
 use crate::action::Action;
 use crate::check::{Checked, Violation};
-use crate::driver::{Counts, Driver};
+use crate::driver::Driver;
 use crate::flights::{Naming, describe};
 use crate::plan::Plan;
+use crate::tally::{Kind, Tally};
 use crate::trace::Trace;
 use crate::world::World;
 
@@ -17,12 +18,7 @@ pub struct Outcome {
     pub events: u64,
     pub sum: u64,
     pub violation: Option<Violation>,
-    pub counts: Counts,
-    pub writes: u64,
-    pub reads: u64,
-    pub committed: u64,
-    pub changes: u64,
-    pub terms: u64,
+    pub tally: Tally,
     /// What was done, if it was written down.
     pub record: Vec<Action>,
     pub trace: Option<Box<Trace>>,
@@ -34,13 +30,16 @@ pub struct Outcome {
 pub struct Keep {
     pub record: bool,
     pub trace: bool,
+    /// The sum is made of all bytes that are sent and written, not of what they say.
+    pub exact: bool,
 }
 
 /// Plays a seed for so many events, then heals the cluster.
 pub fn seed(plan: &Plan, steps: u64, keep: Keep) -> Outcome {
     let mut world = World::new(plan, Naming::Slots, keep.record);
     world.trace = keep.trace.then(Box::default);
-    let mut driver = Driver::new(plan, &world);
+    world.exact = keep.exact;
+    let mut driver = Driver::new(plan, &mut world);
     driver.record = keep.record.then(Vec::new);
     let result = guarded(|| {
         driver.run(&mut world, steps)?;
@@ -67,7 +66,7 @@ pub fn script(plan: &Plan, actions: &[Action], heal: bool, trace: bool) -> Outco
             .insert(Driver::take_over(plan, &mut world))
             .heal(&mut world)
     });
-    let driver = driver.unwrap_or_else(|| Driver::new(plan, &world));
+    let driver = driver.unwrap_or_else(|| Driver::new(plan, &mut world));
     outcome(world, driver, result)
 }
 
@@ -110,35 +109,35 @@ pub fn annotate(plan: &Plan, actions: &[Action]) -> Vec<String> {
 
 fn outcome(world: World, driver: Driver, result: Checked) -> Outcome {
     let clients = &world.checks.clients;
+    let mut tally = world.tally;
     let terms = world
         .hosts
         .iter()
         .map(|host| host.checked.status.hard_state.term);
+    tally.set(Kind::WriteDone, clients.writes_answered);
+    tally.set(Kind::ReadDone, clients.reads_answered);
+    tally.set(Kind::Committed, world.checks.logs.last_committed());
+    tally.set(Kind::Terms, terms.max().unwrap_or(0));
     Outcome {
         events: world.events,
         sum: world.sum,
         violation: result.err(),
-        counts: driver.counts,
-        writes: clients.writes_answered,
-        reads: clients.reads_answered,
-        committed: world.checks.logs.last_committed(),
-        changes: world.checks.membership.count(),
-        terms: terms.max().unwrap_or(0),
+        tally,
         record: driver.record.unwrap_or_default(),
         trace: world.trace,
         nodes: world.hosts.len() as u64,
     }
 }
 
-/// What the last panic said, and where it was.
-static PANIC: Mutex<String> = Mutex::new(String::new());
+thread_local! {
+    /// What the last panic said, and where it was.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// Keeps panics quiet, and notes what they say. To be called once, at the start.
 pub fn catch_panics() {
     std::panic::set_hook(Box::new(|info| {
-        if let Ok(mut panic) = PANIC.lock() {
-            *panic = info.to_string();
-        }
+        PANIC.set(info.to_string());
     }));
 }
 
@@ -149,7 +148,7 @@ fn guarded(run: impl FnOnce() -> Checked) -> Checked {
         Err(_) => Err(Violation {
             rule: "no panic",
             node: 0,
-            detail: PANIC.lock().map(|panic| panic.clone()).unwrap_or_default(),
+            detail: PANIC.take(),
         }),
     }
 }

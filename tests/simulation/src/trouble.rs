@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::check::Checked;
 use crate::driver::{Driver, Job};
 use crate::plan::TICK;
+use crate::tally::Kind;
 use crate::world::World;
 
 /// Configurations stay this small.
@@ -28,6 +29,7 @@ impl Driver {
             self.crash(world, id)?;
         }
         if self.chance(process.storm) {
+            world.tally.note(Kind::Storm);
             for id in 1..=world.hosts.len() as u64 {
                 if self.rng.bool() {
                     self.crash(world, id)?;
@@ -35,35 +37,38 @@ impl Driver {
             }
         }
         if self.chance(process.pause) {
-            self.counts.pauses += 1;
+            world.tally.note(Kind::Pause);
             let id = self.rng.u64(1..=world.hosts.len() as u64);
             let until = self.wheel.now + self.rng.u64(1..80 * TICK);
             self.schedule(id).paused_until = until;
         }
         if self.chance(network.partition) {
+            world.tally.note(Kind::Partition);
             self.partition();
         }
         if self.chance(network.one_way) {
+            world.tally.note(Kind::OneWay);
             self.one_way();
         }
         if self.chance(network.bridge) {
+            world.tally.note(Kind::Bridge);
             self.bridge();
         }
         if self.chance(network.flapping) {
-            self.counts.cuts += 1;
+            world.tally.note(Kind::FlappingLink);
             let nodes = self.nodes.len() as u64;
             let (a, b) = (self.rng.u64(1..=nodes), self.rng.u64(1..=nodes));
             let times = 2 * self.rng.u32(1..10);
             self.wheel.after(1, Job::Flap { a, b, times });
         }
         if self.chance(clock.stop) {
-            self.counts.clock_faults += 1;
+            world.tally.note(Kind::StoppedClock);
             let id = self.rng.u64(1..=world.hosts.len() as u64);
             let until = self.wheel.now + self.rng.u64(1..100 * TICK);
             self.schedule(id).stopped_until = until;
         }
         if self.chance(clock.burst) {
-            self.counts.clock_faults += 1;
+            world.tally.note(Kind::Burst);
             let id = self.rng.u64(1..=world.hosts.len() as u64);
             for _ in 0..self.rng.u32(1..40) {
                 self.act(world, Action::Tick(id))?;
@@ -122,7 +127,6 @@ impl Driver {
     }
 
     fn cut_where(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
-        self.counts.cuts += 1;
         self.cuts += 1;
         let nodes = self.nodes.len() as u64;
         for from in 1..=nodes {

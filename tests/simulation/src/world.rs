@@ -8,10 +8,11 @@ use libraft_core::*;
 
 use crate::action::Action;
 use crate::check::{Checked, Checks, Violation, ensure, flow, promises, status};
-use crate::flights::{Flights, Naming, sum_of};
-use crate::host::Host;
+use crate::flights::{Flight, Flights, Naming, sum_of};
+use crate::host::{Host, Request, Wanted};
 use crate::mix::{Mix, mix};
 use crate::plan::{MAX_HOSTS, Plan};
+use crate::tally::{Kind, Tally};
 use crate::trace::Trace;
 
 #[derive(Debug)]
@@ -21,7 +22,10 @@ pub struct World {
     pub checks: Checks,
     /// The sum of all that has happened: two runs with the same sum were the same.
     pub sum: u64,
+    /// The sum is made of bytes.
+    pub exact: bool,
     pub events: u64,
+    pub tally: Tally,
     pub trace: Option<Box<Trace>>,
     /// Requests of nodes that nobody has seen yet.
     pub asked: Vec<(NodeId, RequestId)>,
@@ -44,7 +48,9 @@ impl World {
             flights: Flights::new(naming, named),
             checks: Checks::default(),
             sum: plan.seed,
+            exact: false,
             events: 0,
+            tally: Tally::default(),
             trace: None,
             asked: Vec::new(),
             touched: None,
@@ -117,6 +123,9 @@ impl World {
         let done = self.carry_out(action)?;
         if done {
             self.sum = mix(self.sum, node);
+            if let Some(kind) = kind_of(action) {
+                self.tally.note(kind);
+            }
             if let Some(trace) = &mut self.trace {
                 trace.action(self.events, action, node);
             }
@@ -181,10 +190,12 @@ impl World {
                 torn,
                 back,
             } => {
-                let Some(host) = self.host_mut(*node).filter(|host| host.is_up()) else {
+                let host = self.hosts.get_mut(*node as usize - 1);
+                let Some(host) = host.filter(|host| host.is_up()) else {
                     return Ok(false);
                 };
-                host.crash(*kept as usize, *torn as usize, *back);
+                let (kept, torn) = (*kept as usize, *torn as usize);
+                host.crash(kept, torn, *back, &mut self.tally);
                 Ok(true)
             }
             Action::Restart(n) => self.restart(*n),
@@ -195,26 +206,34 @@ impl World {
                 node,
                 first_kind,
                 change,
-            } => self.call(*node, |node| match (first_kind, &change.changes[..]) {
-                (true, [only]) => node.propose_conf_change(&ConfChange {
-                    change: *only,
-                    ..ConfChange::default()
-                }),
-                _ => node.propose_conf_change_v2(change),
-            }),
+            } => {
+                let is_pending = |host: &Host| {
+                    let view = &host.checked.view;
+                    host.leads() && view.change_above(host.applied).is_some()
+                };
+                let meanwhile = self.hosts.iter().any(is_pending);
+                self.tally.note_if(meanwhile, Kind::ChangeMeanwhile);
+                self.call(*node, |node| match (first_kind, &change.changes[..]) {
+                    (true, [only]) => node.propose_conf_change(&ConfChange {
+                        change: *only,
+                        ..ConfChange::default()
+                    }),
+                    _ => node.propose_conf_change_v2(change),
+                })
+            }
             Action::Read(n) => {
                 let Some(life) = self.host(*n).filter(|host| host.is_up()).map(|h| h.life) else {
                     return Ok(false);
                 };
                 let number = self.checks.clients.read(*n, life);
-                self.call(*n, |node| node.read_index(context_of(number)))
+                self.read_index(*n, number)
             }
             Action::ReadAgain(n) => {
                 let Some(life) = self.host(*n).filter(|host| host.is_up()).map(|h| h.life) else {
                     return Ok(false);
                 };
                 for number in self.checks.clients.open_reads(*n, life) {
-                    self.call(*n, |node| node.read_index(context_of(number)))?;
+                    self.read_index(*n, number)?;
                 }
                 Ok(true)
             }
@@ -251,6 +270,20 @@ impl World {
         accepted(id, call(node))
     }
 
+    fn read_index(&mut self, id: NodeId, number: u64) -> Done {
+        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
+            return Ok(false);
+        };
+        self.tally.note_if(!host.leads(), Kind::ReadElsewhere);
+        let Some(node) = host.node.as_mut() else {
+            return Ok(false);
+        };
+        let result = node.read_index(context_of(number));
+        let dropped = matches!(result, Err(Error::ReadDropped(_)));
+        self.tally.note_if(dropped, Kind::ReadDropped);
+        accepted(id, result)
+    }
+
     fn deliver(&mut self, key: u64, keep: bool) -> Done {
         let flight = match keep {
             true => self.flights.get(key).cloned(),
@@ -260,6 +293,7 @@ impl World {
             return Ok(false);
         };
         let to = flight.message.to;
+        self.heard(&flight);
         if let Some(trace) = &mut self.trace {
             trace.delivered(self.events, &flight, keep);
         }
@@ -269,6 +303,7 @@ impl World {
             return Ok(!keep);
         }
         self.sum = mix(self.sum, flight.name);
+        self.note_delivery(&flight);
         if let (Body::StorageApplyResp { entries }, Some(host)) =
             (&flight.message.body, self.host_mut(to))
         {
@@ -287,10 +322,38 @@ impl World {
         let Some(flight) = self.flights.take(key) else {
             return Ok(false);
         };
+        self.heard(&flight);
         if let Some(trace) = &mut self.trace {
             trace.lost(self.events, &flight);
         }
         Ok(true)
+    }
+
+    /// A message to its own sender is not on its way any more.
+    fn heard(&mut self, flight: &Flight) {
+        if let Some(host) = self.host_mut(flight.message.to)
+            && flight.local == Some(host.life)
+        {
+            host.unheard = host.unheard.saturating_sub(1);
+        }
+    }
+
+    fn note_delivery(&mut self, flight: &Flight) {
+        let message = &flight.message;
+        let term = self
+            .host(message.to)
+            .map_or(0, |host| host.checked.status.hard_state.term);
+        let overtaken = self.flights.is_overtaken(flight);
+        let tally = &mut self.tally;
+        let kinds = [
+            (overtaken && flight.local.is_none(), Kind::Overtaken),
+            (overtaken && flight.local.is_some(), Kind::OutOfStep),
+            (0 < message.term && message.term < term, Kind::OldTerm),
+            (matches!(message.body, Body::TimeoutNow), Kind::TimeoutNow),
+        ];
+        for (occurs, kind) in kinds {
+            tally.note_if(occurs, kind);
+        }
     }
 
     fn restart(&mut self, id: NodeId) -> Done {
@@ -334,10 +397,13 @@ impl World {
         if conf.contains(id) || !members.clone().all(knows) || members.count() == 0 {
             return false;
         }
-        let Some(host) = self.host_mut(id).filter(|host| !host.gone) else {
+        let host = self.hosts.get_mut(id as usize - 1);
+        let Some(host) = host.filter(|host| !host.gone) else {
             return false;
         };
-        host.crash(0, 0, 0);
+        if host.is_up() {
+            host.crash(0, 0, 0, &mut self.tally);
+        }
         host.gone = true;
         true
     }
@@ -359,6 +425,11 @@ impl World {
             Bytes::from(data)
         });
         let result = node.propose_many(commands);
+        let tally = &mut self.tally;
+        let oversize = size as u64 > host.config.max_size_per_msg;
+        tally.note_if(oversize && result.is_ok(), Kind::Oversize);
+        tally.note_if(!host.leads(), Kind::ProposedElsewhere);
+        tally.note_if(result.is_err(), Kind::ProposalRefused);
         match &result {
             Err(Error::ProposalDropped(_)) => {
                 for &number in &numbers {
@@ -401,10 +472,16 @@ impl World {
         let Some(snapshot) = self.snapshot_of(id) else {
             return Ok(false);
         };
-        let Some(host) = self.host_mut(id) else {
+        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
             return Ok(false);
         };
         let index = applied.saturating_sub(keep).max(host.disk.compacted.index);
+        let cuts = |request: &Request| match &request.wants {
+            Wanted::Entries(read, _) => read.low <= index,
+            Wanted::Snapshot(_) => false,
+        };
+        let during_send = host.leads() && host.requests.iter().any(cuts);
+        self.tally.note_if(during_send, Kind::CompactionDuringSend);
         host.disk.compact(index, snapshot);
         host.checked.view.compact(index);
         self.call(id, |node| node.compacted(index + 1))
@@ -433,6 +510,7 @@ impl World {
             return Ok(());
         };
         let local = (message.to == host.id).then_some(host.life);
+        host.unheard += u32::from(local.is_some());
         // What a node promised itself in an earlier term, it will not listen to.
         let stale = local.is_some() && message.term < host.checked.status.hard_state.term;
         if from < LOCAL_APPLY && !stale {
@@ -444,6 +522,7 @@ impl World {
                 let bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
                 host.checked.largest = host.checked.largest.max(bytes);
             }
+            Body::InstallSnapshot { .. } => self.tally.note(Kind::SnapshotSent),
             Body::Vote {
                 pre: false,
                 granted: true,
@@ -455,7 +534,12 @@ impl World {
             _ => {}
         }
         let sum = sum_of(&message);
-        self.sum = mix(self.sum, sum);
+        self.sum = match self.exact {
+            true => Mix::new(self.sum)
+                .and_bytes(&codec::encode_message(&message))
+                .end(),
+            false => mix(self.sum, sum),
+        };
         self.flights.post(message, sum, local, self.events);
         Ok(())
     }
@@ -505,6 +589,30 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// What is counted of an action by itself.
+fn kind_of(action: &Action) -> Option<Kind> {
+    Some(match action {
+        Action::Tick(_) => Kind::Tick,
+        Action::Deliver { keep: true, .. } => Kind::Duplicated,
+        Action::Deliver { .. } => Kind::Delivered,
+        Action::Cycle(_) | Action::Step { .. } => Kind::ReadyStep,
+        Action::Persist(_) | Action::Sync(_) | Action::Apply(_) => Kind::WorkerStep,
+        Action::Answer { .. } => Kind::Answered,
+        Action::Restart(_) => Kind::Restarted,
+        Action::Start(_) => Kind::Started,
+        Action::Wipe(_) => Kind::Wiped,
+        Action::Propose { .. } => Kind::Proposed,
+        Action::Change { .. } => Kind::ChangeProposed,
+        Action::Read(_) | Action::ReadAgain(_) => Kind::ReadAsked,
+        Action::Transfer { .. } => Kind::Transfer,
+        Action::ForgetLeader(_) => Kind::ForgetLeader,
+        Action::Campaign(_) => Kind::NeedlessCampaign,
+        Action::Compact { .. } => Kind::Compaction,
+        Action::Unreachable { .. } => Kind::FalseReport,
+        Action::Crash { .. } | Action::Lose { .. } | Action::ReportSnapshot { .. } => return None,
+    })
 }
 
 /// What a read's context is, and whose number it is.

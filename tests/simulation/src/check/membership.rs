@@ -2,12 +2,13 @@
 //! of the one before it (paper §6).
 
 use std::collections::BTreeMap;
+use std::result::Result;
 
 use libraft_core::*;
 
 use super::elections::is_quorum;
 use super::logs::View;
-use super::{Checked, ensure};
+use super::{Checked, Violation, ensure};
 
 #[derive(Debug, Default)]
 pub struct Configurations {
@@ -23,11 +24,6 @@ impl Configurations {
         self.founding = index;
     }
 
-    /// How many changes have been applied.
-    pub fn count(&self) -> u64 {
-        self.changes.len() as u64
-    }
-
     /// The newest configuration that anybody has applied, and where.
     pub fn newest(&self) -> Option<(Index, &ConfState)> {
         self.changes
@@ -36,21 +32,22 @@ impl Configurations {
     }
 
     /// A node has come from `old` to `new` by applying the entry at `index`, or has left it at
-    /// `old` since the change doesn't fit.
+    /// `old` since the change doesn't fit. Returns whether it is the first one to apply it.
     pub fn applied(
         &mut self,
         node: NodeId,
         index: Index,
         old: &ConfState,
         new: &ConfState,
-    ) -> Checked {
+    ) -> Result<bool, Violation> {
         if index < self.founding {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(known) = self.changes.get(&index) {
-            return ensure(known == new, "state-machine safety", node, || {
+            ensure(known == new, "state-machine safety", node, || {
                 format!("the configuration at {index} is {new:?} here and {known:?} elsewhere")
-            });
+            })?;
+            return Ok(false);
         }
         self.changes.insert(index, new.clone());
         ensure(
@@ -58,7 +55,8 @@ impl Configurations {
             "successive configurations intersect",
             node,
             || format!("at {index}, from {old:?} to {new:?}"),
-        )
+        )?;
+        Ok(true)
     }
 
     /// A snapshot carries this configuration.
