@@ -1,7 +1,7 @@
 //! Compiles the protobuf definitions with protox, so that a build needs no protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["raftpb.proto", "libraft.proto"];
+    let files = ["raftpb.proto", "libraft.proto", "recording.proto"];
     for file in files {
         println!("cargo::rerun-if-changed=proto/{file}");
     }

@@ -1,6 +1,7 @@
 //! A node's settings, and what makes them valid.
 
 use crate::error::{Error, Result};
+use crate::recording::MIN_RECORD_BYTES;
 use crate::types::{LOCAL_APPLY, NONE, NodeId};
 
 /// No limit.
@@ -98,6 +99,11 @@ pub struct Config {
     /// etcd-io/raft does not know; its nodes ignore the one and are never sent the others, so that
     /// this may be on in some nodes of a cluster and off in others. Default false.
     pub peer_reports: bool,
+    /// Record every call on the node, from its making on, to be made again elsewhere: see
+    /// [`crate::recording`]. At most this many bytes wait to be taken
+    /// ([`crate::Node::take_recording`]); at least [`crate::recording::MIN_RECORD_BYTES`], or 0 to
+    /// record nothing. Default 0.
+    pub record_bytes: u64,
 }
 
 impl Config {
@@ -128,6 +134,7 @@ impl Config {
             disable_conf_change_validation: false,
             step_down_on_removal: false,
             peer_reports: false,
+            record_bytes: 0,
         }
     }
 
@@ -170,6 +177,9 @@ impl Config {
         }
         if self.max_pending_reads == 0 {
             return invalid("max_pending_reads must be at least 1");
+        }
+        if self.record_bytes != 0 && self.record_bytes < MIN_RECORD_BYTES {
+            return invalid("record_bytes must be 0 or at least 256");
         }
         if self.read_only == ReadOnlyOption::LeaseBased && !self.check_quorum {
             return invalid("read_only = LeaseBased needs check_quorum");

@@ -51,6 +51,28 @@ pub enum Error {
     Poisoned(String),
 }
 
+impl Error {
+    /// The error's number, in recordings and for hosts in other languages: see the RAFT_ERR_ numbers
+    /// of the C header. 0 is no error's.
+    pub fn number(&self) -> i32 {
+        match self {
+            Error::InvalidConfig(_) => 3,
+            Error::Misuse(_) => 4,
+            Error::ProposalDropped(_) => 5,
+            Error::ReadDropped(_) => 6,
+            Error::ConfChange(_) => 7,
+            Error::WrongAnswer(_) => 8,
+            Error::InvalidRestartState(_) => 9,
+            Error::SnapshotRequestDropped(_) => 10,
+            Error::Malformed(_) => 20,
+            Error::Impossible(_) => 21,
+            Error::LocalMessage => 22,
+            Error::UnknownPeer(_) => 23,
+            Error::Poisoned(_) => 40,
+        }
+    }
+}
+
 /// Why a proposal or a read was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -96,6 +96,9 @@ mod node;
 mod ready;
 mod status;
 
+// All that was done to a node, to be done again.
+pub mod recording;
+
 /// The protobuf types, for hosts that work with them directly.
 #[allow(missing_docs, clippy::all)]
 pub mod proto {
@@ -106,6 +109,10 @@ pub mod proto {
     /// What a node says to its host: package libraft.
     pub mod libraft {
         include!(concat!(env!("OUT_DIR"), "/libraft.rs"));
+        /// What a recording holds: package libraft.recording.
+        pub mod recording {
+            include!(concat!(env!("OUT_DIR"), "/libraft.recording.rs"));
+        }
     }
 }
 

@@ -14,9 +14,14 @@ use crate::message::{Body, Message};
 use crate::metrics::Metrics;
 use crate::raft::{Raft, invariants};
 use crate::ready::Ready;
+use crate::recording::{self, Answer, Call, Recorder, Start, Unencodable};
 use crate::status::{BasicStatus, Status};
 use crate::tracker::InflightLimits;
 use crate::types::*;
+
+pub(crate) use recorded::Load;
+
+mod recorded;
 
 #[cfg(test)]
 mod event_tests;
@@ -26,6 +31,8 @@ mod extension_tests;
 mod parity_tests;
 #[cfg(test)]
 mod random_tests;
+#[cfg(test)]
+mod recording_tests;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +58,7 @@ pub struct Node {
     /// it, so that the list keeps its room.
     own_messages: Vec<Message>,
     poisoned: Option<String>,
+    recorder: Option<Box<Recorder>>,
 }
 
 /// A Ready that the host works on.
@@ -78,7 +86,15 @@ impl Node {
     /// [`Error::InvalidConfig`] or [`Error::InvalidRestartState`], with the reason.
     pub fn new(config: Config, state: RestartState) -> Result<Node> {
         let async_storage_writes = config.async_storage_writes;
-        let raft = Raft::new(config, &state)?;
+        let record_bytes = config.record_bytes;
+        let (raft, recorder) = match record_bytes {
+            0 => (Raft::new(config, &state)?, None),
+            _ => {
+                let raft = Raft::new(config.clone(), &state)?;
+                let recorder = Recorder::new(&Start::new(config, state), record_bytes);
+                (raft, Some(Box::new(recorder)))
+            }
+        };
         Ok(Node {
             shown_soft_state: raft.soft_state(),
             shown_hard_state: raft.core().hard_state(),
@@ -89,6 +105,7 @@ impl Node {
             handed_out: None,
             own_messages: Vec::new(),
             poisoned: None,
+            recorder,
         })
     }
 
@@ -98,18 +115,22 @@ impl Node {
     /// # Errors
     /// [`Error::Misuse`] if the log is not empty or the list is.
     pub fn bootstrap(&mut self, peers: &[(NodeId, Bytes)]) -> Result<()> {
-        self.call(|node| {
-            if peers.is_empty() {
-                return Err(Error::Misuse("a cluster needs at least one member"));
-            }
-            if node.raft.core().log.last_index() != 0 {
-                return Err(Error::Misuse("the log is not empty"));
-            }
-            node.raft.bootstrap(peers)?;
-            // Nothing of this is in storage yet.
-            node.shown_hard_state = HardState::default();
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::of_bootstrap(peers)),
+            |node, ()| {
+                if peers.is_empty() {
+                    return Err(Error::Misuse("a cluster needs at least one member"));
+                }
+                if node.raft.core().log.last_index() != 0 {
+                    return Err(Error::Misuse("the log is not empty"));
+                }
+                node.raft.bootstrap(peers)?;
+                // Nothing of this is in storage yet.
+                node.shown_hard_state = HardState::default();
+                Ok(())
+            },
+        )
     }
 
     /// The node's id.
@@ -126,10 +147,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn tick(&mut self) -> Result<()> {
-        self.call(|node| {
-            node.raft.tick();
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::Tick(Default::default())),
+            |node, ()| {
+                node.raft.tick();
+                Ok(())
+            },
+        )
     }
 
     /// Several ticks at once, with the same outcome as [`Node::tick`] called so often. Ticks before
@@ -138,10 +163,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn tick_many(&mut self, count: u32) -> Result<()> {
-        self.call(|node| {
-            node.raft.tick_many(count);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::TickMany(count)),
+            |node, ()| {
+                node.raft.tick_many(count);
+                Ok(())
+            },
+        )
     }
 
     /// How many ticks it takes until one of them can do more than move the clocks, at least 1; None
@@ -161,12 +190,16 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn tick_quiesced(&mut self) -> Result<()> {
-        self.call(|node| {
-            let core = node.raft.core_mut();
-            core.timer.pass_tick();
-            core.notes.metrics.ticks += 1;
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::TickQuiesced(Default::default())),
+            |node, ()| {
+                let core = node.raft.core_mut();
+                core.timer.pass_tick();
+                core.notes.metrics.ticks += 1;
+                Ok(())
+            },
+        )
     }
 
     /// Starts an election now, if this node may lead (paper §5.2).
@@ -174,10 +207,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn campaign(&mut self) -> Result<()> {
-        self.call(|node| {
-            node.raft.campaign(CampaignReason::Host);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::Campaign(Default::default())),
+            |node, ()| {
+                node.raft.campaign(CampaignReason::Host);
+                Ok(())
+            },
+        )
     }
 
     /// Proposes a command. It is committed, if at all, when it comes back among
@@ -248,15 +285,14 @@ impl Node {
         for entry in entries.iter().filter(|entry| entry.is_conf_change()) {
             codec::conf_change_of(entry)?;
         }
-        self.call(|node| {
-            node.raft.call(
-                NONE,
-                Body::Propose {
-                    entries,
-                    ticket: None,
-                },
-            )
-        })
+        self.call(
+            entries,
+            |entries| Call::of_propose(entries),
+            |node, entries| {
+                let ticket = None;
+                node.raft.call(NONE, Body::Propose { entries, ticket })
+            },
+        )
     }
 
     /// Applies a configuration change that has been committed, when the host comes to it in
@@ -267,7 +303,15 @@ impl Node {
     /// [`Error::ConfChange`] if it doesn't fit. On every node alike, so that the host may pass
     /// over it; the leader lets no such change into the log unless told so.
     pub fn apply_conf_change(&mut self, change: &ConfChangeV2) -> Result<ConfState> {
-        self.call(|node| node.raft.apply_conf_change(change))
+        self.call(
+            (),
+            |()| Call::of_apply_conf_change(change),
+            |node, ()| {
+                let state = node.raft.apply_conf_change(change)?;
+                node.record_answer(|| Answer::ConfState(state.clone()));
+                Ok(state)
+            },
+        )
     }
 
     /// Takes a message of another node.
@@ -277,12 +321,14 @@ impl Node {
     /// no correct peer can have sent; [`Error::ProposalDropped`] for a proposal that this node
     /// can't take. In each case nothing has changed, and the host may go on.
     pub fn step(&mut self, message: Message) -> Result<()> {
+        self.call(message, Call::of_step, Node::step_decoded)
+    }
+
+    fn step_decoded(&mut self, message: Message) -> Result<()> {
         let (from, term) = (message.from, message.term);
-        self.call(|node| {
-            let result = node.raft.step(message);
-            node.note_refusal(from, term, &result);
-            result
-        })
+        let result = self.raft.step(message);
+        self.note_refusal(from, term, &result);
+        result
     }
 
     fn note_refusal<T>(&mut self, from: NodeId, term: Term, result: &Result<T>) {
@@ -300,15 +346,18 @@ impl Node {
     /// # Errors
     /// [`Error::Malformed`] for anything else, and as [`Node::step`].
     pub fn step_bytes(&mut self, bytes: Bytes) -> Result<()> {
-        match codec::decode_message(bytes) {
-            Ok(message) => self.step(message),
-            // A call like any other: its event is for the next Ready.
-            Err(error) => self.call(|node| {
-                let refused = Err(error);
-                node.note_refusal(NONE, 0, &refused);
-                refused
-            }),
-        }
+        self.call(
+            bytes,
+            |bytes| Ok(Call::Step(bytes.clone())),
+            |node, bytes| match codec::decode_message(bytes) {
+                Ok(message) => node.step_decoded(message),
+                Err(error) => {
+                    let refused = Err(error);
+                    node.note_refusal(NONE, 0, &refused);
+                    refused
+                }
+            },
+        )
     }
 
     /// Asks for an index at which the host may serve a linearizable read (thesis §6.4). The
@@ -327,8 +376,14 @@ impl Node {
     /// # Errors
     /// As [`Node::read_index`].
     pub fn read_index_if_named(&mut self, context: Option<Bytes>) -> Result<()> {
-        let reports = false;
-        self.call(|node| node.raft.call(NONE, Body::ReadIndex { context, reports }))
+        self.call(
+            context,
+            |context| Ok(Call::of_read_index(context)),
+            |node, context| {
+                let reports = false;
+                node.raft.call(NONE, Body::ReadIndex { context, reports })
+            },
+        )
     }
 
     /// Asks for leadership to pass to `transferee` (thesis §3.10). No proposal is taken until it
@@ -337,7 +392,11 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only; a transfer that can't be is ignored.
     pub fn transfer_leader(&mut self, transferee: NodeId) -> Result<()> {
-        self.call(|node| node.raft.call(transferee, Body::TransferLeader))
+        self.call(
+            (),
+            |()| Ok(Call::TransferLeader(transferee)),
+            |node, ()| node.raft.call(transferee, Body::TransferLeader),
+        )
     }
 
     /// The host knows that the leader is gone: this node votes, and campaigns, without waiting
@@ -346,7 +405,11 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn forget_leader(&mut self) -> Result<()> {
-        self.call(|node| node.raft.call(NONE, Body::ForgetLeader))
+        self.call(
+            (),
+            |()| Ok(Call::ForgetLeader(Default::default())),
+            |node, ()| node.raft.call(NONE, Body::ForgetLeader),
+        )
     }
 
     /// Asks the leader for a snapshot in place of what this node has applied, although its log is
@@ -361,7 +424,11 @@ impl Node {
     /// [`Error::SnapshotRequestDropped`]: there is no leader or it is this node, a snapshot is
     /// being installed or has been asked for, or no entry of the present term has come yet.
     pub fn request_snapshot(&mut self) -> Result<()> {
-        self.call(|node| node.raft.request_snapshot())
+        self.call(
+            (),
+            |()| Ok(Call::RequestSnapshot(Default::default())),
+            |node, ()| node.raft.request_snapshot(),
+        )
     }
 
     // What can be set while it runs.
@@ -371,10 +438,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn set_priority(&mut self, priority: i64) -> Result<()> {
-        self.call(|node| {
-            node.raft.core_mut().config.priority = priority;
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::SetPriority(priority)),
+            |node, ()| {
+                node.raft.core_mut().config.priority = priority;
+                Ok(())
+            },
+        )
     }
 
     /// From now on, at most so many appends and payload bytes are in flight to this member, in
@@ -391,14 +462,18 @@ impl Node {
         max_messages: u32,
         max_bytes: u64,
     ) -> Result<()> {
-        self.call(|node| {
-            if id == NONE {
-                return Err(Error::Misuse("0 is no node"));
-            }
-            let limits = InflightLimits::new(max_messages, max_bytes);
-            node.raft.set_inflight_limits(id, limits);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::of_set_inflight_limits(id, max_messages, max_bytes)),
+            |node, ()| {
+                if id == NONE {
+                    return Err(Error::Misuse("0 is no node"));
+                }
+                let limits = InflightLimits::new(max_messages, max_bytes);
+                node.raft.set_inflight_limits(id, limits);
+                Ok(())
+            },
+        )
     }
 
     /// Sets [`Config::max_apply_unpersisted_entries`], which matters with asynchronous storage
@@ -415,10 +490,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn set_max_apply_unpersisted_entries(&mut self, entries: u64) -> Result<()> {
-        self.call(|node| {
-            node.raft.core_mut().config.max_apply_unpersisted_entries = entries;
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::SetMaxApplyUnpersistedEntries(entries)),
+            |node, ()| {
+                node.raft.core_mut().config.max_apply_unpersisted_entries = entries;
+                Ok(())
+            },
+        )
     }
 
     /// With group commit, this node commits as a leader only what members of two commit groups
@@ -430,10 +509,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn enable_group_commit(&mut self, enable: bool) -> Result<()> {
-        self.call(|node| {
-            node.raft.enable_group_commit(enable);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::EnableGroupCommit(enable)),
+            |node, ()| {
+                node.raft.enable_group_commit(enable);
+                Ok(())
+            },
+        )
     }
 
     /// Puts members into commit groups, numbered from 1; others stay where they are. It outlasts
@@ -442,7 +525,11 @@ impl Node {
     /// # Errors
     /// [`Error::Misuse`] for a member or a group 0; nothing has changed.
     pub fn assign_commit_groups(&mut self, groups: &[(NodeId, u64)]) -> Result<()> {
-        self.call(|node| node.raft.assign_commit_groups(groups))
+        self.call(
+            (),
+            |()| Ok(Call::of_assign_commit_groups(groups)),
+            |node, ()| node.raft.assign_commit_groups(groups),
+        )
     }
 
     /// Takes all members out of their commit groups.
@@ -450,10 +537,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn clear_commit_groups(&mut self) -> Result<()> {
-        self.call(|node| {
-            node.raft.clear_commit_groups();
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::ClearCommitGroups(Default::default())),
+            |node, ()| {
+                node.raft.clear_commit_groups();
+                Ok(())
+            },
+        )
     }
 
     /// Whether everything that is committed has reached two commit groups. `None` if this node
@@ -467,10 +558,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn report_unreachable(&mut self, id: NodeId) -> Result<()> {
-        self.call(|node| {
-            node.raft.report_unreachable(id);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::ReportUnreachable(id)),
+            |node, ()| {
+                node.raft.report_unreachable(id);
+                Ok(())
+            },
+        )
     }
 
     /// What became of the last snapshot sent to this peer. Without a report of failure the leader
@@ -479,10 +574,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) -> Result<()> {
-        self.call(|node| {
-            node.raft.report_snapshot(id, status);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::of_report_snapshot(id, status)),
+            |node, ()| {
+                node.raft.report_snapshot(id, status);
+                Ok(())
+            },
+        )
     }
 
     // Answers of the host's storage.
@@ -493,7 +592,11 @@ impl Node {
     /// [`Error::WrongAnswer`] if they are others; the core will ask again. An answer that nobody
     /// waits for is no error.
     pub fn provide_entries(&mut self, id: RequestId, entries: Vec<Entry>) -> Result<()> {
-        self.call(|node| node.raft.provide_entries(id, entries))
+        self.call(
+            entries,
+            |entries| Call::of_provide_entries(id, entries),
+            |node, entries| node.raft.provide_entries(id, entries),
+        )
     }
 
     /// Answers a [`ReadRequest`] that can't be met.
@@ -501,10 +604,14 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn read_failed(&mut self, id: RequestId, failure: ReadFailure) -> Result<()> {
-        self.call(|node| {
-            node.raft.read_failed(id, failure);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::of_read_failed(id, failure)),
+            |node, ()| {
+                node.raft.read_failed(id, failure);
+                Ok(())
+            },
+        )
     }
 
     /// Answers a [`SnapshotRequest`].
@@ -513,7 +620,11 @@ impl Node {
     /// [`Error::WrongAnswer`] if it can't be sent; the core will ask again. An answer that nobody
     /// waits for is no error.
     pub fn provide_snapshot(&mut self, id: RequestId, snapshot: Snapshot) -> Result<()> {
-        self.call(|node| node.raft.provide_snapshot(id, snapshot))
+        self.call(
+            snapshot,
+            |snapshot| Call::of_provide_snapshot(id, snapshot),
+            |node, snapshot| node.raft.provide_snapshot(id, snapshot),
+        )
     }
 
     /// Answers a [`SnapshotRequest`] that can't be met now.
@@ -521,25 +632,34 @@ impl Node {
     /// # Errors
     /// [`Error::Poisoned`] only.
     pub fn snapshot_failed(&mut self, id: RequestId) -> Result<()> {
-        self.call(|node| {
-            node.raft.snapshot_failed(id);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::SnapshotFailed(id)),
+            |node, ()| {
+                node.raft.snapshot_failed(id);
+                Ok(())
+            },
+        )
     }
 
     /// Takes out the requests that are not in a Ready yet, for a host that answers at once. They
     /// must be answered like any others, and an answer may lead to more.
     pub fn take_requests(&mut self) -> (Vec<ReadRequest>, Vec<SnapshotRequest>) {
-        if self.poisoned.is_some() {
-            return (Vec::new(), Vec::new());
-        }
-        self.peeked = false;
-        self.make_requests();
-        let outbox = &mut self.raft.core_mut().outbox;
-        (
-            std::mem::take(&mut outbox.reads),
-            std::mem::take(&mut outbox.snapshot_requests),
-        )
+        let nothing = ();
+        let requests = self.call(
+            nothing,
+            |()| Ok(Call::TakeRequests(Default::default())),
+            |node, ()| {
+                node.make_requests();
+                let outbox = &mut node.raft.core_mut().outbox;
+                let reads = std::mem::take(&mut outbox.reads);
+                let snapshots = std::mem::take(&mut outbox.snapshot_requests);
+                node.record_answer(|| recording::requests(&reads, &snapshots));
+                Ok((reads, snapshots))
+            },
+        );
+        // It fails only if the node is poisoned.
+        requests.unwrap_or_default()
     }
 
     /// The host has dropped the log's entries below `first_index`.
@@ -548,7 +668,11 @@ impl Node {
     /// [`Error::Misuse`] if the node still needs some of them: only what is applied, and persisted
     /// here, may go.
     pub fn compacted(&mut self, first_index: Index) -> Result<()> {
-        self.call(|node| node.raft.compact(first_index))
+        self.call(
+            (),
+            |()| Ok(Call::Compacted(first_index)),
+            |node, ()| node.raft.compact(first_index),
+        )
     }
 
     // What goes out.
@@ -594,11 +718,16 @@ impl Node {
     /// # Errors
     /// As [`Node::ready`]; `ready` is then as it was.
     pub fn ready_into(&mut self, ready: &mut Ready) -> Result<()> {
-        self.call(|node| {
-            node.check_advanced()?;
-            node.take_ready(ready);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::Ready(Default::default())),
+            |node, ()| {
+                node.check_advanced()?;
+                node.take_ready(ready);
+                node.record_answer(|| Answer::ready(ready));
+                Ok(())
+            },
+        )
     }
 
     /// What [`Node::ready`] would give now. Nothing is taken: it is for a host that has to show
@@ -608,16 +737,21 @@ impl Node {
     /// # Errors
     /// As [`Node::ready`].
     pub fn peek_ready(&mut self) -> Result<Ready> {
-        let ready = self.call(|node| {
-            node.check_advanced()?;
-            node.make_requests();
-            let mut ready = Ready::default();
-            let outbox = node.raft.core().outbox.clone();
-            node.build_ready(&mut ready);
-            node.own_messages.clear();
-            node.raft.core_mut().outbox = outbox;
-            Ok(ready)
-        })?;
+        let ready = self.call(
+            (),
+            |()| Ok(Call::PeekReady(Default::default())),
+            |node, ()| {
+                node.check_advanced()?;
+                node.make_requests();
+                let mut ready = Ready::default();
+                let outbox = node.raft.core().outbox.clone();
+                node.build_ready(&mut ready);
+                node.own_messages.clear();
+                node.raft.core_mut().outbox = outbox;
+                node.record_answer(|| Answer::ready(&ready));
+                Ok(ready)
+            },
+        )?;
         self.peeked = true;
         Ok(ready)
     }
@@ -629,14 +763,19 @@ impl Node {
     /// may then not be what there is to do.
     pub fn accept_ready(&mut self) -> Result<Ready> {
         let peeked = self.peeked;
-        self.call(|node| {
-            if !peeked {
-                return Err(Error::Misuse("the next Ready has not been looked at"));
-            }
-            let mut ready = Ready::default();
-            node.take_ready(&mut ready);
-            Ok(ready)
-        })
+        self.call(
+            (),
+            |()| Ok(Call::AcceptReady(Default::default())),
+            |node, ()| {
+                if !peeked {
+                    return Err(Error::Misuse("the next Ready has not been looked at"));
+                }
+                let mut ready = Ready::default();
+                node.take_ready(&mut ready);
+                node.record_answer(|| Answer::ready(&ready));
+                Ok(ready)
+            },
+        )
     }
 
     fn check_advanced(&self) -> Result<()> {
@@ -653,20 +792,24 @@ impl Node {
     /// # Errors
     /// [`Error::Misuse`] if there was none, as always with asynchronous storage writes.
     pub fn advance(&mut self) -> Result<()> {
-        self.call(|node| {
-            if !std::mem::take(&mut node.may_advance) {
-                return Err(Error::Misuse("there is no Ready to advance"));
-            }
-            let Some(done) = node.handed_out.take() else {
-                return Ok(());
-            };
-            let finished = node.finish(done);
-            if let Err(error) = &finished {
-                // It has promised what it then could not take account of.
-                node.poison(error.to_string());
-            }
-            finished
-        })
+        self.call(
+            (),
+            |()| Ok(Call::Advance(Default::default())),
+            |node, ()| {
+                if !std::mem::take(&mut node.may_advance) {
+                    return Err(Error::Misuse("there is no Ready to advance"));
+                }
+                let Some(done) = node.handed_out.take() else {
+                    return Ok(());
+                };
+                let finished = node.finish(done);
+                if let Err(error) = &finished {
+                    // It has promised what it then could not take account of.
+                    node.poison(error.to_string());
+                }
+                finished
+            },
+        )
     }
 
     /// Takes account of what the host has done with a Ready.
@@ -847,18 +990,23 @@ impl Node {
     /// # Errors
     /// [`Error::Misuse`] for 0 ticks.
     pub fn set_randomized_election_timeout(&mut self, ticks: u32) -> Result<()> {
-        self.call(|node| {
-            if ticks == 0 {
-                return Err(Error::Misuse("an election timeout is at least one tick"));
-            }
-            node.raft.core_mut().timer.set_randomized_timeout(ticks);
-            Ok(())
-        })
+        self.call(
+            (),
+            |()| Ok(Call::SetRandomizedElectionTimeout(ticks)),
+            |node, ()| {
+                if ticks == 0 {
+                    return Err(Error::Misuse("an election timeout is at least one tick"));
+                }
+                node.raft.core_mut().timer.set_randomized_timeout(ticks);
+                Ok(())
+            },
+        )
     }
 
     /// Stops the node for good: every later call returns [`Error::Poisoned`] with this reason. For
     /// a host that can no longer stand by what the node has promised, as after a failed write.
     pub fn poison(&mut self, reason: String) {
+        self.record(|| Call::Poison(reason.clone()));
         self.poisoned.get_or_insert(reason);
     }
 
@@ -870,17 +1018,38 @@ impl Node {
         invariants::check(&self.raft)
     }
 
-    /// Every call that changes anything goes through here.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+    /// Every call that changes anything goes through here, and says how it is to be recorded.
+    fn call<A, T>(
+        &mut self,
+        arguments: A,
+        record: impl FnOnce(&A) -> std::result::Result<Call, Unencodable>,
+        call: impl FnOnce(&mut Node, A) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin(|| record(&arguments));
+        }
+        let result = self.call_unrecorded(arguments, call);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(result.as_ref().map_or_else(Error::number, |_| 0));
+        }
+        result
+    }
+
+    #[inline]
+    fn call_unrecorded<A, T>(
+        &mut self,
+        arguments: A,
+        call: impl FnOnce(&mut Node, A) -> Result<T>,
+    ) -> Result<T> {
         if let Some(reason) = &self.poisoned {
             return Err(Error::Poisoned(reason.clone()));
         }
         self.peeked = false;
         if !cfg!(debug_assertions) {
-            return call(self);
+            return call(self, arguments);
         }
         let before = invariants::observe(&self.raft);
-        let result = call(self);
+        let result = call(self, arguments);
         let holds = invariants::check(&self.raft)
             .and_then(|()| invariants::check_step(&before, &self.raft));
         assert_eq!(holds, Ok(()), "an invariant is broken: {:?}", self.raft);

@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use libraft_core::{Event, proto::libraft as out};
+use libraft_core::Event;
 
 use crate::bytes::raft_bytes;
 use crate::error::*;
@@ -592,116 +592,4 @@ impl From<&Event> for raft_event {
             _ => none,
         }
     }
-}
-
-/// To protobuf: the same, with a message for each type that has only its fields.
-pub(crate) fn to_proto(event: &Event) -> out::Event {
-    use out::event::Event as Kind;
-
-    let event = match *event {
-        Event::RoleChanged {
-            from,
-            to,
-            term,
-            leader,
-        } => Kind::RoleChanged(out::RoleChanged {
-            from: from as i32,
-            to: to as i32,
-            term,
-            leader,
-        }),
-        Event::LeaderChanged { from, to, term } => {
-            Kind::LeaderChanged(out::LeaderChanged { from, to, term })
-        }
-        Event::CampaignStarted { kind, reason, term } => {
-            Kind::CampaignStarted(out::CampaignStarted {
-                kind: kind as i32,
-                reason: reason as i32,
-                term,
-            })
-        }
-        Event::CampaignRefused { kind, reason, term } => {
-            Kind::CampaignRefused(out::CampaignRefused {
-                kind: kind as i32,
-                reason: reason as i32,
-                term,
-            })
-        }
-        Event::ElectionWon {
-            term,
-            granted,
-            refused,
-        } => Kind::ElectionWon(out::ElectionWon {
-            term,
-            granted,
-            refused,
-        }),
-        Event::ElectionLost {
-            kind,
-            reason,
-            by,
-            term,
-            granted,
-            refused,
-        } => Kind::ElectionLost(out::ElectionLost {
-            kind: kind as i32,
-            reason: reason as i32,
-            by,
-            term,
-            granted,
-            refused,
-        }),
-        Event::SteppedDown { reason, by, term } => Kind::SteppedDown(out::SteppedDown {
-            reason: reason as i32,
-            by,
-            term,
-        }),
-        Event::FlowChanged {
-            id,
-            from,
-            to,
-            reason,
-            index,
-        } => Kind::FlowChanged(out::FlowChanged {
-            id,
-            from: from as i32,
-            to: to as i32,
-            reason: reason as i32,
-            index,
-        }),
-        Event::TransferStarted { to, term } => {
-            Kind::TransferStarted(out::TransferStarted { to, term })
-        }
-        Event::TransferEnded { to, reason, term } => Kind::TransferEnded(out::TransferEnded {
-            to,
-            reason: reason as i32,
-            term,
-        }),
-        Event::Dropped { kind, reason, from } => Kind::Dropped(out::DropEvent {
-            kind: kind as i32,
-            reason: reason.number(),
-            index: reason.index(),
-            from,
-        }),
-        Event::MessageRefused { from, term, reason } => Kind::MessageRefused(out::MessageRefused {
-            from,
-            term,
-            reason: reason.number(),
-        }),
-        Event::SnapshotInstalled { from, index } => {
-            Kind::SnapshotInstalled(out::SnapshotInstalled { from, index })
-        }
-        Event::SnapshotIgnored {
-            from,
-            index,
-            reason,
-        } => Kind::SnapshotIgnored(out::SnapshotIgnored {
-            from,
-            index,
-            reason: reason as i32,
-        }),
-        Event::Removed { by, as_of } => Kind::Removed(out::Removed { by, as_of }),
-        _ => return out::Event::default(),
-    };
-    out::Event { event: Some(event) }
 }

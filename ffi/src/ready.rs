@@ -17,7 +17,7 @@ use crate::entry::{
     soft_state_view,
 };
 use crate::error::Failure;
-use crate::event::{self, raft_dropped, raft_event};
+use crate::event::{raft_dropped, raft_event};
 use crate::message::{self, raft_message};
 use crate::snapshot::{self, raft_snapshot};
 
@@ -405,7 +405,7 @@ impl Content {
         }
         self.events.clear();
         for event in &ready.events {
-            field(buffer, 12, &event::to_proto(event));
+            field(buffer, 12, &codec::event_to_proto(event));
             self.events.push(event.into());
         }
     }

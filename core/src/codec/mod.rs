@@ -14,8 +14,11 @@ use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
 mod hot;
+mod ready;
 #[cfg(test)]
 mod tests;
+
+pub use ready::{encode_ready, event_to_proto};
 
 /// Decodes one message.
 ///

@@ -204,6 +204,11 @@ impl Log {
         self.appended
     }
 
+    /// The first entry that is in memory, or the next one to be if none is.
+    pub fn in_memory_from(&self) -> Index {
+        self.window.first_index()
+    }
+
     /// The bytes of entries in memory.
     #[cfg(test)]
     pub fn cached_bytes(&self) -> u64 {

@@ -21,11 +21,11 @@ const SEEDS: u64 = 300;
 const EVENTS: usize = 600;
 
 /// A cluster whose network is a bag of messages: they are lost, doubled and reordered.
-struct World {
+pub(super) struct World {
     rng: Rng,
     peers: Vec<(NodeId, Bytes)>,
-    members: Vec<Member>,
-    network: Vec<Message>,
+    pub(super) members: Vec<Member>,
+    pub(super) network: Vec<Message>,
     /// How often of ten times it is a member's append worker that gets on, and not its apply
     /// worker.
     append_share: Vec<u32>,
@@ -46,7 +46,12 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> World {
+    pub(super) fn new(seed: u64) -> World {
+        World::recorded(seed, 0)
+    }
+
+    /// The same, with [`Config::record_bytes`].
+    pub(super) fn recorded(seed: u64, record_bytes: u64) -> World {
         let mut rng = Rng::with_seed(seed);
         let voters = rng.u64(1..=5);
         let peers: Vec<(NodeId, Bytes)> = (1..=voters).map(|id| (id, Bytes::new())).collect();
@@ -62,6 +67,7 @@ impl World {
             .map(|&(id, _)| {
                 let mut config = Config::new(id);
                 config.seed = seed;
+                config.record_bytes = record_bytes;
                 config.pre_vote = pre_vote;
                 config.check_quorum = check_quorum;
                 config.coalesce_appends = rng.bool();
@@ -128,7 +134,7 @@ impl World {
 
     /// How many things happen to it. With storage workers, it takes more until something comes of
     /// them.
-    fn events(&self) -> usize {
+    pub(super) fn events(&self) -> usize {
         match self.members[0].config.async_storage_writes {
             true => 4 * EVENTS,
             false => EVENTS,
@@ -139,7 +145,7 @@ impl World {
         self.rng.usize(..self.members.len())
     }
 
-    fn event(&mut self) {
+    pub(super) fn event(&mut self) {
         match self.rng.u32(..120) {
             0..30 => {
                 let place = self.any_member();
@@ -350,7 +356,7 @@ impl World {
     }
 
     /// No more faults: there must be a leader soon, and everybody must catch up.
-    fn heal(&mut self) {
+    pub(super) fn heal(&mut self) {
         for _ in 0..400 {
             for place in 0..self.members.len() {
                 self.members[place].node.tick().unwrap();

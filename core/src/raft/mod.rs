@@ -12,6 +12,7 @@ mod follower;
 mod group_commit;
 pub(crate) mod invariants;
 mod leader;
+mod load;
 mod notes;
 mod read_index;
 mod reconfig;

@@ -47,6 +47,8 @@ pub struct Member {
     pub groups: Option<Vec<(NodeId, u64)>>,
     pub dropped: Vec<Dropped>,
     pub events: Vec<Event>,
+    /// Those of its earlier lives, with [`Config::record_bytes`].
+    pub recordings: Vec<Bytes>,
 }
 
 impl Member {
@@ -87,8 +89,11 @@ impl Member {
             groups: None,
             dropped: Vec::new(),
             events: Vec::new(),
+            recordings: Vec::new(),
         };
         member.restart();
+        // Of the node that was made first, and never used.
+        member.recordings.clear();
         member
     }
 
@@ -201,6 +206,7 @@ impl Member {
                 .collect(),
             applied,
         };
+        self.recordings.push(self.node.take_recording());
         self.node = Node::new(self.config.clone(), state).unwrap();
         if let Some(groups) = self.groups.take() {
             self.set_groups(&groups);

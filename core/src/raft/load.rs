@@ -1,0 +1,54 @@
+//! How much a node holds that no Ready has handed out: for who makes calls that somebody else has
+//! chosen, and has to stop before memory ends. It decides nothing, and the protocol never asks.
+
+use super::core::Slot;
+use super::{Raft, RoleState};
+use crate::message::{Body, Message};
+
+impl Raft {
+    /// How many messages wait in the outbox.
+    pub fn queued_messages(&self) -> usize {
+        self.core.outbox.messages.len()
+    }
+
+    /// Places for messages and entries in the outbox, from this message on.
+    pub fn queued_places(&self, from: usize) -> u64 {
+        let slots = self.core.outbox.messages.get(from..).unwrap_or_default();
+        let messages = slots.iter().map(|slot| match slot {
+            Slot::Message(message) => 1 + entries_of(message),
+            Slot::Held(_) => 1,
+        });
+        messages.sum()
+    }
+
+    /// Places that one more call can take: what a leader may send of what it has in memory, and what
+    /// is in the outbox besides messages.
+    pub fn places_to_come(&self) -> u64 {
+        let (log, outbox) = (&self.core.log, &self.core.outbox);
+        let unsent = match &self.role {
+            RoleState::Leader(leader) => {
+                let (from, end) = (log.in_memory_from(), log.last_index() + 1);
+                let unsent = |next: u64| 1 + end.saturating_sub(next.max(from));
+                let peers = leader.tracker().iter();
+                peers.map(|peer| unsent(peer.next_index)).sum()
+            }
+            _ => 0,
+        };
+        let others = outbox.after_append.len()
+            + outbox.read_states.len()
+            + outbox.reads.len()
+            + outbox.snapshot_requests.len()
+            + outbox.dropped.len();
+        unsent + others as u64
+    }
+}
+
+fn entries_of(message: &Message) -> u64 {
+    let entries = match &message.body {
+        Body::Propose { entries, .. }
+        | Body::Append { entries, .. }
+        | Body::ProposalDropped { entries, .. } => entries,
+        _ => return 0,
+    };
+    entries.len() as u64
+}
