@@ -131,6 +131,22 @@ sim: ## simulate whole clusters under faults: SEEDS=n, or SEED=n TRACE=out.html
 	@cargo build --quiet --profile sim -p libraft-simulation
 	@target/sim/simulate $(SIM_ARGUMENTS)
 
+# For example: make mutants BASES=3, make mutants MUTANT=10, make mutants MUTANT=10 SEED=7 TRACE=run.html.
+# KNOWN=1 plays only the seeds that are known to find one each, and BLESS=1 writes those down anew.
+# Programs that run during the build are shared with the others, which are built without the cfg.
+MUTANT :=
+KNOWN :=
+BLESS :=
+MUTANT_SEEDS := tests/simulation/mutants.txt
+
+.PHONY: mutants
+mutants: ## see whether the simulation finds known bugs: BASES=n, MUTANT=n
+	@host=$$(rustc -vV | sed -n 's/^host: //p') && \
+	RUSTFLAGS='--cfg libraft_mutants' cargo build --quiet --profile sim -p libraft-simulation --target $$host && \
+	target/$$host/sim/simulate $(if $(MUTANT),--mutant $(MUTANT)) $(SIM_ARGUMENTS) \
+	    $(if $(KNOWN),--known $(MUTANT_SEEDS),$(if $(call given,SEEDS)$(call given,SEED)$(call given,SCRIPT),,--bases $(or $(BASES),5))) \
+	    $(if $(MOST),--most $(MOST)) $(if $(BLESS),--bless $(MUTANT_SEEDS))
+
 # The recorded scripts to play: make conformance SCRIPTS=dir
 SCRIPTS :=
 

@@ -69,6 +69,11 @@ extern crate self as libraft_core;
 #[path = "../tests/cluster/mod.rs"]
 mod cluster;
 
+// Bugs, for tests to find; nothing, unless a test asks for them.
+#[doc(hidden)]
+#[macro_use]
+pub mod mutants;
+
 // The vocabulary, and its bytes.
 pub mod codec;
 mod config;

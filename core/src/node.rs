@@ -855,7 +855,8 @@ impl Node {
         log.next_to_persist(&mut ready.entries);
         let applied_bytes = log.next_to_apply(ahead, &mut ready.committed_entries);
         ready.must_sync = !ready.entries.is_empty()
-            || (hard_state.term, hard_state.vote) != (shown.term, shown.vote);
+            || hard_state.term != shown.term
+            || (hard_state.vote != shown.vote && !mutant!(VoteIsNotSynced));
         outbox.take_messages(&mut ready.messages);
         move_list(&mut outbox.read_states, &mut ready.read_states);
         move_list(&mut outbox.reads, &mut ready.reads);
@@ -909,12 +910,19 @@ impl Node {
     }
 
     /// Says in messages what there is to persist and to apply, and what follows when it is done.
-    fn add_storage_messages(&self, ready: &mut Ready, after_append: Vec<Message>) {
+    fn add_storage_messages(&self, ready: &mut Ready, mut after_append: Vec<Message>) {
         let (id, term) = (self.id(), self.raft.core().term());
         let log = &self.raft.core().log;
         let last = log.has_unstable().then(|| log.last());
         let persists =
             !ready.entries.is_empty() || ready.hard_state.is_some() || ready.snapshot.is_some();
+        if mutant!(PromisesOvertakeWrites) && !persists {
+            let (own, others) = after_append
+                .into_iter()
+                .partition(|message| message.to == id);
+            (after_append, ready.messages) =
+                (own, [std::mem::take(&mut ready.messages), others].concat());
+        }
         if persists || !after_append.is_empty() {
             let snapshot = ready.snapshot.clone().map(Box::new);
             let mut responses = after_append;

@@ -17,6 +17,9 @@
     reason = "the whole contract of each function is in its documentation and in the header's opening comment"
 )]
 
+#[cfg(libraft_mutants)]
+compile_error!("mutants are for the simulation alone");
+
 #[macro_use]
 mod export;
 

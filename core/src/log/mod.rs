@@ -227,7 +227,10 @@ impl Log {
 
     /// Whether a log that ends with `theirs` is at least as up-to-date as this one (paper §5.4.1).
     pub fn is_up_to_date(&self, theirs: EntryId) -> bool {
-        let ours = self.last();
+        let mut ours = self.last();
+        if mutant!(CompactedLogsCompareAsEmpty) && ours == self.terms.compacted() {
+            ours.term = 0;
+        }
         (theirs.term, theirs.index) >= (ours.term, ours.index)
     }
 
@@ -249,6 +252,7 @@ impl Log {
     /// all that is committed.
     pub fn append(&mut self, entries: impl IntoIterator<Item = Entry>) {
         let mut entries = entries.into_iter().peekable();
+        let (in_progress, persisted) = (self.in_progress, self.persisted);
         if let Some(first) = entries.peek() {
             self.truncate_from(first.index);
         }
@@ -259,6 +263,9 @@ impl Log {
             self.terms.push(entry.id());
             self.window.push(entry);
             self.appended += 1;
+        }
+        if mutant!(ReplacedEntriesComeBack) && in_progress > persisted {
+            self.in_progress = in_progress.min(self.last_index());
         }
     }
 
@@ -296,7 +303,7 @@ impl Log {
         let conflict = slice
             .entries()
             .iter()
-            .find(|entry| !self.matches(entry.id()));
+            .find(|entry| !self.matches(entry.id()) || mutant!(AgreeingEntriesAreReplaced));
         if let Some(first) = conflict.map(|entry| entry.index) {
             self.append(slice.into_entries_from(first));
         }

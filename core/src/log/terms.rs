@@ -89,7 +89,7 @@ impl Terms {
     pub fn term(&self, index: Index) -> Result<Term, Unknown> {
         if index < self.compacted.index {
             Err(Unknown::Compacted)
-        } else if index > self.last_index {
+        } else if index > self.last_index && !mutant!(TermsBeyondTheEnd) {
             Err(Unknown::Beyond)
         } else {
             Ok(self.run_of(index).term)

@@ -7,6 +7,9 @@ use crate::types::{Index, NodeId};
 /// The highest index that a majority of each half has acknowledged.
 pub fn committed_index(halves: [&[NodeId]; 2], acked: impl Fn(NodeId) -> Option<Index>) -> Index {
     let [incoming, outgoing] = halves.map(|half| majority::committed_index(half, &acked));
+    if mutant!(OneMajorityCommits) {
+        return incoming;
+    }
     incoming.min(outgoing)
 }
 

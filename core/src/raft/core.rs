@@ -163,7 +163,10 @@ impl Core {
             commit_groups: CommitGroups::default(),
             own_inflight_limits: BTreeMap::new(),
             term: hard_state.term,
-            vote: hard_state.vote,
+            vote: match mutant!(RestartForgetsTheVote) {
+                true => NONE,
+                false => hard_state.vote,
+            },
             leader: NONE,
             next_request: 1,
         })

@@ -34,7 +34,7 @@ impl Raft {
             Some(CampaignRefusal::NotVoter)
         } else if !core.is_promotable() {
             Some(CampaignRefusal::PendingSnapshot)
-        } else if core.log.has_unapplied_conf_change() {
+        } else if core.log.has_unapplied_conf_change() && !mutant!(CampaignBeforeAChange) {
             // The node would count votes by an old configuration.
             Some(CampaignRefusal::UnappliedConfChange)
         } else if core.term() >= MAX_POSITION {
@@ -86,17 +86,24 @@ pub(super) fn on_request_vote(
     let ours = core.log.last();
     let has_more = (last.term, last.index) > (ours.term, ours.index);
     let preferred = has_more || priority >= core.config.priority;
-    if may_vote && core.log.is_up_to_date(last) && preferred {
+    let seen = mutant!(SeenVotesCountAsGranted) && !pre && core.vote() == from;
+    let wants = (core.log.is_up_to_date(last) || seen) && preferred;
+    if may_vote && wants && !is_unwilling(core) {
         // A pre-vote is for a term to come, and an answer in ours would look stale to whoever
         // asks.
         core.send_in_term(term, from, Body::Vote { pre, granted: true });
-        if !pre {
+        if !pre || mutant!(PreVotesPutOffElections) {
             core.timer.election_elapsed = 0;
+        }
+        if !pre {
             core.grant_vote(from);
             core.notes.metrics.votes_granted += 1;
         }
     } else {
         core.notes.metrics.votes_refused += u64::from(!pre);
+        if mutant!(SeenVotesCountAsGranted) && !pre && may_vote {
+            core.grant_vote(from);
+        }
         core.send(
             from,
             Body::Vote {
@@ -105,4 +112,12 @@ pub(super) fn on_request_vote(
             },
         );
     }
+}
+
+/// Bugs of others: see [`crate::mutants`]. No node is.
+fn is_unwilling(core: &Core) -> bool {
+    let (members, id) = (&core.membership, core.id());
+    let is_learner = mutant!(LearnersRefuseTheirVote) && members.is_learner(id);
+    let removed = !members.is_unset() && !members.contains(id);
+    is_learner || (mutant!(RemovedLeadersAreGone) && removed)
 }

@@ -93,7 +93,9 @@ impl Follower {
             return Next::Stay;
         }
         let prev = slice.prev();
-        let answer = if prev.index < core.log.committed() {
+        let below = prev.index + 1 < core.log.first_index();
+        let refused = below && mutant!(AppendsBelowASnapshotAreRefused);
+        let answer = if prev.index < core.log.committed() && !refused {
             // Late, or from before our snapshot: what is committed agrees with every leader's
             // log, so it can be acknowledged and need not be looked at.
             Body::Accept {

@@ -44,7 +44,7 @@ impl Leader {
             transferee: None,
             // The log may hold a change that an earlier leader has proposed. Where, is not worth
             // a search: the entry below comes after it.
-            pending_conf_index: last,
+            pending_conf_index: if mutant!(ChangesOverlap) { 0 } else { last },
             uncommitted_bytes: 0,
         }
     }
@@ -142,6 +142,9 @@ impl Leader {
         // Once for each write, if appends are coalesced as well: in a batch of 64 proposals that
         // saves about 600 instructions for each.
         let index = core.log.last_index();
+        if mutant!(SingleVoterCommitsAtOnce) && core.membership.is_singleton() {
+            self.on_accept(core, core.id(), index);
+        }
         if !(core.config.coalesce_appends && core.extend_own_accept(index)) {
             core.send(core.id(), Body::Accept { index });
         }
@@ -286,7 +289,10 @@ impl Leader {
             let acked = |id| self.tracker.get(id).map(|peer| peer.match_index);
             core.membership.committed_index(acked)
         };
-        let term = core.term();
+        let term = match mutant!(OldTermsAreCommitted) {
+            true => core.log.term(index).unwrap_or(0),
+            false => core.term(),
+        };
         core.log.maybe_commit(EntryId { term, index })
     }
 

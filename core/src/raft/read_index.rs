@@ -51,6 +51,7 @@ impl ReadIndexQueue {
     /// What a heartbeat carries for those who wait; empty when nobody does.
     pub fn heartbeat_context(&self) -> Bytes {
         match self.unconfirmed.is_empty() {
+            _ if mutant!(ReadsAreKnownByName) => self.newest_name(),
             true => Bytes::new(),
             false => Bytes::copy_from_slice(&self.newest().to_le_bytes()),
         }
@@ -60,6 +61,22 @@ impl ReadIndexQueue {
         match self.acks.iter_mut().find(|(id, _)| *id == from) {
             Some((_, acked)) => *acked = position.max(*acked),
             None => self.acks.push((from, position)),
+        }
+    }
+
+    /// A bug of others: see [`crate::mutants`].
+    fn newest_name(&self) -> Bytes {
+        let newest = self.unconfirmed.back();
+        newest
+            .and_then(|(read, _)| read.context.clone())
+            .unwrap_or_default()
+    }
+
+    /// A bug of others: see [`crate::mutants`].
+    fn acknowledge_by_name(&mut self, from: NodeId, name: &[u8]) {
+        let has_name = |(read, _): &(Read, Index)| read.context.as_deref() == Some(name);
+        if let Some(place) = self.unconfirmed.iter().position(has_name) {
+            self.acknowledge(from, self.confirmed + place as u64 + 1);
         }
     }
 
@@ -79,6 +96,7 @@ impl Leader {
     /// Whether a heartbeat's answer can have this context: it echoes what was sent.
     pub fn is_read_position(&self, context: &[u8]) -> bool {
         match <[u8; 8]>::try_from(context) {
+            _ if mutant!(ReadsAreKnownByName) => true,
             Ok(bytes) => u64::from_le_bytes(bytes) <= self.reads.newest(),
             Err(_) => context.is_empty(),
         }
@@ -107,7 +125,7 @@ impl Leader {
             context,
             reports,
         };
-        if core.has_committed_in_term() {
+        if core.has_committed_in_term() || mutant!(ReadBeforeACommit) {
             self.start_read(core, read);
         } else {
             self.reads.postponed.push(read);
@@ -158,6 +176,10 @@ impl Leader {
 
     /// A member has answered a heartbeat with this context.
     pub(super) fn acknowledge_reads(&mut self, core: &mut Core, from: NodeId, context: &[u8]) {
+        if mutant!(ReadsAreKnownByName) {
+            self.reads.acknowledge_by_name(from, context);
+            return self.answer_confirmed_reads(core);
+        }
         let Ok(position) = <[u8; 8]>::try_from(context) else {
             return;
         };

@@ -84,7 +84,7 @@ impl Leader {
         if !core.membership.is_voter(core.id()) {
             // It goes on leading until another one does, unless told otherwise: nobody else may
             // know yet that the change is committed (thesis §4.2.2).
-            return match core.config.step_down_on_removal {
+            return match core.config.step_down_on_removal || mutant!(RemovedLeadersAreGone) {
                 true => Next::Follow {
                     term: core.term(),
                     leader: NONE,

@@ -161,7 +161,9 @@ pub(super) fn maybe_install(
     let Ok(membership) = Membership::restore(&snapshot.conf_state) else {
         return false;
     };
-    core.membership = membership;
+    if !mutant!(SnapshotsKeepTheOldConfiguration) {
+        core.membership = membership;
+    }
     core.log.install(snapshot);
     core.notes.event(Event::SnapshotInstalled { from, index });
     true

@@ -112,7 +112,7 @@ impl Raft {
         if matches!(message.body, Body::RequestVote { .. }) && message.term == 0 {
             return Err(Impossible::NoTerm);
         }
-        if leads && message.body.is_from_leader() {
+        if leads && message.body.is_from_leader() && !mutant!(TwoLeadersOfATerm) {
             return Err(Impossible::SecondLeader(core.term()));
         }
         match &message.body {
@@ -163,6 +163,19 @@ impl Raft {
         if term == 0 || term == ours {
             return Ok(Aligned::Current);
         }
+        let counts_in_any_term = match message.body {
+            Body::TimeoutNow => mutant!(LateTimeoutNow),
+            Body::StorageAppendResp { .. } => mutant!(OldWritesCount),
+            Body::Vote {
+                pre: false,
+                granted: true,
+            } => mutant!(TwoLeadersOfATerm),
+            Body::Accept { .. } => mutant!(OldAcknowledgementsCount),
+            _ => false,
+        };
+        if term < ours && counts_in_any_term {
+            return Ok(Aligned::Current);
+        }
         if term < ours {
             self.answer_stale(message)?;
             return Ok(Aligned::Done);
@@ -209,7 +222,7 @@ impl Raft {
             }
             // A candidate with a shorter log and a newer term than others waits for an answer:
             // with silence, neither side could ever win.
-            Body::RequestVote { pre: true, .. } => {
+            Body::RequestVote { pre: true, .. } if !mutant!(OldPreVotesGoUnanswered) => {
                 let body = Body::Vote {
                     pre: true,
                     granted: false,
@@ -309,13 +322,11 @@ impl Raft {
                 };
                 role.on_vote(core, from, granted, won)
             }
-            (
-                RoleState::Candidate(role),
-                Body::Vote {
-                    pre: false,
-                    granted,
-                },
-            ) => role.on_vote(core, from, granted, Next::Lead),
+            (RoleState::Candidate(role), Body::Vote { pre, granted })
+                if !pre || mutant!(PreVotesCountAsVotes) =>
+            {
+                role.on_vote(core, from, granted, Next::Lead)
+            }
             (
                 RoleState::PreCandidate(role) | RoleState::Candidate(role),
                 Body::ReadIndex { context, reports },

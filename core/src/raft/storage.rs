@@ -68,6 +68,9 @@ impl Raft {
         match &self.role {
             _ if !config.async_storage_writes => ApplyAhead::WithinReady,
             RoleState::Leader(_) => ApplyAhead::UpTo(config.max_apply_unpersisted_entries),
+            _ if mutant!(ApplyLimitOutlivesLead) && self.core.notes.metrics.elections_won > 0 => {
+                ApplyAhead::UpTo(config.max_apply_unpersisted_entries)
+            }
             _ => ApplyAhead::UpTo(0),
         }
     }

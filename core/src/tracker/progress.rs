@@ -262,7 +262,13 @@ impl Progress {
                 if self.next_index - 1 != rejected {
                     return false;
                 }
-                self.next_index = rejected.min(hint + 1).max(self.match_index + 1);
+                let least = self.match_index + 1;
+                let least = if mutant!(LateRefusalsMoveNext) {
+                    1
+                } else {
+                    least
+                };
+                self.next_index = rejected.min(hint + 1).max(least);
                 self.resume();
             }
         }

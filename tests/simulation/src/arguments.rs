@@ -4,6 +4,7 @@ pub const USAGE: &str =
     "usage: simulate [--seeds COUNT] [--seed SEED] [--steps EVENTS] [--from SEED] [--twice N]
                 [--trace FILE] [--script FILE] [--last EVENTS] [--out DIR]
                 [--jobs THREADS]
+                [--mutant NUMBER] [--bases COUNT] [--most EVENTS] [--known FILE] [--bless FILE]
 
   --seeds    how many seeds to play (default 100)
   --from     the first of them (default 1)
@@ -14,7 +15,14 @@ pub const USAGE: &str =
   --script   play this script, as a failing seed leaves one
   --last     how many events the drawing shows, at most (default 1500)
   --jobs     how many threads play seeds (default: as many as there are cores)
-  --out      where failing seeds leave scripts and drawings (default build/sim)";
+  --out      where failing seeds leave scripts and drawings (default build/sim)
+
+Only if the core was built with --cfg libraft_mutants:
+  --mutant   the bug with this number is in all nodes
+  --bases    play from each of so many first seeds until a bug is found, one bug after the other
+  --most     give one up after so many events (default 60000000)
+  --known    play the seeds of this file, each of which is known to find a bug
+  --bless    with --bases: write that file";
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {
@@ -28,6 +36,11 @@ pub struct Arguments {
     pub last: u64,
     pub out: String,
     pub jobs: u64,
+    pub mutant: Option<u64>,
+    pub bases: Option<u64>,
+    pub most: u64,
+    pub known: Option<String>,
+    pub bless: Option<String>,
 }
 
 impl Arguments {
@@ -53,6 +66,11 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
         last: 1500,
         out: "build/sim".to_owned(),
         jobs: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
+        mutant: None,
+        bases: None,
+        most: 60_000_000,
+        known: None,
+        bless: None,
     };
     while let Some(name) = words.next() {
         let value = words
@@ -76,6 +94,11 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
             "--trace" => arguments.trace = Some(value),
             "--script" => arguments.script = Some(value),
             "--out" => arguments.out = value,
+            "--mutant" => arguments.mutant = Some(number()?),
+            "--bases" => arguments.bases = Some(number()?),
+            "--most" => arguments.most = number()?,
+            "--known" => arguments.known = Some(value),
+            "--bless" => arguments.bless = Some(value),
             _ => return Err(format!("not understood: {name}")),
         }
     }

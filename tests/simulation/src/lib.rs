@@ -5,7 +5,8 @@
 //! [`trouble`] that it makes, and does to the [`world`] one [`action`] after the other. The world
 //! has [`host`]s, whose [`handling`] of a Ready is theirs alone, their [`disk`]s, and the messages
 //! between them, [`flights`]. After each action come the [`check`]s; at the end comes the
-//! [`healing`]. What fails is made short by [`shrink`] and drawn by [`diagram`].
+//! [`healing`]. What fails is made short by [`shrink`] and drawn by [`diagram`]. Whether all that finds
+//! anything is seen with [`mutants`].
 
 // What is public is so for the program beside this and for the fuzzers, and all of it is described
 // where it is.
@@ -24,6 +25,8 @@ pub mod host;
 #[cfg(test)]
 mod known_tests;
 pub mod mix;
+#[cfg_attr(not(libraft_mutants), path = "no_mutants.rs")]
+pub mod mutants;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use libraft_simulation::{arguments, report, run};
+use libraft_simulation::{arguments, mutants, run};
 
 fn main() -> ExitCode {
     run::catch_panics();
     match arguments::read(std::env::args().skip(1)) {
-        Ok(arguments) => report::report(&arguments),
+        Ok(arguments) => mutants::report(&arguments),
         Err(why) => {
             eprintln!("{why}\n\n{}", arguments::USAGE);
             ExitCode::from(2)

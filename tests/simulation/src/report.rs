@@ -11,6 +11,7 @@ use crate::action::Action;
 use crate::arguments::Arguments;
 use crate::check::Violation;
 use crate::diagram;
+use crate::mutants;
 use crate::plan::Plan;
 use crate::run::{self, Keep, Outcome};
 use crate::shrink;
@@ -21,6 +22,7 @@ const MOST_SCRIPTS: u64 = 3;
 
 /// Plays what the arguments say.
 pub fn report(arguments: &Arguments) -> ExitCode {
+    mutants::put_to_work(arguments);
     let result = match &arguments.script {
         Some(path) => play_script(arguments, path),
         None => play_seeds(arguments),
@@ -55,6 +57,7 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
         for _ in 0..arguments.jobs {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
+                mutants::put_to_work(arguments);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= last || sender.send(play_seed(arguments, seed)).is_err() {
@@ -99,7 +102,7 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
     println!(
         "{events} events of {seeds} seeds in {seconds:.1} s: {rate:.0} a second on {jobs} threads"
     );
-    if let Some(spent) = processor_seconds().filter(|&spent| spent > 0.0) {
+    if let Some(spent) = processor_seconds("self").filter(|&spent| spent > 0.0) {
         let rate = events as f64 / spent;
         println!("{rate:.0} events a second on a core of its own ({spent:.1} s of processor time)");
     }
@@ -112,10 +115,10 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
     result.map(|()| failed == 0)
 }
 
-/// The processor time that this process has taken, where that can be told: what else runs on the
-/// machine doesn't count.
-fn processor_seconds() -> Option<f64> {
-    let text = fs::read_to_string("/proc/self/stat").ok()?;
+/// The processor time that this process, `self`, or thread, `thread-self`, has taken, where that can
+/// be told: what else runs on the machine doesn't count.
+pub fn processor_seconds(whose: &str) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{whose}/stat")).ok()?;
     // The name in parentheses may hold anything.
     let (_, rest) = text.rsplit_once(')')?;
     let ticks = |place| rest.split_whitespace().nth(place)?.parse::<f64>().ok();
