@@ -19,6 +19,9 @@ SYSTEM_LIBS := -lpthread -ldl -lm
 # For example: make demo DEMO="--nodes go,go,cpp --keys 20000"
 DEMO :=
 
+# For how many seconds each part of make soak goes on.
+SOAK := 600
+
 .PHONY: help
 help: ## list the targets
 	@echo 'usage: make TARGET'
@@ -37,8 +40,9 @@ cluster: servers ## start the same cluster and leave it up until Ctrl-C
 	@python3 examples/kv/demo/demo.py --stay $(DEMO)
 
 .PHONY: soak
-soak: servers ## kill nodes at random under load for ten minutes
-	@python3 examples/kv/demo/demo.py --soak 600 $(DEMO)
+soak: servers build/e2e-run ## long runs of the key-value cluster under faults: SOAK=seconds of each of two
+	@python3 examples/kv/demo/demo.py --soak $(SOAK) $(DEMO)
+	@build/e2e-run -seconds $(SOAK) -seed $(SEED) $(E2E)
 
 .PHONY: bootstrap
 bootstrap: ## install what is missing to build and run
@@ -179,6 +183,17 @@ lockstep: lib ## compare with etcd-io/raft after each of many random inputs
 	@cd tests/lockstep && $(subst $(LIB),../../$(LIB),$(GO_ENV)) go run . $(LOCKSTEP) \
 	    $(if $(SCRIPT),-script '$(abspath $(SCRIPT))',-seed $(SEED) -steps $(or $(STEPS),100000))
 
+# For example: make e2e E2E="-seconds 180 -seed 7 -servers go,go,cpp", make e2e E2E="-wrong all"
+E2E :=
+
+.PHONY: e2e
+e2e: servers build/e2e-run ## kill, pause, cut off and replace real servers, and check what clients saw
+	@build/e2e-run $(E2E)
+
+.PHONY: build/e2e-run
+build/e2e-run: | build
+	cd tests/e2e && go build -o ../../$@ .
+
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test
@@ -188,7 +203,7 @@ lint: ## only the formats, lints and documentation checks
 fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
-	@for module in bindings/go examples/kv/go tests/interop tests/dropin tests/lockstep; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
+	@for module in bindings/go examples/kv/go tests/interop tests/dropin tests/lockstep tests/e2e; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 

@@ -481,8 +481,8 @@ def first_members(options: argparse.Namespace) -> dict[int, str] | None:
         if member in members or address in members.values():
             fail(2, f"--peers: {part!r} is there twice")
         members[member] = address
-    if members.get(options.id) != options.listen:
-        fail(2, "--peers: this node is not among them, or has another address")
+    if options.id not in members:
+        fail(2, "--peers: this node is not among them")
     return members
 
 

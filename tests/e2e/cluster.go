@@ -1,0 +1,472 @@
+// A cluster of server processes on some machines. A machine is a place with an address and a disk; a
+// member is an id, which is never used twice. A machine whose disk is lost comes back as another member.
+//
+// The nemesis and the checks go through here. Methods may be called from any goroutine; what
+// they find may have changed when they return.
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Machine is a place for a server. Its mutex is held through each step of its life.
+type Machine struct {
+	Number  int
+	mu      sync.Mutex
+	program Program
+	process *Process
+	member  uint64 // 0: nothing is installed
+	flags   []string
+	added   uint64 // the index of the member's addition
+	removed bool   // its member was removed, and what is installed should know
+	full    bool   // its disk is full
+}
+
+// Cluster is all machines, and what was noted of them.
+type Cluster struct {
+	network  Network
+	starter  *Starter
+	programs []Program
+	root     string // the directory of this run
+	seed     uint64
+	disks    bool // each machine has a disk of its own, of limited size
+	machines []*Machine
+	client   *http.Client
+
+	mu         sync.Mutex
+	nextMember uint64
+	faults     []string // what must not happen
+	starts     int
+	diskEnds   int // servers that ended because their disk was full
+}
+
+// diskSize is the size of a machine's disk, where it has its own.
+const diskSize = 192 << 20
+
+func newCluster(network Network, programs []Program, root string, seed uint64, machines int, disks bool) (*Cluster, error) {
+	c := &Cluster{
+		network: network, starter: newStarter(network), programs: programs, root: root, seed: seed, disks: disks,
+		client:     &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		nextMember: 1,
+	}
+	for number := 1; number <= machines; number++ {
+		c.machines = append(c.machines, &Machine{Number: number})
+		if err := os.MkdirAll(c.disk(number), 0o755); err != nil {
+			return nil, err
+		}
+		if disks {
+			if err := mountDisk(c.disk(number), diskSize); err != nil {
+				return nil, fmt.Errorf("a disk for machine %d: %w", number, err)
+			}
+		}
+	}
+	return c, nil
+}
+
+func (c *Cluster) disk(machine int) string {
+	return filepath.Join(c.root, fmt.Sprintf("machine-%d", machine))
+}
+
+func (c *Cluster) data(m *Machine) string {
+	return filepath.Join(c.disk(m.Number), fmt.Sprintf("member-%d", m.member))
+}
+
+func (c *Cluster) ballast(m *Machine) string { return filepath.Join(c.disk(m.Number), "ballast") }
+
+// fault notes something that must not happen.
+func (c *Cluster) fault(format string, arguments ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = append(c.faults, fmt.Sprintf(format, arguments...))
+}
+
+// bootstrap installs the first members on the first machines, and starts them.
+func (c *Cluster) bootstrap(members int) error {
+	var peers []string
+	for _, m := range c.machines[:members] {
+		peers = append(peers, fmt.Sprintf("%d=%s", m.Number, c.network.Address(m.Number)))
+	}
+	for _, m := range c.machines[:members] {
+		if err := c.install(m, "--peers", strings.Join(peers, ",")); err != nil {
+			return err
+		}
+		if err := c.start(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// install gives a machine an empty disk and a new member's id.
+func (c *Cluster) install(m *Machine, flags ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.process != nil && m.process.alive() {
+		return fmt.Errorf("machine %d is in use", m.Number)
+	}
+	if m.member != 0 {
+		if err := os.RemoveAll(c.data(m)); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	m.member = c.nextMember
+	c.nextMember++
+	c.mu.Unlock()
+	m.program = c.programs[(int(m.member)-1)%len(c.programs)]
+	m.removed, m.added = false, 1
+	m.flags = append([]string{
+		"--id", strconv.FormatUint(m.member, 10), "--data", c.data(m), "--listen", c.network.Listen(m.Number),
+		"--seed", strconv.FormatUint(c.seed*1000+m.member, 10),
+	}, flags...)
+	return nil
+}
+
+// start starts what is installed on a machine, if it doesn't run.
+func (c *Cluster) start(m *Machine) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.member == 0 || m.process != nil && m.process.alive() {
+		return nil
+	}
+	log := filepath.Join(c.root, fmt.Sprintf("member-%d.log", m.member))
+	process, err := c.starter.launch(m.Number, m.member, m.program, log, m.flags, c.ended)
+	if err != nil {
+		return fmt.Errorf("member %d: %w", m.member, err)
+	}
+	if m.full {
+		process.excuse()
+	}
+	m.process = process
+	c.mu.Lock()
+	c.starts++
+	c.mu.Unlock()
+	return nil
+}
+
+// ended judges a process that has ended by itself.
+func (c *Cluster) ended(p *Process) {
+	c.fault("member %d (%s) ended by itself: %s\n%s", p.member, p.language, p.describeEnd(), p.lastWords(15))
+}
+
+// running gives a machine's process, if it runs.
+func (m *Machine) running() *Process {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.process != nil && m.process.alive() {
+		return m.process
+	}
+	return nil
+}
+
+// installed gives the member of a machine that should be a part of the cluster, or 0.
+func (m *Machine) installed() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.removed {
+		return 0
+	}
+	return m.member
+}
+
+// addedAt notes the index at which a machine's member was added.
+func (m *Machine) addedAt(index uint64) {
+	m.mu.Lock()
+	m.added = max(m.added, index)
+	m.mu.Unlock()
+}
+
+// language is that of the server on a machine.
+func (m *Machine) language() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.program.Language
+}
+
+// retire marks that a machine's member was removed from the cluster.
+func (m *Machine) retire() {
+	m.mu.Lock()
+	m.removed = true
+	m.mu.Unlock()
+}
+
+// wipe kills what runs on a machine and deletes its disk. It is unused after that.
+func (c *Cluster) wipe(m *Machine) error {
+	if p := m.running(); p != nil {
+		p.kill()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := os.RemoveAll(c.data(m))
+	// What was added when is kept: it may not have been removed yet.
+	m.member, m.process, m.removed = 0, nil, false
+	return err
+}
+
+// forget deletes a machine's disk and leaves it the id, which no correct host may do.
+func (c *Cluster) forget(m *Machine) error {
+	if p := m.running(); p != nil {
+		p.kill()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return os.RemoveAll(c.data(m))
+}
+
+// members are the machines that have a member of the cluster; spares have nothing installed.
+func (c *Cluster) members() (members []*Machine) {
+	for _, m := range c.machines {
+		if m.installed() != 0 {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
+func (c *Cluster) spares() (spares []*Machine) {
+	for _, m := range c.machines {
+		m.mu.Lock()
+		if m.member == 0 {
+			spares = append(spares, m)
+		}
+		m.mu.Unlock()
+	}
+	return spares
+}
+
+// fill makes a machine's disk full; what ends because of that is excused.
+func (c *Cluster) fill(m *Machine) error {
+	m.mu.Lock()
+	m.full = true
+	if m.process != nil {
+		m.process.excuse()
+	}
+	m.mu.Unlock()
+	file, err := os.Create(c.ballast(m))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var space unix.Statfs_t
+	if err := unix.Statfs(c.disk(m.Number), &space); err != nil {
+		return err
+	}
+	for size := int64(space.Bfree) * int64(space.Bsize); size >= 4096; size /= 2 {
+		// The server writes at the same time; what it leaves is taken in smaller and smaller pieces.
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		_ = unix.Fallocate(int(file.Fd()), 0, info.Size(), size)
+	}
+	return nil
+}
+
+// drain makes room on a machine's disk again. A server that has ended must have said why.
+func (c *Cluster) drain(m *Machine) error {
+	err := os.Remove(c.ballast(m))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.full = false
+	p := m.process
+	if p == nil {
+		return err
+	}
+	if !p.alive() {
+		if p.exitCode != 1 && !p.wasKilled() {
+			c.fault("member %d (%s) ended with %s when its disk was full\n%s",
+				p.member, m.program.Language, p.describeEnd(), p.lastWords(15))
+		}
+		c.mu.Lock()
+		c.diskEnds++
+		c.mu.Unlock()
+	}
+	// A process that has survived remains excused for now: it may be about to end.
+	return err
+}
+
+// Status is what GET /status says.
+type Status struct {
+	ID       uint64            `json:"id"`
+	Role     string            `json:"role"`
+	Leader   uint64            `json:"leader"`
+	Term     uint64            `json:"term"`
+	Commit   uint64            `json:"commit"`
+	Applied  uint64            `json:"applied"`
+	First    uint64            `json:"first_index"`
+	Last     uint64            `json:"last_index"`
+	Snapshot uint64            `json:"snapshot_index"`
+	Hash     string            `json:"state_hash"`
+	Keys     int               `json:"keys"`
+	Members  map[string]string `json:"members"`
+	Removed  []uint64          `json:"removed"`
+}
+
+// status asks a machine for its status.
+func (c *Cluster) status(m *Machine, patience time.Duration) (*Status, error) {
+	var status Status
+	body, code, err := c.request(http.MethodGet, m, "/status", "", patience)
+	switch {
+	case err != nil:
+		return nil, err
+	case code != http.StatusOK:
+		return nil, fmt.Errorf("/status answered %d", code)
+	}
+	return &status, json.Unmarshal(body, &status)
+}
+
+// request sends one request to a machine.
+func (c *Cluster) request(method string, m *Machine, path, body string, patience time.Duration) ([]byte, int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(
+		ctx, method, "http://"+c.network.Address(m.Number)+path, io.NopCloser(strings.NewReader(body)))
+	if err != nil {
+		return nil, 0, err
+	}
+	request.ContentLength = int64(len(body))
+	answer, err := c.client.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	return content, answer.StatusCode, err
+}
+
+// statuses asks all members' machines at once; those that don't answer are left out.
+func (c *Cluster) statuses() map[*Machine]*Status {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	found := map[*Machine]*Status{}
+	for _, m := range c.members() {
+		wait.Go(func() {
+			if status, err := c.status(m, time.Second); err == nil {
+				mu.Lock()
+				found[m] = status
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	return found
+}
+
+// leader is the machine that says it leads in the highest term, or nil.
+func (c *Cluster) leader() *Machine {
+	var leader *Machine
+	term := uint64(0)
+	for m, status := range c.statuses() {
+		if status.Role == "leader" && status.Term >= term {
+			leader, term = m, status.Term
+		}
+	}
+	return leader
+}
+
+// differences says in what the members' states are not yet the same, or nothing.
+func (c *Cluster) differences() string {
+	statuses, members := c.statuses(), c.members()
+	var lines []string
+	states := map[string]bool{}
+	settled := len(members) > 0
+	for _, m := range members {
+		status := statuses[m]
+		if status == nil {
+			lines = append(lines, fmt.Sprintf("    machine %d does not answer", m.Number))
+			settled = false
+			continue
+		}
+		var book []string
+		for id, address := range status.Members {
+			book = append(book, id+"="+address)
+		}
+		sort.Strings(book)
+		state := fmt.Sprintf("applied %d, state %s, %d keys, members %s, removed %v",
+			status.Applied, status.Hash, status.Keys, strings.Join(book, " "), status.Removed)
+		states[state] = true
+		lines = append(lines, fmt.Sprintf("    machine %d: member %d (%s), %s of %d in term %d, commit %d, last %d, %s",
+			m.Number, status.ID, m.language(), status.Role, status.Leader, status.Term, status.Commit, status.Last, state))
+		settled = settled && status.Commit == status.Applied && status.Leader != 0 && len(book) == len(members) &&
+			status.Members[strconv.FormatUint(m.installed(), 10)] == c.network.Address(m.Number)
+	}
+	if settled && len(states) == 1 {
+		return ""
+	}
+	return strings.Join(lines, "\n")
+}
+
+// errDeadline says that something did not come about in time.
+var errDeadline = errors.New("not in time")
+
+// await waits until a condition holds: at most for patience, and until ctx ends.
+func await(ctx context.Context, patience time.Duration, condition func() bool) error {
+	deadline := time.Now().Add(patience)
+	for !condition() {
+		if time.Now().After(deadline) {
+			return errDeadline
+		}
+		if !rest(ctx, 50*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// rest sleeps, and says whether ctx still goes on.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sound says whether nothing has gone wrong so far that a check would report.
+func (c *Cluster) sound() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.faults) == 0
+}
+
+func (c *Cluster) kindOfDisks() string {
+	if c.disks {
+		return "in memory"
+	}
+	return "real"
+}
+
+// unmount gives the machines' disks back.
+func (c *Cluster) unmount() {
+	if c.disks {
+		for _, m := range c.machines {
+			_ = unix.Unmount(c.disk(m.Number), 0)
+		}
+	}
+}
+
+// close ends all servers and what starts them.
+func (c *Cluster) close() {
+	for _, m := range c.machines {
+		if p := m.running(); p != nil {
+			p.kill()
+		}
+	}
+	close(c.starter.requests)
+}
