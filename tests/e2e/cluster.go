@@ -150,7 +150,7 @@ func (c *Cluster) start(m *Machine) error {
 		return fmt.Errorf("member %d: %w", m.member, err)
 	}
 	if m.full {
-		process.excuse()
+		process.starve()
 	}
 	m.process = process
 	c.mu.Lock()
@@ -161,6 +161,12 @@ func (c *Cluster) start(m *Machine) error {
 
 // ended judges a process that has ended by itself.
 func (c *Cluster) ended(p *Process) {
+	if p.endedForSpace() {
+		c.mu.Lock()
+		c.diskEnds++
+		c.mu.Unlock()
+		return
+	}
 	c.fault("member %d (%s) ended by itself: %s\n%s", p.member, p.language, p.describeEnd(), p.lastWords(15))
 }
 
@@ -249,12 +255,12 @@ func (c *Cluster) spares() (spares []*Machine) {
 	return spares
 }
 
-// fill makes a machine's disk full; what ends because of that is excused.
+// fill makes a machine's disk full. Its server may end because of that, if it says so.
 func (c *Cluster) fill(m *Machine) error {
 	m.mu.Lock()
 	m.full = true
 	if m.process != nil {
-		m.process.excuse()
+		m.process.starve()
 	}
 	m.mu.Unlock()
 	file, err := os.Create(c.ballast(m))
@@ -277,27 +283,12 @@ func (c *Cluster) fill(m *Machine) error {
 	return nil
 }
 
-// drain makes room on a machine's disk again. A server that has ended must have said why.
+// drain makes room on a machine's disk again.
 func (c *Cluster) drain(m *Machine) error {
-	err := os.Remove(c.ballast(m))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.full = false
-	p := m.process
-	if p == nil {
-		return err
-	}
-	if !p.alive() {
-		if p.exitCode != 1 && !p.wasKilled() {
-			c.fault("member %d (%s) ended with %s when its disk was full\n%s",
-				p.member, m.program.Language, p.describeEnd(), p.lastWords(15))
-		}
-		c.mu.Lock()
-		c.diskEnds++
-		c.mu.Unlock()
-	}
-	// A process that has survived remains excused for now: it may be about to end.
-	return err
+	return os.Remove(c.ballast(m))
 }
 
 // Status is what GET /status says.

@@ -269,11 +269,6 @@ var diskFaults = []Fault{
 		if err := h.cluster.drain(one); err != nil {
 			h.cluster.fault("machine %d's disk can't be made free: %v", one.Number, err)
 		}
-		// One that has seen an error ends by now, or not because of this.
-		rest(context.Background(), 500*time.Millisecond)
-		if p := one.running(); p != nil {
-			p.accuse()
-		}
 		h.startAll([]*Machine{one})
 		return fmt.Sprintf("machine %d%s", one.Number, ended), true
 	}},

@@ -100,7 +100,8 @@ type Process struct {
 	log      string
 	ended    chan struct{}
 	mu       sync.Mutex
-	excused  bool // it was, or may be, ended by us
+	excused  bool // it is ended by us
+	starved  bool // its disk was full at some time
 	exitCode int  // once ended is closed; -1 if by a signal
 }
 
@@ -127,7 +128,7 @@ func (s *Starter) launch(
 	go func() {
 		_ = command.Wait()
 		p.mu.Lock()
-		p.exitCode = command.ProcessState.ExitCode()
+		p.exitCode = command.ProcessState.ExitCode() // -1 if by a signal
 		excused := p.excused
 		p.mu.Unlock()
 		close(p.ended)
@@ -147,18 +148,25 @@ func (p *Process) alive() bool {
 	}
 }
 
-// excuse makes it no fault if the process ends from now on.
+// excuse makes it no fault that the process ends from now on, however it does.
 func (p *Process) excuse() {
 	p.mu.Lock()
 	p.excused = true
 	p.mu.Unlock()
 }
 
-// accuse takes an excuse back, if the process still runs.
-func (p *Process) accuse() {
+// starve says that the process's disk is full, so that it may end with that as its reason, then or later.
+func (p *Process) starve() {
 	p.mu.Lock()
-	p.excused = false
+	p.starved = true
 	p.mu.Unlock()
+}
+
+// endedForSpace says whether a process has ended as it may when its disk is full.
+func (p *Process) endedForSpace() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starved && p.exitCode == 1 && strings.Contains(p.lastWords(1), "No space left on device")
 }
 
 // wasKilled says whether a process has ended by SIGKILL.
