@@ -20,6 +20,8 @@ pub use terms::{Terms, Unknown};
 pub use window::{Budget, Window};
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 
 /// How much the log may hold and hand out, in encoded bytes.
@@ -336,13 +338,11 @@ impl Log {
 
     /// Moves the commit index up, never down.
     pub fn commit_to(&mut self, index: Index) {
-        if index > self.committed {
-            assert!(
-                index <= self.last_index(),
-                "only what the log holds can be committed"
-            );
-            self.committed = index;
-        }
+        assert!(
+            index <= self.last_index(),
+            "only what the log holds can be committed"
+        );
+        self.committed = self.committed.max(index);
     }
 
     /// Moves the commit index up to an entry, if that is the one that the log holds there.

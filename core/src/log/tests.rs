@@ -236,6 +236,46 @@ fn restarting_with_applied_above_the_stored_commit_index_is_no_contradiction() {
 }
 
 #[test]
+fn a_log_may_go_up_to_the_last_position() {
+    let last = crate::MAX_POSITION;
+    let state = |last| RestartState {
+        compacted: id(1, last),
+        last_index: last,
+        ..RestartState::default()
+    };
+    let log = Log::restore(&state(last), NO_LIMITS).unwrap();
+    assert_eq!(log.last(), id(1, last));
+    assert!(Log::restore(&state(last + 1), NO_LIMITS).is_err());
+}
+
+#[test]
+fn configuration_changes_that_are_applied_do_not_count_after_a_restart() {
+    let state = |conf_changes, applied| RestartState {
+        hard_state: HardState {
+            commit: 4,
+            ..HardState::default()
+        },
+        last_index: 5,
+        term_runs: vec![TermRun {
+            first_index: 1,
+            term: 1,
+        }],
+        conf_changes,
+        applied,
+        ..RestartState::default()
+    };
+    let unapplied = |conf_changes, applied| {
+        let log = Log::restore(&state(conf_changes, applied), NO_LIMITS).unwrap();
+        log.has_unapplied_conf_change()
+    };
+    assert!(!unapplied(vec![2, 3], 3));
+    assert!(unapplied(vec![2, 4], 3));
+    assert!(!unapplied(vec![2, 5], 3), "it is not committed");
+    let twice = Log::restore(&state(vec![3, 3], 0), NO_LIMITS);
+    assert!(matches!(twice, Err(Error::InvalidRestartState(_))));
+}
+
+#[test]
 fn a_storage_that_contradicts_itself_is_refused() {
     let run = |first_index, term| TermRun { first_index, term };
     let good = RestartState {
