@@ -192,6 +192,12 @@
 #define RAFT_ERR_UNKNOWN_PEER 23
 
 /**
+ * The bytes are no recording that can be replayed here: damaged, cut off, of another version, or
+ * nothing of the kind; the message says which, and where.
+ */
+#define RAFT_ERR_RECORDING 30
+
+/**
  * The node found its own state to contradict itself, or an earlier call on it ended in
  * RAFT_ERR_PANIC. It takes no more calls; free it and start again from the storage. Of a storage:
  * an earlier write failed, so that it takes no more writes and has to be opened anew.
@@ -843,6 +849,32 @@
  * It didn't get there.
  */
 #define RAFT_SNAPSHOT_FAILURE 2
+
+/**
+ * The node records nothing.
+ */
+#define RAFT_RECORDING_OFF 0
+
+/**
+ * Every call is recorded.
+ */
+#define RAFT_RECORDING_ON 1
+
+/**
+ * The host has ended it.
+ */
+#define RAFT_RECORDING_STOPPED 2
+
+/**
+ * It has ended because too many bytes were not taken.
+ */
+#define RAFT_RECORDING_FULL 3
+
+/**
+ * It has ended because a call was made with a value that can't be written down. No call of this
+ * interface can have one; a restart state whose lists are out of order is one.
+ */
+#define RAFT_RECORDING_UNENCODABLE 4
 
 /**
  * Bytes that belong to the caller, who frees them with raft_buffer_free(). They never change, so
@@ -1846,6 +1878,49 @@ typedef struct raft_metrics {
 } raft_metrics;
 
 /**
+ * How a recording stands: one of the RAFT_RECORDING_ numbers.
+ */
+typedef int32_t raft_recording_state;
+
+/**
+ * What came of a replay. The caller sets `size` to sizeof(raft_replay_report) before the call, so
+ * that a later version of the library can add fields and still serve this one.
+ */
+typedef struct raft_replay_report {
+  /**
+   * sizeof(raft_replay_report), set by the caller.
+   */
+  size_t size;
+  /**
+   * How many calls were made.
+   */
+  uint64_t calls;
+  /**
+   * How many Readys the recorded node's host has seen.
+   */
+  uint64_t readys;
+  /**
+   * The first call, counted from 1, that has not done what it did when it was recorded; 0 if all
+   * have. With another version of the library that need not mean anything; with the same, it is a
+   * defect.
+   */
+  uint64_t differs_at;
+  /**
+   * What that call returned when it was recorded; RAFT_ERR_PANIC if it did not.
+   */
+  raft_status recorded_status;
+  /**
+   * What it has returned now. If that is the same, what it gave is another: a Ready, say.
+   */
+  raft_status replayed_status;
+  /**
+   * Why the recording ends: RAFT_RECORDING_ON if it was just taken there, else as for
+   * raft_node_record_state().
+   */
+  raft_recording_state end;
+} raft_replay_report;
+
+/**
  * What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
  * the call, so that a later version of the library can add fields and still serve this one.
  */
@@ -2161,6 +2236,23 @@ raft_status raft_config_set_step_down_on_removal(struct raft_config *config,
  */
 raft_status raft_config_set_peer_reports(struct raft_config *config,
                                          bool on,
+                                         struct raft_error **error);
+
+/**
+ * Whether to record every call on the node, from its making on, so that raft_replay() can make
+ * them again: for reports of defects, above all. At most `max_bytes` wait to be taken with
+ * raft_node_record_take(), and at least 256; 0 records nothing. When they are full, recording
+ * stops for good at a whole call, and the recording says so; a host that takes them often enough
+ * records for as long as it likes. A recording begins with the node, since most of what decides
+ * what a node does is in no storage: to record one that runs, free it and make it anew.
+ *
+ * It holds everything that the node is given, the data of proposals, snapshots and reads
+ * included. What a function refuses before it comes to the node (NULL, numbers that are none,
+ * bytes that are no entry) is no call, and questions that change nothing are none either. The
+ * node does the same with it as without. Default 0.
+ */
+raft_status raft_config_set_record_bytes(struct raft_config *config,
+                                         uint64_t max_bytes,
                                          struct raft_error **error);
 
 /**
@@ -2724,6 +2816,69 @@ raft_status raft_node_metrics(const struct raft_node *node,
 raft_status raft_node_status_encoded(const struct raft_node *node,
                                      struct raft_buffer **out,
                                      struct raft_error **error);
+
+/**
+ * How the recording of this node stands, and how many bytes of it wait to be taken. See
+ * raft_config_set_record_bytes() for what a recording is.
+ */
+raft_status raft_node_record_state(const struct raft_node *node,
+                                   raft_recording_state *out,
+                                   uint64_t *bytes,
+                                   struct raft_error **error);
+
+/**
+ * Takes what was recorded since the last time. What is taken from a node, one after the other, is
+ * one recording; up to any of these points it is one as well. The buffer belongs to the caller,
+ * who frees it with raft_buffer_free(); it is empty if nothing was recorded.
+ *
+ * This works on a node that is poisoned too, after RAFT_ERR_PANIC for example: the call that has
+ * panicked is then the last one. To be done with a node before it is freed.
+ */
+raft_status raft_node_record_take(struct raft_node *node,
+                                  struct raft_buffer **out,
+                                  struct raft_error **error);
+
+/**
+ * Puts a text of `len` bytes of UTF-8 into the recording, for who reads it: "here the disk was
+ * full". If nothing is recorded, nothing happens.
+ *
+ * Errors: RAFT_ERR_ARGUMENT (no UTF-8).
+ */
+raft_status raft_node_record_note(struct raft_node *node,
+                                  const uint8_t *text,
+                                  size_t len,
+                                  struct raft_error **error);
+
+/**
+ * Ends the recording of this node for good; what was not taken can still be. If nothing is
+ * recorded, nothing happens.
+ */
+raft_status raft_node_record_stop(struct raft_node *node, struct raft_error **error);
+
+/**
+ * Makes all calls of a recording of `len` bytes at `data` once more, on a node of its own.
+ *
+ * `readys` gets, one after the other, what the recorded node's host has seen: the `encoded` of
+ * each raft_ready (of raft_node_ready() and raft_node_peek_ready()), preceded by its length as a
+ * protobuf varint, `max_bytes` in all at most. With a `max_bytes` of 0 none are kept, and the
+ * buffer is empty. It belongs to the caller, who frees it with raft_buffer_free(). `out` is filled
+ * in; the caller sets out->size first. A replay that does not do the same is no error:
+ * out->differs_at tells.
+ *
+ * A recording may come from anywhere. One that makes its node take more than about a gigabyte is
+ * refused.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (out->size; more than `max_bytes` of Readys),
+ * RAFT_ERR_RECORDING (it is damaged, cut off, of another version, no recording, or refused; the
+ * message says where), RAFT_ERR_PANIC (a call panics: it did when it was recorded, or this library
+ * is another).
+ */
+raft_status raft_replay(const uint8_t *data,
+                        size_t len,
+                        uint64_t max_bytes,
+                        struct raft_buffer **readys,
+                        struct raft_replay_report *out,
+                        struct raft_error **error);
 
 /**
  * Makes a storage that lives and dies with the process; for tests.

@@ -364,6 +364,27 @@ export! {
 }
 
 export! {
+    /// Whether to record every call on the node, from its making on, so that raft_replay() can make
+    /// them again: for reports of defects, above all. At most `max_bytes` wait to be taken with
+    /// raft_node_record_take(), and at least 256; 0 records nothing. When they are full, recording
+    /// stops for good at a whole call, and the recording says so; a host that takes them often enough
+    /// records for as long as it likes. A recording begins with the node, since most of what decides
+    /// what a node does is in no storage: to record one that runs, free it and make it anew.
+    ///
+    /// It holds everything that the node is given, the data of proposals, snapshots and reads
+    /// included. What a function refuses before it comes to the node (NULL, numbers that are none,
+    /// bytes that are no entry) is no call, and questions that change nothing are none either. The
+    /// node does the same with it as without. Default 0.
+    try fn raft_config_set_record_bytes(
+        config: *mut raft_config,
+        max_bytes: u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        config.set(|settings| settings.core.record_bytes = max_bytes)
+    }
+}
+
+export! {
     /// For raft_node_new(): up to where the host's own state has the log applied, so that the
     /// node begins to hand out committed entries after that. By default that is the snapshot in
     /// the storage, which is right for a host that restores its state from there. `conf_state` is

@@ -119,22 +119,7 @@ impl From<Failure> for raft_error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        let status = match &error {
-            Error::InvalidConfig(_) => RAFT_ERR_CONFIG,
-            Error::InvalidRestartState(_) => RAFT_ERR_RESTART_STATE,
-            Error::ProposalDropped(_) => RAFT_ERR_DROPPED,
-            Error::ReadDropped(_) => RAFT_ERR_READ_DROPPED,
-            Error::SnapshotRequestDropped(_) => RAFT_ERR_SNAPSHOT_REQUEST_DROPPED,
-            Error::Misuse(_) => RAFT_ERR_MISUSE,
-            Error::ConfChange(_) => RAFT_ERR_CONF_CHANGE,
-            Error::WrongAnswer(_) => RAFT_ERR_WRONG_ANSWER,
-            Error::Malformed(_) => RAFT_ERR_MALFORMED,
-            Error::Impossible(_) => RAFT_ERR_IMPOSSIBLE,
-            Error::LocalMessage => RAFT_ERR_LOCAL_MESSAGE,
-            Error::UnknownPeer(_) => RAFT_ERR_UNKNOWN_PEER,
-            Error::Poisoned(_) => RAFT_ERR_POISONED,
-            _ => RAFT_ERR_OTHER,
-        };
+        let status = error.number();
         let reason = match &error {
             Error::ProposalDropped(reason) | Error::ReadDropped(reason) => reason.number(),
             _ => RAFT_DROP_NONE,

@@ -192,6 +192,7 @@ plain!(
     *mut crate::metrics::raft_metrics,
     *mut crate::node_status::raft_node_status,
     *mut crate::node_status::raft_progress,
+    *mut crate::recording::raft_replay_report,
     *mut crate::storage::raft_recovery_report,
 );
 borrowed!(

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, TryLockError};
 
 use bytes::Bytes;
+use libraft_core::recording::RecordingState;
 use libraft_core::{
     ConfChange, ConfChangeSingle, ConfChangeV2, Entry, Index, Node, ReadFailure, ReadRequest,
     Ready, SnapshotRequest, SnapshotStatus, codec,
@@ -45,7 +46,7 @@ pub struct raft_node {
 }
 
 /// What needs the node for itself.
-struct Inner {
+pub(crate) struct Inner {
     node: Node,
     source: Option<Source>,
     ready: ReadyPlace,
@@ -142,7 +143,10 @@ export! {
             pending: Pending::default(),
             storage,
         };
-        let node = Node::new(settings.core()?, state)?;
+        let mut node = Node::new(settings.core()?, state)?;
+        if !source.show_requests {
+            node.note_requests_hidden();
+        }
         out.put(raft_node::give(node, &settings, Some(source)))
     }
 }
@@ -911,7 +915,10 @@ impl raft_node {
 
     /// Runs `call` alone on the node, or not at all. A panic in it poisons the mutex, and so ends
     /// the node.
-    fn with<T>(&self, call: impl FnOnce(&mut Inner) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn with<T>(
+        &self,
+        call: impl FnOnce(&mut Inner) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         match self.inner.try_lock() {
             Ok(mut inner) => call(&mut inner),
             Err(TryLockError::WouldBlock) => Err(Failure::new(
@@ -923,6 +930,20 @@ impl raft_node {
                 "the node has stopped: the library panicked in an earlier call",
             )),
         }
+    }
+}
+
+impl raft_node {
+    /// The same on a node that a panic has ended, too, for what does not ask how far the panicking call
+    /// got.
+    pub(crate) fn with_even_if_broken<T>(
+        &self,
+        call: impl FnOnce(&mut Inner) -> T,
+    ) -> Result<T, Failure> {
+        if let Err(TryLockError::Poisoned(broken)) = self.inner.try_lock() {
+            return Ok(call(&mut broken.into_inner()));
+        }
+        self.with(|inner| Ok(call(inner)))
     }
 }
 
@@ -938,6 +959,22 @@ impl raft_node {
 }
 
 impl Inner {
+    pub(crate) fn recording(&self) -> (RecordingState, usize) {
+        (self.node.recording_state(), self.node.recording_bytes())
+    }
+
+    pub(crate) fn take_recording(&mut self) -> Bytes {
+        self.node.take_recording()
+    }
+
+    pub(crate) fn note_in_recording(&mut self, text: &str) {
+        self.node.note_in_recording(text);
+    }
+
+    pub(crate) fn stop_recording(&mut self) {
+        self.node.stop_recording();
+    }
+
     fn has_ready(&self) -> bool {
         let has_pending = |source: &Source| !source.pending.is_empty();
         self.node.has_ready() || self.source.as_ref().is_some_and(has_pending)

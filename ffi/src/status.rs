@@ -43,6 +43,10 @@ pub const RAFT_ERR_LOCAL_MESSAGE: raft_status = 22;
 /// A response from a node that is no member. Harmless; usual after a removal.
 pub const RAFT_ERR_UNKNOWN_PEER: raft_status = 23;
 
+/// The bytes are no recording that can be replayed here: damaged, cut off, of another version, or
+/// nothing of the kind; the message says which, and where.
+pub const RAFT_ERR_RECORDING: raft_status = 30;
+
 /// The node found its own state to contradict itself, or an earlier call on it ended in
 /// RAFT_ERR_PANIC. It takes no more calls; free it and start again from the storage. Of a storage:
 /// an earlier write failed, so that it takes no more writes and has to be opened anew.
@@ -92,6 +96,7 @@ fn name(status: raft_status) -> &'static std::ffi::CStr {
         RAFT_ERR_IMPOSSIBLE => c"RAFT_ERR_IMPOSSIBLE",
         RAFT_ERR_LOCAL_MESSAGE => c"RAFT_ERR_LOCAL_MESSAGE",
         RAFT_ERR_UNKNOWN_PEER => c"RAFT_ERR_UNKNOWN_PEER",
+        RAFT_ERR_RECORDING => c"RAFT_ERR_RECORDING",
         RAFT_ERR_POISONED => c"RAFT_ERR_POISONED",
         RAFT_ERR_PANIC => c"RAFT_ERR_PANIC",
         RAFT_ERR_COMPACTED => c"RAFT_ERR_COMPACTED",

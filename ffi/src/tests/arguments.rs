@@ -9,6 +9,7 @@ use crate::conf_state::raft_conf_state_free;
 use crate::entry::{RAFT_ENTRY_CONF_CHANGE, RAFT_ENTRY_NORMAL, raft_entries_free, raft_hard_state};
 use crate::message::{raft_message, raft_message_decode};
 use crate::ready::raft_ready;
+use crate::recording::*;
 use crate::requests::raft_requests;
 use crate::snapshot::raft_snapshot_free;
 
@@ -74,6 +75,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_config_set_disable_conf_change_validation(config, true) names "config";
         raft_config_set_step_down_on_removal(config, true) names "config";
         raft_config_set_peer_reports(config, true) names "config";
+        raft_config_set_record_bytes(config, 1) names "config";
         raft_config_set_applied(config, 1, nothing, 0) names "config";
         raft_config_set_show_requests(config, true) names "config";
 
@@ -139,6 +141,10 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_get_status(node, &mut status) names "node";
         raft_node_metrics(node, null_mut()) names "node";
         raft_node_status_encoded(node, &mut buffer) names "node";
+        raft_node_record_state(node, &mut group_commit, &mut number) names "node";
+        raft_node_record_take(node, &mut buffer) names "node";
+        raft_node_record_note(node, nothing, 0) names "node";
+        raft_node_record_stop(node) names "node";
     }
     assert!(count == 9 && group_commit == 9);
     assert!(!flag && number == 0 && ready.is_null() && requests.is_null());
@@ -153,6 +159,7 @@ fn a_null_place_for_a_result_is_refused() {
     let host = Host::new(&settings, &[1]);
     let (node, storage) = (host.node, host.storage);
     let change = [0u8; 0];
+    let mut replayed = super::recordings::report();
     null! {
         raft_config_new(1, null_mut()) names "out";
         raft_conf_change_decode(RAFT_ENTRY_CONF_CHANGE, change.as_ptr(), 0, null_mut()) names "out";
@@ -182,6 +189,11 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_group_commit_state(node, null_mut()) names "out";
         raft_node_progress(node, null_mut(), 0, null_mut()) names "len";
         raft_node_status_encoded(node, null_mut()) names "out";
+        raft_node_record_state(node, null_mut(), &mut 0) names "out";
+        raft_node_record_state(node, &mut 0, null_mut()) names "bytes";
+        raft_node_record_take(node, null_mut()) names "out";
+        raft_replay(null(), 0, 0, &mut null_mut(), null_mut()) names "out";
+        raft_replay(null(), 0, 0, null_mut(), &mut replayed) names "readys";
     }
 }
 
@@ -199,6 +211,7 @@ fn null_bytes_with_a_length_are_refused() {
         id: 1,
         context: holes[0],
     }];
+    let mut replayed = super::recordings::report();
     null! {
         raft_node_propose(node, null(), 1) names "data";
         raft_node_propose_many(node, null(), 1) names "list";
@@ -209,6 +222,8 @@ fn null_bytes_with_a_length_are_refused() {
         raft_node_step(node, null(), 1) names "data";
         raft_node_step_many(node, null(), 1) names "data";
         raft_node_read_index(node, null(), 1) names "context";
+        raft_node_record_note(node, null(), 1) names "text";
+        raft_replay(null(), 1, 0, &mut null_mut(), &mut replayed) names "data";
         raft_node_bootstrap(node, null(), 1) names "peers";
         raft_node_bootstrap(node, peers.as_ptr(), 1) names "context";
         raft_node_provide_entries(node, 1, holes.as_ptr(), 1) names "entries";

@@ -11,6 +11,7 @@ mod extensions;
 mod hostile;
 mod numbers;
 mod readys;
+mod recordings;
 mod settings;
 mod storages;
 mod threads;
@@ -96,6 +97,10 @@ struct Host {
     storage: *mut raft_storage,
     applied: Vec<Vec<u8>>,
     reads: Vec<Vec<u8>>,
+    /// Every Ready, each preceded by its length.
+    seen: Vec<u8>,
+    /// How many requests for entries and snapshots were in them.
+    requests: usize,
 }
 
 impl Drop for Host {
@@ -121,6 +126,8 @@ impl Host {
             storage,
             applied: Vec::new(),
             reads: Vec::new(),
+            seen: Vec::new(),
+            requests: 0,
         }
     }
 
@@ -169,6 +176,8 @@ impl Host {
         let mut messages = Vec::new();
         while self.has_ready() {
             let ready = self.ready();
+            let encoded = bytes(ready.encoded).to_vec();
+            let requests = ready.reads_len + ready.snapshot_requests_len;
             ok!(raft_storage_save(self.storage, ready));
             let sent = unsafe { list(ready.messages, ready.messages_len) };
             messages.extend(sent.iter().map(|message| bytes(message.encoded).to_vec()));
@@ -192,6 +201,9 @@ impl Host {
                 .map(|state| bytes(state.context).to_vec())
                 .collect();
             ok!(raft_node_advance(self.node));
+            prost::encoding::encode_varint(encoded.len() as u64, &mut self.seen);
+            self.seen.extend(encoded);
+            self.requests += requests;
             self.applied
                 .extend(applied.into_iter().filter(|data| !data.is_empty()));
             self.reads.extend(reads);

@@ -93,6 +93,36 @@ fn other_numbers_are_those_of_the_core() {
 }
 
 #[test]
+fn errors_of_the_core_have_the_numbers_of_the_header() {
+    use libraft_core::{DropReason, Error, Impossible};
+    let text = String::new;
+    for (error, number) in [
+        (Error::InvalidConfig(text()), RAFT_ERR_CONFIG),
+        (Error::InvalidRestartState(text()), RAFT_ERR_RESTART_STATE),
+        (Error::ProposalDropped(DropReason::Other), RAFT_ERR_DROPPED),
+        (Error::ReadDropped(DropReason::Other), RAFT_ERR_READ_DROPPED),
+        (
+            Error::SnapshotRequestDropped(""),
+            RAFT_ERR_SNAPSHOT_REQUEST_DROPPED,
+        ),
+        (Error::Misuse(""), RAFT_ERR_MISUSE),
+        (
+            Error::ConfChange(libraft_core::ConfChangeError::NotJoint),
+            RAFT_ERR_CONF_CHANGE,
+        ),
+        (Error::WrongAnswer(text()), RAFT_ERR_WRONG_ANSWER),
+        (Error::Malformed(text()), RAFT_ERR_MALFORMED),
+        (Error::Impossible(Impossible::NoTerm), RAFT_ERR_IMPOSSIBLE),
+        (Error::LocalMessage, RAFT_ERR_LOCAL_MESSAGE),
+        (Error::UnknownPeer(1), RAFT_ERR_UNKNOWN_PEER),
+        (Error::Poisoned(text()), RAFT_ERR_POISONED),
+    ] {
+        assert_eq!(error.number(), number, "{error}");
+        assert_ne!(name(number), "RAFT_ERR_?");
+    }
+}
+
+#[test]
 fn the_library_tells_its_versions() {
     assert_eq!(unsafe { raft_abi_version() }, RAFT_ABI_VERSION);
     let version = unsafe { CStr::from_ptr(raft_version_string()) };
