@@ -87,6 +87,8 @@ enum class Code : std::int32_t {
     impossible = RAFT_ERR_IMPOSSIBLE,
     local_message = RAFT_ERR_LOCAL_MESSAGE,
     unknown_peer = RAFT_ERR_UNKNOWN_PEER,
+    // The bytes are no recording that can be replayed.
+    recording = RAFT_ERR_RECORDING,
     // The object has stopped for good.
     poisoned = RAFT_ERR_POISONED,
     panic = RAFT_ERR_PANIC,
@@ -130,6 +132,15 @@ enum class DropReason : std::int32_t {
     not_joint = RAFT_DROP_NOT_JOINT,
     leader_changed = RAFT_DROP_LEADER_CHANGED,
     other = RAFT_DROP_OTHER,
+};
+
+/** How a node's recording stands, and why one ends. */
+enum class RecordingState : raft_recording_state {
+    off = RAFT_RECORDING_OFF,
+    on = RAFT_RECORDING_ON,
+    stopped = RAFT_RECORDING_STOPPED,
+    full = RAFT_RECORDING_FULL,
+    unencodable = RAFT_RECORDING_UNENCODABLE,
 };
 
 /** What was dropped. */
@@ -1098,6 +1109,12 @@ public:
     LIBRAFT_SETTER(peer_reports, bool, setting)
     /** Whether requests for entries and snapshots are left to the host. Default false. */
     LIBRAFT_SETTER(show_requests, bool, setting)
+    /**
+     * Whether to record every call on the node, so that replay() can make them again: at most so many
+     * bytes wait for Node::record_take(), at least 256; 0 records nothing. See
+     * raft_config_set_record_bytes(). Default 0.
+     */
+    LIBRAFT_SETTER(record_bytes, std::uint64_t, setting)
 
 #undef LIBRAFT_SETTER
 
@@ -1738,14 +1755,103 @@ public:
         return Buffer(out);
     }
 
+    /** How the recording of this node stands; see Config::record_bytes(). */
+    RecordingState record_state() const { return recording().first; }
+    /** How many bytes of it wait to be taken. */
+    std::uint64_t record_size() const { return recording().second; }
+    /**
+     * Takes what was recorded since the last time; what is taken from a node, one after the other, is
+     * one recording. Works on a node that has stopped for good, too.
+     */
+    Buffer record_take() {
+        raft_buffer* out = nullptr;
+        detail::call(raft_node_record_take, raw_.get(), &out);
+        return Buffer(out);
+    }
+    /** Puts a text, in UTF-8, into the recording, for who reads it. Throws Code::argument. */
+    void record_note(std::string_view text) {
+        detail::call(raft_node_record_note, raw_.get(), reinterpret_cast<const std::uint8_t*>(text.data()),
+                     text.size());
+    }
+    /** Ends the recording for good; what was not taken can still be. */
+    void record_stop() { detail::call(raft_node_record_stop, raw_.get()); }
+
     /** Whether this has not been moved from. */
     explicit operator bool() const noexcept { return raw_ != nullptr; }
     /** What C sees; null if moved from. */
     raft_node* raw() const noexcept { return raw_.get(); }
 
 private:
+    std::pair<RecordingState, std::uint64_t> recording() const {
+        raft_recording_state state = RAFT_RECORDING_OFF;
+        std::uint64_t size = 0;
+        detail::call(raft_node_record_state, static_cast<const raft_node*>(raw_.get()), &state, &size);
+        return {static_cast<RecordingState>(state), size};
+    }
+
     detail::Owned<raft_node, raft_node_free> raw_;
 };
+
+// ---------------------------------------------------------------- replays
+
+/** What came of a replay. */
+struct Replay {
+    /** How many calls were made. */
+    std::uint64_t calls = 0;
+    /** How many Readys the recorded node's host has seen. */
+    std::uint64_t ready_count = 0;
+    /** The first call, from 1 on, that has not done what it did when recorded; 0 if all have. */
+    std::uint64_t differs_at = 0;
+    /** What that call returned when it was recorded; Code::panic if it did not. */
+    Code recorded = Code::ok;
+    /** What it has returned now. If that is the same, what it gave is another. */
+    Code replayed = Code::ok;
+    /** Why the recording ends; RecordingState::on if it was just taken there. */
+    RecordingState end = RecordingState::off;
+    /** The Readys as encoded libraft.Ready, each preceded by its length as a protobuf varint. */
+    Buffer framed;
+
+    /** The Readys one by one: views, good as long as this object. */
+    std::vector<Bytes> readys() const {
+        std::vector<Bytes> list;
+        const Bytes all = framed.bytes();
+        for (std::size_t at = 0; at < all.size();) {
+            std::size_t size = 0;
+            unsigned shift = 0;
+            std::uint8_t part = 0;
+            do {
+                part = all.data()[at++];
+                size |= static_cast<std::size_t>(part & 0x7f) << shift;
+                shift += 7;
+            } while (part & 0x80);
+            list.emplace_back(all.data() + at, size);
+            at += size;
+        }
+        return list;
+    }
+};
+
+/**
+ * Makes all calls of a recording once more, on a node of its own, and keeps the Readys that its host
+ * has seen; with a `max_bytes` of 0 none, and else no more than so many bytes. A replay that does not
+ * do the same is no error: Replay::differs_at tells. Throws Code::recording (it is damaged, cut off,
+ * of another version, or none), Code::argument (more than `max_bytes`), Code::panic (a call panics).
+ */
+inline Replay replay(Bytes recording, std::uint64_t max_bytes = no_limit) {
+    raft_buffer* readys = nullptr;
+    raft_replay_report raw{};
+    raw.size = sizeof raw;
+    detail::call(raft_replay, recording.data(), recording.size(), max_bytes, &readys, &raw);
+    Replay replay;
+    replay.framed = Buffer(readys);
+    replay.calls = raw.calls;
+    replay.ready_count = raw.readys;
+    replay.differs_at = raw.differs_at;
+    replay.recorded = static_cast<Code>(raw.recorded_status);
+    replay.replayed = static_cast<Code>(raw.replayed_status);
+    replay.end = static_cast<RecordingState>(raw.end);
+    return replay;
+}
 
 }  // namespace libraft
 

@@ -124,6 +124,13 @@ type Config struct {
 	// to the leader that it was sent to.
 	PeerReports bool
 
+	// RecordBytes makes the node record every call on it, from its making on, so that [Replay] can
+	// make them again: for reports of defects, above all. At most so many bytes wait for
+	// [RawNode.RecordTake], at least 256; when they are full, recording stops for good at a whole
+	// call, and the recording says so. It holds everything that the node is given, the data of
+	// proposals, snapshots and reads included. 0 records nothing.
+	RecordBytes uint64
+
 	// AppliedConfState is the configuration as of Applied, if configuration changes have been
 	// applied since the one that Storage.InitialState gives.
 	AppliedConfState *pb.ConfState
@@ -208,6 +215,7 @@ func (c *Config) native() (*C.raft_config, error) {
 	set(C.raft_config_set_step_down_on_removal(native, C.bool(c.StepDownOnRemoval), &failure))
 	set(C.raft_config_set_peer_reports(native, C.bool(c.PeerReports), &failure))
 	set(C.raft_config_set_coalesce_appends(native, C.bool(!c.EagerAppends && !eagerByDefault), &failure))
+	set(C.raft_config_set_record_bytes(native, C.uint64_t(c.RecordBytes), &failure))
 	if c.Seed != 0 {
 		set(C.raft_config_set_seed(native, C.uint64_t(c.Seed), &failure))
 	}

@@ -76,6 +76,7 @@ const (
 	CodeImpossible   Code = C.RAFT_ERR_IMPOSSIBLE
 	CodeLocalMessage Code = C.RAFT_ERR_LOCAL_MESSAGE
 	CodeUnknownPeer  Code = C.RAFT_ERR_UNKNOWN_PEER
+	CodeRecording    Code = C.RAFT_ERR_RECORDING
 	CodePoisoned     Code = C.RAFT_ERR_POISONED
 	CodePanic        Code = C.RAFT_ERR_PANIC
 	CodeCompacted    Code = C.RAFT_ERR_COMPACTED

@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -122,6 +123,8 @@ type node struct {
 	err error
 	// What came with the Readys that the host has taken.
 	reports waitingReports
+	// For what is left of the recording once done is closed.
+	leftMutex sync.Mutex
 
 	// The rest belongs to run.
 

@@ -60,6 +60,8 @@ type RawNode struct {
 	err        error
 	dropReason DropReason
 	scratch    []byte
+	// What was not taken of the recording when the node was closed.
+	recording []byte
 }
 
 // NewRawNode makes a node that goes on from what is in config.Storage. The members of a new group
@@ -120,6 +122,7 @@ func (rn *RawNode) Close() error {
 	}
 	rn.free.Stop()
 	rn.takeBack()
+	rn.keepRecording()
 	C.raft_node_free(rn.native)
 	rn.native = nil
 	return nil
