@@ -8,7 +8,7 @@
 use libraft_core::*;
 
 use crate::action::Answer;
-use crate::check::{Checked, Violation, ensure, flow, membership, promises, ready};
+use crate::check::{Checked, Violation, ensure, flow, leases, membership, promises, ready};
 use crate::disk::Write;
 use crate::host::{Append, Apply, Host, Request, Stage, Wanted, Work};
 use crate::tally::{Kind, Tally};
@@ -70,6 +70,7 @@ impl World {
         let led = (status.soft_state.role == Role::Leader).then_some(status.hard_state.term);
         self.learn(id, &ready, &status, led)?;
 
+        self.look_at_lease(id, &ready, &status);
         let host = &mut self.hosts[place];
         let remembered = &mut host.checked;
         remembered.hard_state = status.hard_state;
@@ -82,8 +83,7 @@ impl World {
         remembered.led = led;
         remembered.conf_at_ready = host.confs.len().saturating_sub(1);
         for state in ready.read_states {
-            let number =
-                <[u8; 8]>::try_from(&state.context[..]).map_or(u64::MAX, u64::from_le_bytes);
+            let number = number_of(&state.context).unwrap_or(u64::MAX);
             if self
                 .checks
                 .clients
@@ -124,6 +124,44 @@ impl World {
         }
         self.serve_reads(id)?;
         Ok(true)
+    }
+
+    /// What a Ready answers to reads by a lease counts only if the lease is in force.
+    fn look_at_lease(&mut self, id: NodeId, ready: &Ready, status: &BasicStatus) {
+        let host = &self.hosts[id as usize - 1];
+        let leads = status.soft_state.role == Role::Leader;
+        let led = leads || host.checked.led.is_some();
+        if host.config.read_only != ReadOnlyOption::LeaseBased || !led {
+            return;
+        }
+        let sent = ready.messages.iter().filter_map(|message| {
+            let Body::ReadIndexResp { index, context } = &message.body else {
+                return None;
+            };
+            Some((number_of(context.as_ref()?)?, *index))
+        });
+        let own = ready.read_states.iter();
+        let own = own.filter_map(|state| Some((number_of(&state.context)?, state.index)));
+        let answers: Vec<(u64, Index)> = own.chain(sent).collect();
+        if answers.is_empty() {
+            return;
+        }
+        let lease = |voter: NodeId| {
+            let voter = self.host(voter)?;
+            let guards = voter.config.check_quorum;
+            guards.then_some(&voter.checked.lease)
+        };
+        let term = status.hard_state.term;
+        let covered = leads && leases::is_covered(id, term, host.conf(), lease);
+        for (number, index) in answers {
+            self.tally.note(match covered {
+                true => Kind::LeaseRead,
+                false => Kind::LeaseLapsed,
+            });
+            if !covered {
+                self.checks.clients.excuse(number, index);
+            }
+        }
     }
 
     /// What a Ready says of the node's log goes to the checks.
@@ -421,6 +459,7 @@ impl World {
                 let removed = host.leads() && is_voter(&old, id) && !is_voter(&new, id);
                 self.tally.note_if(removed, Kind::LeaderRemoved);
                 let host = &mut self.hosts[id as usize - 1];
+                host.checked.lease.begin();
                 host.confs.push((entry.index, new));
             } else if let Some(number) = entry.data.get(..8) {
                 let number = <[u8; 8]>::try_from(number).map_or(u64::MAX, u64::from_le_bytes);
@@ -514,6 +553,11 @@ impl World {
         }
         accepted(id, result)
     }
+}
+
+/// The number of the read with this context.
+fn number_of(context: &[u8]) -> Option<u64> {
+    <[u8; 8]>::try_from(context).map(u64::from_le_bytes).ok()
 }
 
 fn is_voter(conf: &ConfState, id: NodeId) -> bool {

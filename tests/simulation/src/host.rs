@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use libraft_core::*;
 
+use crate::check::leases::Lease;
 use crate::check::logs::View;
 use crate::disk::Disk;
 use crate::tally::{Kind, Tally};
@@ -126,6 +127,7 @@ pub struct Remembered {
     pub unacknowledged: Vec<Index>,
     /// The largest payload that it has proposed or taken.
     pub largest: u64,
+    pub lease: Lease,
 }
 
 impl Host {

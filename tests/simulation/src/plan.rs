@@ -2,7 +2,7 @@
 //! with their rates. Drawn once; the driver then plays by it.
 //!
 //! Settings that only work when all nodes share them are drawn for the cluster: pre-vote and
-//! check-quorum, and, where leases are read, everything that a lease counts on.
+//! check-quorum.
 
 use fastrand::Rng;
 use libraft_core::{Config, NodeId, ReadOnlyOption};
@@ -26,8 +26,6 @@ pub struct Plan {
     /// Nearly the same for all: whoever campaigns twice as often as others, and can't win, keeps those
     /// from campaigning who can.
     pub election_ticks: u32,
-    /// Some nodes answer reads by their lease. No fault then breaks what leases count on.
-    pub lease: bool,
     /// Messages travel as bytes.
     pub wire: bool,
     pub network: Network,
@@ -129,15 +127,13 @@ impl Plan {
             4..6 => 5,
             _ => rng.u64(3..=9),
         };
-        let lease = rng.u32(..6) == 0;
-        let mut plan = Plan {
+        Plan {
             seed,
             nodes,
             bootstrap: rng.bool(),
             pre_vote: rng.bool(),
-            check_quorum: lease || rng.bool(),
+            check_quorum: rng.bool(),
             election_ticks: rng.u32(8..=16),
-            lease,
             wire: rng.u32(..4) == 0,
             network: Network {
                 latency: rng.u64(1..=TICK),
@@ -200,30 +196,7 @@ impl Plan {
             },
             membership: maybe(rng, WHOLE / 2),
             trouble_every: rng.u64(2..40) * TICK,
-        };
-        if lease {
-            plan.spare_leases();
         }
-        plan
-    }
-
-    /// A leader's lease lasts until it finds out that no quorum has answered it for an election
-    /// timeout, and that may be two of them after the last answer, while others may elect after
-    /// one. So it counts on more than on clocks: that nobody campaigns while a leader lives.
-    fn spare_leases(&mut self) {
-        let network = &mut self.network;
-        network.latency = network.latency.min(TICK / 2);
-        network.drop = 0;
-        network.delay = 0;
-        (network.partition, network.one_way) = (0, 0);
-        (network.flapping, network.bridge) = (0, 0);
-        self.process.pause = 0;
-        self.disk.sync_time = self.disk.sync_time.min(TICK / 2);
-        self.disk.report_time = self.disk.report_time.min(TICK / 2);
-        self.clock = Clock::default();
-        self.clients.transfer = 0;
-        self.clients.forget = 0;
-        self.clients.campaign = 0;
     }
 
     /// Everything goes well from now on.
@@ -289,12 +262,8 @@ impl Plan {
         if rng.u32(..4) == 0 {
             config.max_apply_unpersisted_entries = rng.u64(1..6);
         }
-        if self.lease {
-            config.heartbeat_ticks = 1;
-            config.election_ticks = 10;
-            if rng.bool() {
-                config.read_only = ReadOnlyOption::LeaseBased;
-            }
+        if config.check_quorum && rng.bool() {
+            config.read_only = ReadOnlyOption::LeaseBased;
         }
         config
     }
@@ -308,7 +277,6 @@ impl Plan {
     pub fn summary(&self) -> String {
         let (net, process, disk) = (&self.network, &self.process, &self.disk);
         let faults = [
-            (self.lease, "leases"),
             (self.wire, "bytes"),
             (self.pre_vote, "pre-vote"),
             (self.check_quorum, "check-quorum"),

@@ -29,6 +29,7 @@ kinds! {
         Proposed = "proposals",
         ReadAsked = "reads asked for",
         Restarted = "restarts",
+        QuorumMissed = "leaders that step down without a quorum",
     }
     "network" {
         Lost = "messages lost",
@@ -97,6 +98,8 @@ kinds! {
         ProposalRefused = "proposals refused or dropped",
         Oversize = "entries larger than a message may be",
         ReadElsewhere = "reads at nodes that don't lead",
+        LeaseRead = "reads by a lease in force",
+        LeaseLapsed = "reads by a lease that is not in force",
         ReadDropped = "reads refused or dropped",
         Transfer = "transfers asked for",
         TimeoutNow = "transfers that reach their target",

@@ -7,6 +7,7 @@ use std::result::Result;
 use libraft_core::*;
 
 use crate::action::Action;
+use crate::check::leases::Delivered;
 use crate::check::{Checked, Checks, Violation, ensure, flow, promises, status};
 use crate::flights::{Flight, Flights, Naming, sum_of};
 use crate::host::{Host, Request, Wanted};
@@ -31,6 +32,8 @@ pub struct World {
     pub asked: Vec<(NodeId, RequestId)>,
     /// The node that the last action was about.
     pub touched: Option<NodeId>,
+    /// What the last action delivered to a node.
+    delivered: Option<Delivered>,
     plan: Plan,
     founders: Vec<(NodeId, Bytes)>,
 }
@@ -54,6 +57,7 @@ impl World {
             trace: None,
             asked: Vec::new(),
             touched: None,
+            delivered: None,
             plan: plan.clone(),
             founders,
         };
@@ -130,7 +134,7 @@ impl World {
                 trace.action(self.events, action, node);
             }
             self.touched = Some(node);
-            self.observe(node)?;
+            self.observe(node, matches!(action, Action::Tick(_)))?;
         } else {
             self.events -= 1;
         }
@@ -170,7 +174,12 @@ impl World {
 
     fn carry_out(&mut self, action: &Action) -> Done {
         match action {
-            Action::Tick(n) => self.call(*n, Node::tick),
+            Action::Tick(n) => {
+                if let Some(host) = self.host_mut(*n) {
+                    host.checked.lease.tick();
+                }
+                self.call(*n, Node::tick)
+            }
             Action::Deliver { message, keep } => self.deliver(*message, *keep),
             Action::Lose { message } => self.lose(*message),
             Action::Cycle(n) => self.cycle(*n),
@@ -238,8 +247,14 @@ impl World {
                 Ok(true)
             }
             Action::Transfer { node, to } => self.call(*node, |node| node.transfer_leader(*to)),
-            Action::ForgetLeader(n) => self.call(*n, Node::forget_leader),
-            Action::Campaign(n) => self.call(*n, Node::campaign),
+            Action::ForgetLeader(n) => {
+                self.release(*n);
+                self.call(*n, Node::forget_leader)
+            }
+            Action::Campaign(n) => {
+                self.release(*n);
+                self.call(*n, Node::campaign)
+            }
             Action::Compact { node, keep } => self.compact(*node, *keep),
             Action::Unreachable { node, peer } => {
                 self.call(*node, |node| node.report_unreachable(*peer))
@@ -304,6 +319,7 @@ impl World {
         }
         self.sum = mix(self.sum, flight.name);
         self.note_delivery(&flight);
+        self.delivered = Some(Delivered::of(&flight.message));
         if let (Body::StorageApplyResp { entries }, Some(host)) =
             (&flight.message.body, self.host_mut(to))
         {
@@ -327,6 +343,13 @@ impl World {
             trace.lost(self.events, &flight);
         }
         Ok(true)
+    }
+
+    /// The node promises its leader nothing any more.
+    fn release(&mut self, id: NodeId) {
+        if let Some(host) = self.host_mut(id) {
+            host.checked.lease.release();
+        }
     }
 
     /// A message to its own sender is not on its way any more.
@@ -545,7 +568,8 @@ impl World {
     }
 
     /// Checks what an action has made of a node.
-    fn observe(&mut self, id: NodeId) -> Checked {
+    fn observe(&mut self, id: NodeId, ticked: bool) -> Checked {
+        let delivered = self.delivered.take();
         let Some(host) = self.hosts.get_mut((id as usize).wrapping_sub(1)) else {
             return Ok(());
         };
@@ -553,6 +577,26 @@ impl World {
             return Ok(());
         };
         let (old, new) = (host.checked.status, node.basic_status());
+        let (before, ticks) = (old.hard_state.term, host.config.election_ticks);
+        let lease = &mut host.checked.lease;
+        if let Some(message) = delivered {
+            lease.delivered(message, before, &new, ticks);
+        }
+        let leads = new.soft_state.role == Role::Leader;
+        let still = old.soft_state.role == Role::Leader && before == new.hard_state.term;
+        if leads && (!still || new.lead_transferee != old.lead_transferee) {
+            // A transfer postpones the look at the quorum.
+            lease.begin();
+        }
+        if ticked && leads && host.config.check_quorum {
+            lease.leads_on(
+                id,
+                host.confs.last().map_or(&ConfState::default(), |c| &c.1),
+                ticks,
+            )?;
+        }
+        self.tally
+            .note_if(ticked && still && !leads, Kind::QuorumMissed);
         if cfg!(not(debug_assertions)) {
             // With them, the core does it by itself, after each call.
             node.check_invariants()

@@ -6,6 +6,7 @@
 //! before it was asked for. One number holds what has been answered: the highest index at which
 //! any of it took effect. (The state that a machine serves is checked with the logs.)
 
+use std::collections::BTreeSet;
 use std::result::Result;
 
 use libraft_core::*;
@@ -30,6 +31,8 @@ pub struct Clients {
     operations: Vec<Operation>,
     /// The highest index at which anything that was answered took effect.
     frontier: Index,
+    /// Answers to reads that come from a lease which is not in force.
+    excused: BTreeSet<(u64, Index)>,
     pub writes_answered: u64,
     pub reads_answered: u64,
 }
@@ -102,6 +105,11 @@ impl Clients {
         Ok(())
     }
 
+    /// This read is answered with `index` by a leader that nobody is bound to.
+    pub fn excuse(&mut self, number: u64, index: Index) {
+        self.excused.insert((number, index));
+    }
+
     /// A node learns that the read with this number may be served at `index`. Returns whether its
     /// client still waits.
     pub fn may_read(
@@ -122,6 +130,10 @@ impl Clients {
             return Ok(false);
         }
         let floor = op.floor;
+        if index < floor && self.excused.contains(&(number, index)) {
+            // It could be wrong, and is: the client has lost nothing by not looking.
+            return Ok(false);
+        }
         ensure(index >= floor, "linearizability", node, || {
             format!("read {number} may be served at {index}, and {floor} had been seen before")
         })?;
@@ -188,6 +200,18 @@ mod tests {
         let late = clients.read(2, 0);
         assert!(clients.may_read(2, 0, late, 6).is_err());
         assert!(clients.served(2, late, 6).is_err());
+    }
+
+    #[test]
+    fn only_the_very_answer_of_a_lapsed_lease_is_excused() {
+        let mut clients = Clients::default();
+        let write = clients.write(1, 0);
+        clients.applied(1, 0, write, 7).unwrap();
+        let read = clients.read(2, 0);
+        clients.excuse(read, 6);
+        assert_eq!(clients.may_read(2, 0, read, 6), Ok(false));
+        assert!(clients.may_read(2, 0, read, 5).is_err());
+        assert_eq!(clients.may_read(2, 0, read, 7), Ok(true));
     }
 
     #[test]

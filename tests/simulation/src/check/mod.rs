@@ -6,6 +6,7 @@
 pub mod clients;
 pub mod elections;
 pub mod flow;
+pub mod leases;
 pub mod logs;
 pub mod membership;
 pub mod promises;
