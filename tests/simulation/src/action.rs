@@ -102,6 +102,36 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The node that this is done to; 0 for what is done to a message.
+    pub fn node(&self) -> NodeId {
+        match *self {
+            Action::Deliver { .. } | Action::Lose { .. } => NONE,
+            Action::Tick(node)
+            | Action::Cycle(node)
+            | Action::Persist(node)
+            | Action::Sync(node)
+            | Action::Apply(node)
+            | Action::Restart(node)
+            | Action::Start(node)
+            | Action::Wipe(node)
+            | Action::Read(node)
+            | Action::ReadAgain(node)
+            | Action::ForgetLeader(node)
+            | Action::Campaign(node)
+            | Action::Step { node, .. }
+            | Action::Answer { node, .. }
+            | Action::Crash { node, .. }
+            | Action::Propose { node, .. }
+            | Action::Change { node, .. }
+            | Action::Transfer { node, .. }
+            | Action::Compact { node, .. }
+            | Action::Unreachable { node, .. }
+            | Action::ReportSnapshot { node, .. } => node,
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |set: bool, word: &'static str| if set { word } else { "" };

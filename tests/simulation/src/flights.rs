@@ -2,7 +2,8 @@
 //!
 //! The driver decides what becomes of them; here they only wait. Within a run a message is found by
 //! its slot. In a script it is found by its name, which is made of what it says and of how many
-//! the same have been sent before, so that it stays the same when other actions are left out.
+//! the same have been sent before, so that it stays the same when other actions are left out. If they
+//! have changed what it says, the oldest of its kind on its link takes its place.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,8 @@ pub struct Flights {
     /// How many of each have been sent, while names are needed.
     sent: Option<BTreeMap<u64, u64>>,
     by_name: BTreeMap<u64, u32>,
+    /// By the part of their names that tells link and kind, in the order in which they were sent.
+    by_link: BTreeMap<u64, Vec<u32>>,
     /// By sender and recipient, when the newest message was sent that has arrived.
     newest: [[u64; MAX_HOSTS + 1]; MAX_HOSTS + 1],
 }
@@ -53,6 +56,7 @@ impl Flights {
             naming,
             sent: (named || naming == Naming::Names).then(BTreeMap::new),
             by_name: BTreeMap::new(),
+            by_link: BTreeMap::new(),
             newest: [[0; MAX_HOSTS + 1]; MAX_HOSTS + 1],
         }
     }
@@ -62,8 +66,7 @@ impl Flights {
         if let Some(sent) = &mut self.sent {
             let count = sent.entry(sum).or_default();
             *count += 1;
-            // Short enough to be read.
-            name = mix(sum, *count) >> 24;
+            name = link_of(&message) << NAME_BITS | mix(sum, *count) >> (64 - NAME_BITS);
         }
         let flight = Flight {
             message,
@@ -83,6 +86,8 @@ impl Flights {
         };
         if self.naming == Naming::Names {
             self.by_name.insert(name, slot);
+            let link = self.by_link.entry(name >> NAME_BITS).or_default();
+            link.push(slot);
         }
         self.fresh.push(slot);
     }
@@ -90,7 +95,10 @@ impl Flights {
     fn slot(&self, key: u64) -> Option<u32> {
         match self.naming {
             Naming::Slots => Some(key as u32),
-            Naming::Names => self.by_name.get(&key).copied(),
+            Naming::Names => self.by_name.get(&key).copied().or_else(|| {
+                let link = self.by_link.get(&(key >> NAME_BITS))?;
+                link.first().copied()
+            }),
         }
     }
 
@@ -104,6 +112,9 @@ impl Flights {
         self.free.push(slot);
         if self.naming == Naming::Names {
             self.by_name.remove(&flight.name);
+            if let Some(link) = self.by_link.get_mut(&(flight.name >> NAME_BITS)) {
+                link.retain(|&other| other != slot);
+            }
         }
         Some(flight)
     }
@@ -126,6 +137,22 @@ impl Flights {
         let used = |slot: &u32| self.slots[*slot as usize].is_some();
         (0..self.slots.len() as u32).filter(used).collect()
     }
+}
+
+/// A name has so many bits that are made of what the message says.
+const NAME_BITS: u32 = 40;
+
+/// The part of a name that tells sender, recipient and kind.
+fn link_of(message: &Message) -> u64 {
+    let id = |id: NodeId| if id > MAX_HOSTS as u64 { 0 } else { id };
+    let kind = Mix::new(0).and_bytes(kind(&message.body).as_bytes()).end();
+    id(message.from) << 16 | id(message.to) << 8 | kind & 0xff
+}
+
+/// The sender and the recipient of the message with this name, as far as they are nodes.
+pub fn ends_of(name: u64) -> [NodeId; 2] {
+    let link = name >> NAME_BITS;
+    [link >> 16 & 0xff, link >> 8 & 0xff]
 }
 
 /// The short name of a kind of message.

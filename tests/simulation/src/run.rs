@@ -16,6 +16,8 @@ use crate::world::World;
 #[derive(Debug)]
 pub struct Outcome {
     pub events: u64,
+    /// Of a script's actions, up to where it failed, which ones did anything.
+    pub effective: Vec<bool>,
     pub sum: u64,
     pub violation: Option<Violation>,
     pub tally: Tally,
@@ -53,9 +55,15 @@ pub fn script(plan: &Plan, actions: &[Action], heal: bool, trace: bool) -> Outco
     let mut world = World::new(plan, Naming::Names, true);
     world.trace = trace.then(Box::default);
     let mut driver = None;
+    let mut effective = Vec::with_capacity(actions.len());
     let result = guarded(|| {
         for action in actions {
-            world.perform(action)?;
+            // The last one, should it fail, did.
+            effective.push(true);
+            let done = world.perform(action)?;
+            if let Some(last) = effective.last_mut() {
+                *last = done;
+            }
             world.flights.fresh.clear();
             world.asked.clear();
         }
@@ -67,7 +75,10 @@ pub fn script(plan: &Plan, actions: &[Action], heal: bool, trace: bool) -> Outco
             .heal(&mut world)
     });
     let driver = driver.unwrap_or_else(|| Driver::new(plan, &mut world));
-    outcome(world, driver, result)
+    Outcome {
+        effective,
+        ..outcome(world, driver, result)
+    }
 }
 
 /// The lines of a script, each with what it does in a comment.
@@ -120,6 +131,7 @@ fn outcome(world: World, driver: Driver, result: Checked) -> Outcome {
     tally.set(Kind::Terms, terms.max().unwrap_or(0));
     Outcome {
         events: world.events,
+        effective: Vec::new(),
         sum: world.sum,
         violation: result.err(),
         tally,

@@ -8,6 +8,7 @@ use libraft_core::*;
 
 use crate::action::Action;
 use crate::check::leases::Delivered;
+use crate::check::promises::Waits;
 use crate::check::{Checked, Checks, Violation, ensure, flow, promises, status};
 use crate::flights::{Flight, Flights, Naming, sum_of};
 use crate::host::{Host, Request, Wanted};
@@ -148,27 +149,7 @@ impl World {
                 .flights
                 .get(*message)
                 .map_or(NONE, |flight| flight.message.to),
-            Action::Tick(n)
-            | Action::Cycle(n)
-            | Action::Persist(n)
-            | Action::Sync(n)
-            | Action::Apply(n)
-            | Action::Restart(n)
-            | Action::Start(n)
-            | Action::Wipe(n)
-            | Action::Read(n)
-            | Action::ReadAgain(n)
-            | Action::ForgetLeader(n)
-            | Action::Campaign(n) => *n,
-            Action::Step { node, .. }
-            | Action::Answer { node, .. }
-            | Action::Crash { node, .. }
-            | Action::Propose { node, .. }
-            | Action::Change { node, .. }
-            | Action::Transfer { node, .. }
-            | Action::Compact { node, .. }
-            | Action::Unreachable { node, .. }
-            | Action::ReportSnapshot { node, .. } => *node,
+            _ => action.node(),
         }
     }
 
@@ -537,7 +518,7 @@ impl World {
         // What a node promised itself in an earlier term, it will not listen to.
         let stale = local.is_some() && message.term < host.checked.status.hard_state.term;
         if from < LOCAL_APPLY && !stale {
-            promises::sent(&message, &host.disk, host.config.async_storage_writes)?;
+            promises::sent(&message, &host.disk, Waits::of(&host.config))?;
         }
         match &message.body {
             Body::Append { entries, .. } if !entries.is_empty() => {
@@ -616,7 +597,9 @@ impl World {
             let synced = host.disk.hard_state;
             let own = (synced.term, synced.vote) == (term, id);
             let rule = "nothing is sent before it is persisted";
-            ensure(own || host.config.async_storage_writes, rule, id, || {
+            // With asynchronous writes, the others' votes may be enough.
+            let may_be_ahead = Waits::of(&host.config) == Waits::None;
+            ensure(own || may_be_ahead, rule, id, || {
                 format!("leads term {term} by its own vote, with {synced:?} synced")
             })?;
             let unacknowledged = host.checked.unacknowledged.iter().min();

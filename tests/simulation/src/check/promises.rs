@@ -7,18 +7,47 @@ use super::elections::is_quorum;
 use super::{Checked, ensure};
 use crate::disk::Disk;
 
-/// A node sends a message; `disk` is its own. `at_once` if its messages need not wait for its
-/// storage, as with asynchronous writes.
-pub fn sent(message: &Message, disk: &Disk, at_once: bool) -> Checked {
+/// How far a node's messages wait for its storage, besides votes and acknowledgements, which always do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// All of them, since the host persists before it sends.
+    All,
+    /// With asynchronous writes: requests for votes, and so everything that follows from a won
+    /// election.
+    VoteRequests,
+    /// With asynchronous writes, and without coalesced appends: none, as in etcd-io/raft.
+    None,
+}
+
+impl Waits {
+    pub fn of(config: &Config) -> Waits {
+        match (config.async_storage_writes, config.coalesce_appends) {
+            (false, _) => Waits::All,
+            (true, true) => Waits::VoteRequests,
+            (true, false) => Waits::None,
+        }
+    }
+}
+
+/// A node sends a message; `disk` is its own.
+pub fn sent(message: &Message, disk: &Disk, waits: Waits) -> Checked {
     let (node, term) = (message.from, message.term);
     let rule = "nothing is sent before it is persisted";
     let synced = disk.hard_state;
     let term_is_synced = match &message.body {
         // It is a question about a term to come, or leave to begin one.
         Body::RequestVote { pre: true, .. } | Body::Vote { pre: true, .. } => true,
-        // With asynchronous writes only votes and acknowledgements wait for them, as in etcd-io/raft.
-        // So the votes of others may make a leader of a candidate that has not synced its own yet.
-        body if at_once && !body.waits_for_storage() => true,
+        // Only a leader says these, and it has asked for votes.
+        Body::RequestVote { .. }
+        | Body::Append { .. }
+        | Body::Heartbeat { .. }
+        | Body::InstallSnapshot { .. }
+        | Body::TimeoutNow
+            if waits != Waits::None =>
+        {
+            synced.term >= term
+        }
+        body if waits != Waits::All && !body.waits_for_storage() => true,
         // Passed on, or answered, for somebody else.
         Body::Propose { .. } | Body::ReadIndex { .. } | Body::TransferLeader => true,
         _ => synced.term >= term,
@@ -38,9 +67,25 @@ pub fn sent(message: &Message, disk: &Disk, at_once: bool) -> Checked {
             })
         }
         Body::Accept { index } => {
-            let last = disk.last().index;
-            ensure(*index <= last, rule, node, || {
-                format!("acknowledges {index} while only {last} is synced")
+            let last = disk.last();
+            // If it was in an earlier term that the node took them over, another leader may have
+            // replaced them by fewer, which it may only if they are not committed.
+            let replaced = synced.term > term && last.term > term;
+            ensure(*index <= last.index || replaced, rule, node, || {
+                format!("acknowledges {index} in term {term} while {last:?} is synced")
+            })
+        }
+        Body::RequestVote {
+            pre: false, last, ..
+        } if waits != Waits::None => {
+            // A request that was delayed may be of a term that the node has left.
+            let own = synced.term > term || synced.vote == node;
+            let has = synced.term > term || disk.term(last.index) == Some(last.term);
+            ensure(own && has, rule, node, || {
+                format!(
+                    "asks for votes for {last:?} while {synced:?} is synced, up to {:?}",
+                    disk.last()
+                )
             })
         }
         _ => Ok(()),
@@ -107,18 +152,40 @@ mod tests {
             pre: false,
             granted: true,
         });
-        sent(&vote, &disk(5, 2, 0), false).unwrap();
-        sent(&vote, &disk(6, 0, 0), false).unwrap();
-        assert!(sent(&vote, &disk(5, 0, 0), false).is_err());
-        assert!(sent(&vote, &disk(4, 2, 0), false).is_err());
+        sent(&vote, &disk(5, 2, 0), Waits::All).unwrap();
+        sent(&vote, &disk(6, 0, 0), Waits::All).unwrap();
+        assert!(sent(&vote, &disk(5, 0, 0), Waits::None).is_err());
+        assert!(sent(&vote, &disk(4, 2, 0), Waits::None).is_err());
     }
 
     #[test]
     fn entries_are_synced_before_they_are_acknowledged() {
         let accept = message(Body::Accept { index: 3 });
-        sent(&accept, &disk(5, 0, 3), true).unwrap();
-        assert!(sent(&accept, &disk(5, 0, 2), true).is_err());
-        assert!(sent(&accept, &disk(4, 0, 3), true).is_err());
+        sent(&accept, &disk(5, 0, 3), Waits::None).unwrap();
+        assert!(sent(&accept, &disk(5, 0, 2), Waits::None).is_err());
+        assert!(sent(&accept, &disk(4, 0, 3), Waits::None).is_err());
+        // The next leader has cut the log short since.
+        sent(&accept, &disk(6, 0, 2), Waits::None).unwrap();
+    }
+
+    #[test]
+    fn what_a_request_for_votes_speaks_of_is_synced() {
+        let request = |index| {
+            message(Body::RequestVote {
+                pre: false,
+                last: EntryId { term: 5, index },
+                transfer: false,
+                priority: 0,
+                reports: false,
+            })
+        };
+        for waits in [Waits::All, Waits::VoteRequests] {
+            sent(&request(3), &disk(5, 1, 3), waits).unwrap();
+            assert!(sent(&request(4), &disk(5, 1, 3), waits).is_err());
+            assert!(sent(&request(3), &disk(5, 2, 3), waits).is_err());
+            assert!(sent(&request(3), &disk(4, 1, 3), waits).is_err());
+        }
+        sent(&request(4), &disk(4, 1, 3), Waits::None).unwrap();
     }
 
     #[test]
@@ -128,7 +195,10 @@ mod tests {
             entries: vec![],
             commit: 0,
         };
-        assert!(sent(&message(append), &disk(4, 0, 3), false).is_err());
+        let append = message(append);
+        assert!(sent(&append, &disk(4, 0, 3), Waits::All).is_err());
+        assert!(sent(&append, &disk(4, 0, 3), Waits::VoteRequests).is_err());
+        sent(&append, &disk(4, 0, 3), Waits::None).unwrap();
     }
 
     #[test]
