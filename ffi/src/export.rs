@@ -65,8 +65,11 @@ pub(crate) fn catch<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Fa
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("no message");
         let failure = Failure::new(RAFT_ERR_PANIC, format!("the library panicked: {what}"));
-        // A payload may panic once more when it is dropped, and that must not get out either.
-        std::mem::forget(payload);
+        // A payload may panic once more when it is dropped, and that must not get out either. What
+        // comes of that is forgotten, since it may go on so.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+            std::mem::forget(another);
+        }
         Err(failure)
     })
 }

@@ -458,10 +458,13 @@ impl raft_ready {
     /// The core's Ready that this is a view of, for storage.
     pub(crate) fn core(&self) -> Result<&Ready, Failure> {
         let content: *const Content = self.internal.cast();
+        if content.is_null() {
+            return Err(Failure::argument("ready was not made by raft_node_ready"));
+        }
         // SAFETY: what a node filled in leads to its content, which lives as long as the view is
-        // valid; a host has no business with the field, as its documentation says.
-        unsafe { content.as_ref() }
-            .map(|content| &content.ready)
-            .ok_or_else(|| Failure::argument("ready was not made by raft_node_ready"))
+        // valid; a host has no business with the field, as its documentation says. The reference is
+        // to the Ready alone: another thread may be in a raft_node_ready() meanwhile which fails,
+        // and takes the spare on the way.
+        Ok(unsafe { &(*content).ready })
     }
 }

@@ -506,6 +506,33 @@ fn a_ready_may_be_saved_by_one_thread_while_another_feeds_the_node() {
 }
 
 #[test]
+fn a_ready_may_be_saved_while_another_thread_asks_for_the_next_in_vain() {
+    struct Both(*mut raft_storage, *const raft_ready);
+    // SAFETY: what the header promises about the two is under test.
+    unsafe impl Send for Both {}
+    let host = Host::leader();
+    for round in 0..20 {
+        host.propose(format!("{round}").as_bytes());
+        let ready: *const raft_ready = host.ready();
+        let before = bytes(unsafe { &*ready }.encoded).to_vec();
+        let both = Both(host.storage, ready);
+        let saver = std::thread::spawn(move || {
+            let Both(storage, ready) = { both };
+            ok!(raft_storage_save(storage, ready));
+        });
+        for _ in 0..10 {
+            let (status, _) = err!(raft_node_ready(host.node, &mut null()));
+            assert_eq!(status, RAFT_ERR_MISUSE, "the last one is not advanced");
+            let (status, _) = err!(raft_node_peek_ready(host.node, &mut null()));
+            assert_eq!(status, RAFT_ERR_MISUSE);
+        }
+        saver.join().expect("the thread did not panic");
+        assert_eq!(bytes(unsafe { &*ready }.encoded), before);
+        ok!(raft_node_advance(host.node));
+    }
+}
+
+#[test]
 fn advance_answers_each_ready_once() {
     let mut host = Host::leader();
     let (status, _) = err!(raft_node_advance(host.node));

@@ -1,6 +1,8 @@
-//! Two threads on one node, and panics.
+//! Several threads on nodes and storages, and panics.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use super::*;
@@ -19,6 +21,30 @@ export! {
         "no number".parse().expect("a defect")
     }
 }
+
+export! {
+    /// Panics with a value that panics again when it is dropped.
+    fn raft_test_panic_twice() -> u64 {
+        panic_hostile()
+    }
+}
+
+fn panic_hostile() -> u64 {
+    std::panic::panic_any(Hostile(Arc::clone(&DROPS)))
+}
+
+/// Counts its drops, and panics in each.
+struct Hostile(Arc<AtomicUsize>);
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        panic!("a defect in a destructor");
+    }
+}
+
+/// How often a [`Hostile`] was dropped.
+static DROPS: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Default::default);
 
 /// A pointer that may go to another thread, as a C program does it.
 struct Shared(*mut raft_node);
@@ -135,4 +161,13 @@ fn a_panic_is_caught_and_ends_the_node() {
     ok!(raft_storage_last_index(host.storage, &mut last));
     assert_eq!(last, 2);
     assert_eq!(unsafe { raft_test_plain_panic() }, 0);
+}
+
+#[test]
+fn what_a_caught_panic_carried_is_dropped_even_if_that_panics_as_well() {
+    for times in 1..4 {
+        assert_eq!(unsafe { raft_test_panic_twice() }, 0);
+        assert_eq!(DROPS.load(Ordering::Relaxed), times);
+    }
+    assert_eq!(Arc::strong_count(&DROPS), 1, "all are gone");
 }
