@@ -194,6 +194,13 @@ e2e: servers build/e2e-run ## kill, pause, cut off and replace real servers, and
 build/e2e-run: | build
 	cd tests/e2e && go build -o ../../$@ .
 
+# For example: make leaks LEAKS='--nodes 1000000 --only c,go'
+LEAKS :=
+
+.PHONY: leaks
+leaks: lib python ## create and free 100,000 nodes in each language: memory stays flat
+	@tests/leaks/run $(LEAKS)
+
 .PHONY: lint
 lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test
@@ -203,7 +210,7 @@ lint: ## only the formats, lints and documentation checks
 fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
-	@for module in bindings/go examples/kv/go tests/interop tests/dropin tests/lockstep tests/e2e; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
+	@for module in bindings/go examples/kv/go tests/interop tests/dropin tests/lockstep tests/leaks/go tests/e2e; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 
