@@ -58,9 +58,10 @@ pub enum Error {
         source: io::Error,
     },
     /// An earlier write failed, and nobody knows how much of it is on disk: after a failed sync
-    /// the system may have dropped the data and still report success to the next one. Reads go
-    /// on; writes need the storage to be opened anew.
-    #[error("the storage refuses writes since one failed, and has to be opened anew: {0}")]
+    /// the system may have dropped the data and still report success to the next one. Writes need
+    /// the storage to be opened anew. So do reads for which there is no more than the file, also
+    /// after a failed read; others go on.
+    #[error("the storage has to be opened anew since the disk has failed: {0}")]
     Poisoned(String),
 }
 

@@ -10,8 +10,23 @@ use redb::{Builder, Database};
 use super::medium::MediumFile;
 use crate::error::{Error, Result};
 
-/// The engine's cache, for reads and for pages that are being written.
-const CACHE_BYTES: usize = 16 << 20;
+/// Sizes that tests make small, so that little data is much to them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// The engine's cache, for reads and for pages that are being written.
+    pub cache_bytes: usize,
+    /// The file is copied when it has this much more than four times what is live.
+    pub spare_bytes: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes {
+            cache_bytes: 16 << 20,
+            spare_bytes: 8 << 20,
+        }
+    }
+}
 
 /// The engine, closed with care: that writes, and may meet a damaged page as all else may.
 pub(super) struct Engine(Option<Database>);
@@ -48,9 +63,9 @@ impl Drop for Engine {
     }
 }
 
-pub(super) fn builder() -> Builder {
+pub(super) fn builder(sizes: Sizes) -> Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(sizes.cache_bytes);
     builder
 }
 

@@ -6,8 +6,12 @@
 //! without a sync, so that it costs none. It therefore survives the end of the process, but may
 //! be older than the truth after a power cut, never newer.
 //!
+//! It also says whether a sync has failed, see [`super::watch`].
+//!
 //! It is written to two places in turn, so that a write that is torn, or damaged later, leaves
 //! the one before.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
@@ -15,6 +19,8 @@ use super::medium::MediumFile;
 use crate::error::{Error, Result};
 
 const MAGIC: [u8; 8] = *b"raftmark";
+/// In its place after a failed sync.
+const SUSPICION: [u8; 8] = *b"raftsusp";
 /// Magic, turn, two numbers, checksum.
 const LEN: usize = 36;
 /// The distance between the two places: what a disk writes as a whole.
@@ -27,12 +33,19 @@ pub(super) struct Mark {
     pub begun: u64,
     /// The last commit that was synced, with all before it.
     pub synced: u64,
+    /// Whether a sync has failed since, so that the disk may lack what can be read.
+    pub suspect: bool,
 }
 
-/// The file that the mark is in.
+/// The file that the mark is in. Copies share it.
+#[derive(Clone, Debug)]
+pub(super) struct MarkFile(Arc<Mutex<Inner>>);
+
 #[derive(Debug)]
-pub(super) struct MarkFile {
+struct Inner {
     file: MediumFile,
+    /// What was written last.
+    mark: Mark,
     /// Counts the writes; the newest one holds, and its parity says where it is.
     turn: u64,
 }
@@ -40,7 +53,7 @@ pub(super) struct MarkFile {
 impl MarkFile {
     /// Writes the first mark to a new file, and syncs it.
     pub fn create(file: MediumFile) -> Result<MarkFile> {
-        let mut mark_file = MarkFile { file, turn: 0 };
+        let mark_file = MarkFile::new(file, Mark::default(), 0);
         mark_file.write(Mark::default())?;
         mark_file.write(Mark::default())?;
         mark_file.sync()?;
@@ -60,14 +73,47 @@ impl MarkFile {
         let newest = places.into_iter().flatten().max_by_key(|(turn, _)| *turn);
         let (turn, mark) = newest
             .ok_or_else(|| Error::Corrupt("the file `mark` is not as it was written".to_owned()))?;
-        Ok((MarkFile { file, turn }, mark))
+        Ok((MarkFile::new(file, mark, turn), mark))
+    }
+
+    fn new(file: MediumFile, mark: Mark, turn: u64) -> MarkFile {
+        MarkFile(Arc::new(Mutex::new(Inner { file, mark, turn })))
     }
 
     /// Writes the mark, for the process's end; without a sync.
-    pub fn write(&mut self, mark: Mark) -> Result<()> {
+    pub fn write(&self, mark: Mark) -> Result<()> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.write(mark)
+    }
+
+    /// Writes what was written last, and that a sync has failed.
+    pub fn write_suspicion(&self) -> Result<()> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = Mark {
+            suspect: true,
+            ..inner.mark
+        };
+        inner.write(mark)
+    }
+
+    pub fn sync(&self) -> Result<()> {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .file
+            .sync_data()
+            .map_err(Error::io("syncing the storage's mark"))
+    }
+}
+
+impl Inner {
+    fn write(&mut self, mark: Mark) -> Result<()> {
+        self.mark = mark;
         self.turn += 1;
         let mut bytes = [0; LEN];
-        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[..8].copy_from_slice(match mark.suspect {
+            true => &SUSPICION,
+            false => &MAGIC,
+        });
         bytes[8..16].copy_from_slice(&self.turn.to_le_bytes());
         bytes[16..24].copy_from_slice(&mark.begun.to_le_bytes());
         bytes[24..32].copy_from_slice(&mark.synced.to_le_bytes());
@@ -77,19 +123,18 @@ impl MarkFile {
             .write(self.turn % 2 * SECTOR, &bytes)
             .map_err(Error::io("writing the storage's mark"))
     }
-
-    pub fn sync(&self) -> Result<()> {
-        self.file
-            .sync_data()
-            .map_err(Error::io("syncing the storage's mark"))
-    }
 }
 
 fn decode(bytes: &[u8]) -> Option<(u64, Mark)> {
     let (body, checksum) = bytes.split_at(LEN - 4);
-    if checksum != crc32fast::hash(body).to_le_bytes() || body[..8] != MAGIC {
+    if checksum != crc32fast::hash(body).to_le_bytes() {
         return None;
     }
+    let suspect = match &body[..8] {
+        magic if magic == MAGIC => false,
+        magic if magic == SUSPICION => true,
+        _ => return None,
+    };
     let number = |at: usize| {
         let mut number = [0; 8];
         number.copy_from_slice(&body[at..at + 8]);
@@ -98,6 +143,7 @@ fn decode(bytes: &[u8]) -> Option<(u64, Mark)> {
     let mark = Mark {
         begun: number(16),
         synced: number(24),
+        suspect,
     };
     Some((number(8), mark))
 }

@@ -20,9 +20,10 @@ pub(super) trait Medium: Debug + Send + Sync {
     fn open(&self, name: &str) -> io::Result<Option<MediumFile>>;
     /// An empty file of that name, in place of one that there may be.
     fn create(&self, name: &str) -> io::Result<MediumFile>;
-    /// Gives a file another name, in place of one that there may be of that name. On return the
-    /// names of all files survive a power cut.
+    /// Gives a file another name, in place of one that there may be of that name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Makes the names of all files survive a power cut.
+    fn sync_names(&self) -> io::Result<()>;
     /// Removes the file of that name, if there is one.
     fn remove(&self, name: &str) -> io::Result<()>;
 }
@@ -122,7 +123,10 @@ impl Medium for Directory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path.join(from), self.path.join(to))?;
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
 

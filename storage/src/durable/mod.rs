@@ -9,7 +9,7 @@
 //!   over a damaged page becomes an error;
 //! - what was synced can't go missing unseen, see [`mark`];
 //! - after a failed write there are no further ones: whether a failed sync wrote anything is
-//!   not known, and a second try may succeed without the data;
+//!   not known, and a second try may succeed without the data, see [`watch`];
 //! - space goes back to the file system: the engine reuses what it frees, but its file hardly
 //!   shrinks. When most of it is free, what is live is copied to a new file.
 //!
@@ -26,6 +26,7 @@ mod records;
 mod recovery;
 mod tables;
 mod view;
+mod watch;
 mod writer;
 
 use std::{
@@ -40,7 +41,7 @@ use redb::WriteTransaction;
 
 pub use self::recovery::RecoveryReport;
 use self::{
-    engine::engine,
+    engine::{Sizes, engine},
     medium::{Directory, Medium},
     tables::{Counters, LOG, chunk_of, truncate, write_snapshot_data},
     view::View,
@@ -70,13 +71,15 @@ pub struct DurableStorage {
 
 impl DurableStorage {
     /// Opens the storage in a directory. If there is none, it is created, fresh. Everything in
-    /// it is verified, which takes about a tenth of a second for 100 MiB.
+    /// it is verified, which takes about a tenth of a second for 100 MiB. After a sync has failed,
+    /// everything is also written once more, for nobody else knows what has got to the disk.
     ///
     /// # Errors
     /// [`Error::Locked`] if another storage has the directory open, [`Error::Corrupt`] if
     /// something in it is damaged or missing, [`Error::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<DurableStorage> {
-        recovery::open_on(Box::new(Directory::open(path.as_ref())?))
+        let directory = Directory::open(path.as_ref())?;
+        recovery::open_on(Box::new(directory), Sizes::default())
     }
 
     /// What the last user of the storage left behind.
@@ -131,10 +134,11 @@ impl DurableStorage {
         self.commit(writer, state, true, |_, _| Ok(()))
     }
 
-    /// Copies what is live to a new file if that saves most of the space.
-    fn reclaim(&self, writer: &mut Writer) -> Result<()> {
+    /// Copies what is live to a new file if that saves most of the space. What the caller was
+    /// asked to do is done already, so that a failure is for the next write to tell.
+    fn reclaim(&self, writer: &mut Writer) {
         let copied = writer.reclaim(&*self.medium, &self.view().disk);
-        if let Some(disk) = writer.poison_on_error(copied)? {
+        if let Ok(Some(disk)) = writer.poison_on_error(copied) {
             let state = self.view().state.clone();
             self.publish(
                 writer,
@@ -144,7 +148,6 @@ impl DurableStorage {
                 },
             );
         }
-        Ok(())
     }
 }
 
@@ -239,7 +242,7 @@ impl Storage for DurableStorage {
         self.commit(&mut writer, state, true, |txn, counters| {
             write_snapshot_data(txn, counters, &data)
         })?;
-        self.reclaim(&mut writer)?;
+        self.reclaim(&mut writer);
         Ok(snapshot)
     }
 
@@ -270,7 +273,8 @@ impl Storage for DurableStorage {
             counters.log_bytes -= dropped;
             Ok(())
         })?;
-        self.reclaim(&mut writer)
+        self.reclaim(&mut writer);
+        Ok(())
     }
 
     fn restart_state(&self) -> RestartState {

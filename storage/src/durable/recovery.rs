@@ -9,11 +9,12 @@ use redb::{ReadableDatabase, StorageBackend};
 
 use super::{
     DurableStorage,
-    engine::{Engine, builder, engine, guarded},
+    engine::{Engine, Sizes, builder, engine, guarded},
     mark::{Mark, MarkFile},
     medium::{Medium, MediumFile},
     tables::{Counters, DATA, LOG, read_outline, write_outline},
     view::View,
+    watch::{rewrite, watched},
     writer::Writer,
 };
 use crate::{
@@ -38,31 +39,34 @@ pub struct RecoveryReport {
 }
 
 /// Opens the storage on a medium, or makes one if there is none.
-pub(super) fn open_on(medium: Box<dyn Medium>) -> Result<DurableStorage> {
+pub(super) fn open_on(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableStorage> {
     let io = Error::io("opening the storage's files");
     medium.remove(NEW_DATABASE).map_err(&io)?;
     medium.remove(NEW_MARK).map_err(&io)?;
+    // The last user may have ended, or failed, between giving a file its name and syncing that.
+    medium.sync_names().map_err(&io)?;
     let file = medium.open(DATABASE).map_err(&io)?;
     let mark = medium.open(MARK).map_err(&io)?;
     let mark = mark.map(MarkFile::open).transpose()?;
     let missing = |name| Error::Corrupt(format!("the file `{name}` is missing"));
     match (file, mark) {
-        (Some(file), Some((mark_file, mark))) => recover(medium, file, mark_file, mark),
+        (Some(file), Some((mark_file, mark))) => recover(medium, sizes, file, mark_file, mark),
         (Some(_), None) => Err(missing(MARK)),
         // The mark is created first, and nothing is begun until the other file is there.
-        (None, None | Some((_, Mark { begun: 0, .. }))) => create(medium),
+        (None, None | Some((_, Mark { begun: 0, .. }))) => create(medium, sizes),
         (None, Some(_)) => Err(missing(DATABASE)),
     }
 }
 
 /// Makes a fresh storage. It is complete once the database has its name, so that whatever a crash
 /// leaves behind before that is made anew.
-fn create(medium: Box<dyn Medium>) -> Result<DurableStorage> {
+fn create(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableStorage> {
     let io = Error::io("creating the storage's files");
     let mark_file = MarkFile::create(medium.create(NEW_MARK).map_err(&io)?)?;
     medium.rename(NEW_MARK, MARK).map_err(&io)?;
-    let file = medium.create(NEW_DATABASE).map_err(&io)?;
-    let db = Engine::open(&file, &builder())?;
+    medium.sync_names().map_err(&io)?;
+    let file = watched(medium.create(NEW_DATABASE).map_err(&io)?, &mark_file);
+    let db = Engine::open(&file, &builder(sizes))?;
     guarded(|| {
         let txn = db.db().begin_write().map_err(engine)?;
         txn.open_table(LOG).map_err(engine)?;
@@ -71,13 +75,15 @@ fn create(medium: Box<dyn Medium>) -> Result<DurableStorage> {
         txn.commit().map_err(engine)
     })?;
     medium.rename(NEW_DATABASE, DATABASE).map_err(&io)?;
+    medium.sync_names().map_err(&io)?;
     let report = RecoveryReport::default();
-    assemble(medium, db, file, mark_file, Mark::default(), report)
+    assemble(medium, sizes, db, file, mark_file, Mark::default(), report)
 }
 
 /// Opens a storage that is there, and verifies it.
 fn recover(
     medium: Box<dyn Medium>,
+    sizes: Sizes,
     file: MediumFile,
     mark_file: MarkFile,
     mark: Mark,
@@ -90,8 +96,14 @@ fn recover(
         // The engine would take it for a new one.
         return Err(Error::Corrupt(format!("the file `{DATABASE}` is empty")));
     }
+    if mark.suspect {
+        rewrite(&file).map_err(Error::io(
+            "writing once more what a failed sync may have lost",
+        ))?;
+    }
+    let file = watched(file, &mark_file);
     let crashed = Arc::new(AtomicBool::new(false));
-    let mut builder = builder();
+    let mut builder = builder(sizes);
     let seen = Arc::clone(&crashed);
     builder.set_repair_callback(move |_| seen.store(true, Ordering::Relaxed));
     let mut db = Engine::open(&file, &builder)?;
@@ -106,12 +118,13 @@ fn recover(
         crashed,
         discarded_writes: 0,
     };
-    assemble(medium, db, file, mark_file, mark, report)
+    assemble(medium, sizes, db, file, mark_file, mark, report)
 }
 
 /// Reads the outline, holds it against the mark, and puts the storage together.
 fn assemble(
     medium: Box<dyn Medium>,
+    sizes: Sizes,
     db: Engine,
     file: MediumFile,
     mark_file: MarkFile,
@@ -131,19 +144,21 @@ fn assemble(
     }
     recovery.discarded_writes = mark.begun.saturating_sub(counters.sequence);
     let db = Arc::new(db);
-    let mut writer = Writer {
+    let writer = Writer {
         db,
         file,
         mark_file,
         mark: Mark {
             begun: counters.sequence,
             synced: counters.sequence,
+            suspect: false,
         },
         counters,
         stored: state.clone(),
         unsynced: false,
         retired: Vec::new(),
         copied_bytes: 0,
+        sizes,
         poisoned: None,
     };
     writer.mark_file.write(writer.mark)?;

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use redb::{Durability, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 
 use super::{
-    engine::{Engine, builder, engine, guarded},
+    engine::{Engine, Sizes, builder, engine, guarded},
     mark::{Mark, MarkFile},
     medium::{Medium, MediumFile},
     recovery::{DATABASE, NEW_DATABASE},
     tables::{Counters, write_outline},
     view::{Disk, View},
+    watch::watched,
 };
 use crate::{
     error::{Error, Result},
     state::LogState,
 };
-
-/// The file is copied when it has this much more than four times what is live.
-pub(super) const SPARE_BYTES: u64 = 8 << 20;
 
 /// What only the thread that writes needs.
 pub(super) struct Writer {
@@ -36,6 +34,7 @@ pub(super) struct Writer {
     pub retired: Vec<Arc<View>>,
     /// The file's size after it was copied, so as not to copy it again in vain.
     pub copied_bytes: u64,
+    pub sizes: Sizes,
     pub poisoned: Option<String>,
 }
 
@@ -83,10 +82,10 @@ impl Writer {
         let io = Error::io("giving space back");
         let bytes = self.file.len().map_err(&io)?;
         let live = self.counters.log_bytes + self.counters.snapshot_bytes;
-        if bytes <= 4 * live + SPARE_BYTES || bytes <= 2 * self.copied_bytes {
+        if bytes <= 4 * live + self.sizes.spare_bytes || bytes <= 2 * self.copied_bytes {
             return Ok(None);
         }
-        let (file, db, txn) = match copy(medium, current) {
+        let (file, db, txn) = match copy(medium, &self.mark_file, current, self.sizes) {
             Ok(copied) => copied,
             // No room for the copy, most likely. The storage itself is whole without it, and
             // the next compaction tries again.
@@ -96,6 +95,7 @@ impl Writer {
             Err(error) => return Err(error),
         };
         medium.rename(NEW_DATABASE, DATABASE).map_err(&io)?;
+        medium.sync_names().map_err(&io)?;
         self.copied_bytes = file.len().map_err(&io)?;
         self.db = Arc::new(db);
         self.file = file;
@@ -112,10 +112,15 @@ impl Writer {
 }
 
 /// Copies a commit to a new file.
-fn copy(medium: &dyn Medium, from: &Disk) -> Result<(MediumFile, Engine, ReadTransaction)> {
+fn copy(
+    medium: &dyn Medium,
+    mark_file: &MarkFile,
+    from: &Disk,
+    sizes: Sizes,
+) -> Result<(MediumFile, Engine, ReadTransaction)> {
     let io = Error::io("creating a file to copy the log to");
-    let file = medium.create(NEW_DATABASE).map_err(io)?;
-    let db = Engine::open(&file, &builder())?;
+    let file = watched(medium.create(NEW_DATABASE).map_err(io)?, mark_file);
+    let db = Engine::open(&file, &builder(sizes))?;
     let txn = guarded(|| {
         let to = db.db().begin_write().map_err(engine)?;
         from.copy_to(&to)?;

@@ -31,7 +31,7 @@ fn moments(events: &[Event]) -> Vec<(usize, Option<Event>)> {
                 let part = Event::Write {
                     file: *file,
                     offset: *offset,
-                    data: data[..cut].to_vec(),
+                    data: data.slice(..cut),
                 };
                 moments.push((at, Some(part)));
             }
@@ -134,7 +134,7 @@ fn a_storage_that_was_closed_has_nothing_to_report() {
 #[test]
 fn a_crash_while_the_storage_is_created_is_no_obstacle() {
     let sim = Sim::default();
-    let storage = recovery::open_on(Box::new(sim.clone())).unwrap();
+    let storage = recovery::open_on(Box::new(sim.clone()), Sizes::default()).unwrap();
     let events = sim.take_journal();
     drop(storage);
     // Creating a file takes many small writes; every ninth moment is enough of them.

@@ -89,7 +89,7 @@ fn flip_bytes(closed: bool) {
     let mut loud = 0;
     for at in places(&image, &last_write) {
         let mut damaged = image.clone();
-        damaged.file_mut(DATABASE)[at] ^= 1 << (at % 8);
+        damaged.file_mut(DATABASE).flip(at, 1 << (at % 8));
         let what = format!("bit {} of byte {at} flipped, closed: {closed}", at % 8);
         loud += usize::from(outcome(damaged, &expected, &what) == Outcome::Loud);
     }
@@ -114,7 +114,7 @@ fn a_file_cut_at_any_byte_is_loud() {
         let cuts = (0..len).filter(|cut| *cut < 1024 || len - cut < 2048 || cut % 1009 == 0);
         for cut in cuts {
             let mut damaged = image.clone();
-            damaged.file_mut(DATABASE).truncate(cut);
+            damaged.file_mut(DATABASE).set_len(cut);
             let what = format!("cut to {cut} of {len} bytes, closed: {closed}");
             assert_eq!(outcome(damaged, &expected, &what), Outcome::Loud, "{what}");
         }
@@ -128,7 +128,7 @@ fn a_page_of_zeros_is_loud_or_harmless() {
         let mut loud = 0;
         for page in 0..image.file(DATABASE).len() / 4096 {
             let mut damaged = image.clone();
-            damaged.file_mut(DATABASE)[page * 4096..][..4096].fill(0);
+            damaged.file_mut(DATABASE).write(page * 4096, &[0; 4096]);
             let what = format!("page {page} of zeros, closed: {closed}");
             loud += usize::from(outcome(damaged, &expected, &what) == Outcome::Loud);
         }
@@ -143,7 +143,7 @@ fn the_engine_may_not_fall_back_to_the_state_before_a_synced_write() {
     append(&storage, &entries(45..46, 3)).unwrap();
     let mut image = sim.image();
     // As if the disk had lost the last write although it said that it had synced it.
-    *image.file_mut(DATABASE) = old.file(DATABASE).clone();
+    *image.file_mut(DATABASE) = old.clone().file_mut(DATABASE).clone();
     let error = open(image).unwrap_err();
     assert!(
         matches!(&error, Error::Corrupt(text) if text.contains("was synced")),
@@ -160,19 +160,19 @@ fn one_damaged_place_of_the_mark_is_harmless_and_two_are_loud() {
             let what = format!("bit {bit} of byte {at} of the mark flipped");
             for place in places {
                 let mut damaged = image.clone();
-                damaged.file_mut(MARK)[place + at] ^= 1 << bit;
+                damaged.file_mut(MARK).flip(place + at, 1 << bit);
                 assert_eq!(outcome(damaged, &expected, &what), Outcome::Whole, "{what}");
             }
             let mut damaged = image.clone();
             for place in places {
-                damaged.file_mut(MARK)[place + at] ^= 1 << bit;
+                damaged.file_mut(MARK).flip(place + at, 1 << bit);
             }
             assert_eq!(outcome(damaged, &expected, &what), Outcome::Loud, "{what}");
         }
     }
     for len in 0..image.file(MARK).len() {
         let mut damaged = image.clone();
-        damaged.file_mut(MARK).truncate(len);
+        damaged.file_mut(MARK).set_len(len);
         let expected_outcome = match len < 36 {
             true => Outcome::Loud,
             false => Outcome::Whole,
@@ -218,7 +218,7 @@ fn damage_that_comes_after_opening_is_loud_when_it_is_read() {
         .position(|window| window == needle)
         .unwrap();
     let sim = Sim::new(image);
-    let storage = recovery::open_on(Box::new(sim.clone())).unwrap();
+    let storage = recovery::open_on(Box::new(sim.clone()), Sizes::default()).unwrap();
     let backend = sim.open(DATABASE).unwrap().unwrap();
     redb::StorageBackend::write(&backend, at as u64 + 100, &[61]).unwrap();
     let error = storage.entries(60, 61, u64::MAX).unwrap_err();

@@ -1,21 +1,23 @@
 //! What a durable storage promises about its disk.
 
+mod content;
 mod crash;
 mod damage;
+mod faults;
 mod io;
 mod sim;
 
 use libraft_core::{ConfState, Entry, EntryId, EntryKind, HardState, RestartState, Snapshot};
 
 use self::sim::{Image, Sim};
-use super::{DurableStorage, RecoveryReport, recovery};
+use super::{DurableStorage, RecoveryReport, engine::Sizes, recovery};
 use crate::{
     error::Result,
     storage::{Storage, Update},
 };
 
 fn open(image: Image) -> Result<DurableStorage> {
-    recovery::open_on(Box::new(Sim::new(image)))
+    recovery::open_on(Box::new(Sim::new(image)), Sizes::default())
 }
 
 fn entries(range: std::ops::Range<u64>, term: u64) -> Vec<Entry> {
@@ -78,7 +80,7 @@ impl Contents {
 /// A storage with a little of everything in it, on a medium whose journal begins after that.
 fn prepared() -> (Sim, DurableStorage) {
     let sim = Sim::default();
-    let storage = recovery::open_on(Box::new(sim.clone())).unwrap();
+    let storage = recovery::open_on(Box::new(sim.clone()), Sizes::default()).unwrap();
     storage
         .bootstrap_members(ConfState::of_voters([1, 2, 3]))
         .unwrap();
