@@ -242,25 +242,6 @@ impl Driver {
         Ok(done)
     }
 
-    fn plan_arrivals(&mut self, world: &mut World) {
-        while let Some(slot) = world.flights.fresh.pop() {
-            let local = world
-                .flights
-                .get(u64::from(slot))
-                .is_some_and(|f| f.local.is_some());
-            let delay = match self.chance(self.plan.network.delay) {
-                true => {
-                    world.tally.note(Kind::Delayed);
-                    self.rng.u64(0..self.plan.network.long)
-                }
-                // A node hears from its own workers soon, though in any order.
-                false if local => self.rng.u64(0..self.plan.disk.report_time),
-                false => 1 + self.rng.u64(0..self.plan.network.latency),
-            };
-            self.wheel.after(delay, Job::Arrive(slot));
-        }
-    }
-
     fn plan_handling(&mut self, world: &mut World, id: NodeId) {
         let Some(host) = world.hosts.get(id as usize - 1) else {
             return;
@@ -286,7 +267,7 @@ impl Driver {
         }
     }
 
-    fn is_paused(&mut self, id: NodeId, job: Job) -> bool {
+    pub fn is_paused(&mut self, id: NodeId, job: Job) -> bool {
         let until = self.schedule(id).paused_until;
         let paused = until > self.wheel.now;
         if paused {
@@ -305,64 +286,6 @@ impl Driver {
             true => Ok(()),
             false => self.act(world, Action::Tick(id)).map(drop),
         }
-    }
-
-    fn arrive(&mut self, world: &mut World, slot: u32) -> Checked {
-        let message = u64::from(slot);
-        let Some(flight) = world.flights.get(message) else {
-            return Ok(());
-        };
-        let (from, to, local) = (
-            flight.message.from,
-            flight.message.to,
-            flight.local.is_some(),
-        );
-        let snapshot = matches!(flight.message.body, Body::InstallSnapshot { .. });
-        if to as usize > self.nodes.len() {
-            return self.act(world, Action::Lose { message }).map(drop);
-        }
-        if self.is_paused(to, Job::Arrive(slot)) {
-            return Ok(());
-        }
-        if local {
-            return self
-                .act(
-                    world,
-                    Action::Deliver {
-                        message,
-                        keep: false,
-                    },
-                )
-                .map(drop);
-        }
-        let cut = self.schedule(from).cut >> to & 1 == 1;
-        let lost = cut || self.chance(self.plan.network.drop);
-        let tally = &mut world.tally;
-        tally.note_if(cut, Kind::Cut);
-        tally.note_if(lost && !cut, Kind::Lost);
-        let keep = !lost && self.chance(self.plan.network.duplicate);
-        if keep {
-            let again = 1 + self.rng.u64(0..self.plan.network.long);
-            self.wheel.after(again, Job::Arrive(slot));
-        }
-        if snapshot && !keep {
-            // Whoever sends a snapshot finds out sooner or later what has become of it.
-            let arrived = !lost && world.is_up(to);
-            let delay = self.rng.u64(0..5 * TICK);
-            self.wheel.after(
-                delay,
-                Job::Report {
-                    node: from,
-                    peer: to,
-                    arrived,
-                },
-            );
-        }
-        let action = match lost {
-            true => Action::Lose { message },
-            false => Action::Deliver { message, keep },
-        };
-        self.act(world, action).map(drop)
     }
 
     /// A host turns to its Ready.
@@ -437,12 +360,6 @@ impl Driver {
         let delay = self.rng.u64(0..most);
         self.wheel.after(delay, Job::Restart(id));
         Ok(())
-    }
-
-    pub fn reconnect(&mut self) {
-        for schedule in &mut self.nodes {
-            schedule.cut = 0;
-        }
     }
 
     /// Some node that is up, most often the leader.

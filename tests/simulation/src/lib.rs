@@ -13,8 +13,12 @@
 #![allow(missing_docs)]
 
 pub mod action;
+pub mod answers;
+pub mod applying;
 pub mod arguments;
+pub mod calls;
 pub mod check;
+pub mod delivery;
 pub mod diagram;
 pub mod disk;
 pub mod driver;
@@ -24,9 +28,11 @@ pub mod healing;
 pub mod host;
 #[cfg(test)]
 mod known_tests;
+pub mod learning;
 pub mod mix;
 #[cfg_attr(not(libraft_mutants), path = "no_mutants.rs")]
 pub mod mutants;
+pub mod network;
 pub mod plan;
 pub mod report;
 pub mod run;

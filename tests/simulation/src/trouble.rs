@@ -105,38 +105,6 @@ impl Driver {
         Ok(())
     }
 
-    /// Nobody on one side hears anybody on the other.
-    fn partition(&mut self) {
-        let side = self.rng.u64(..);
-        self.cut_where(|from, to| (side >> from ^ side >> to) & 1 == 1);
-    }
-
-    /// Some don't hear some others, who hear them.
-    fn one_way(&mut self) {
-        let (deaf, mute) = (self.rng.u64(..), self.rng.u64(..));
-        self.cut_where(|from, to| mute >> from & deaf >> to & 1 == 1);
-    }
-
-    /// Two sides, and one node that hears both and is heard by both.
-    fn bridge(&mut self) {
-        let side = self.rng.u64(..);
-        let bridge = self.rng.u64(1..=self.nodes.len() as u64);
-        self.cut_where(|from, to| {
-            from != bridge && to != bridge && (side >> from ^ side >> to) & 1 == 1
-        });
-    }
-
-    fn cut_where(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
-        self.cuts += 1;
-        let nodes = self.nodes.len() as u64;
-        for from in 1..=nodes {
-            let cut = (1..=nodes).filter(|&to| is_cut(from, to));
-            self.schedule(from).cut = cut.map(|to| 1 << to).sum();
-        }
-        let delay = self.rng.u64(1..80 * TICK);
-        self.wheel.after(delay, Job::Reconnect { cut: self.cuts });
-    }
-
     /// Somebody wants another configuration.
     fn change(&mut self, world: &mut World) -> Checked {
         let Some(node) = self.any_node(world) else {

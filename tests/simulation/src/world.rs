@@ -9,10 +9,10 @@ use libraft_core::*;
 use crate::action::Action;
 use crate::check::leases::Delivered;
 use crate::check::promises::Waits;
-use crate::check::{Checked, Checks, Violation, ensure, flow, promises, status};
-use crate::flights::{Flight, Flights, Naming, sum_of};
-use crate::host::{Host, Request, Wanted};
-use crate::mix::{Mix, mix};
+use crate::check::{Checked, Checks, Violation, ensure, status};
+use crate::flights::{Flights, Naming};
+use crate::host::Host;
+use crate::mix::mix;
 use crate::plan::{MAX_HOSTS, Plan};
 use crate::tally::{Kind, Tally};
 use crate::trace::Trace;
@@ -34,7 +34,7 @@ pub struct World {
     /// The node that the last action was about.
     pub touched: Option<NodeId>,
     /// What the last action delivered to a node.
-    delivered: Option<Delivered>,
+    pub delivered: Option<Delivered>,
     plan: Plan,
     founders: Vec<(NodeId, Bytes)>,
 }
@@ -266,100 +266,6 @@ impl World {
         accepted(id, call(node))
     }
 
-    fn read_index(&mut self, id: NodeId, number: u64) -> Done {
-        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
-            return Ok(false);
-        };
-        self.tally.note_if(!host.leads(), Kind::ReadElsewhere);
-        let Some(node) = host.node.as_mut() else {
-            return Ok(false);
-        };
-        let result = node.read_index(context_of(number));
-        let dropped = matches!(result, Err(Error::ReadDropped(_)));
-        self.tally.note_if(dropped, Kind::ReadDropped);
-        accepted(id, result)
-    }
-
-    fn deliver(&mut self, key: u64, keep: bool) -> Done {
-        let flight = match keep {
-            true => self.flights.get(key).cloned(),
-            false => self.flights.take(key),
-        };
-        let Some(flight) = flight else {
-            return Ok(false);
-        };
-        let to = flight.message.to;
-        self.heard(&flight);
-        if let Some(trace) = &mut self.trace {
-            trace.delivered(self.events, &flight, keep);
-        }
-        let life = self.host(to).map_or(0, |host| host.life);
-        if !self.is_up(to) || flight.local.is_some_and(|sent_in| sent_in != life) {
-            // Nobody is there to take it.
-            return Ok(!keep);
-        }
-        self.sum = mix(self.sum, flight.name);
-        self.note_delivery(&flight);
-        self.delivered = Some(Delivered::of(&flight.message));
-        if let (Body::StorageApplyResp { entries }, Some(host)) =
-            (&flight.message.body, self.host_mut(to))
-        {
-            let first = entries.first().map_or(0, |entry| entry.index);
-            host.checked.unacknowledged.retain(|&other| other != first);
-        }
-        if !self.plan.wire || flight.local.is_some() {
-            return self.call(to, |node| node.step(flight.message));
-        }
-        let bytes = codec::encode_message(&flight.message);
-        self.sum = Mix::new(self.sum).and_bytes(&bytes).end();
-        self.call(to, |node| node.step_bytes(bytes.into()))
-    }
-
-    fn lose(&mut self, key: u64) -> Done {
-        let Some(flight) = self.flights.take(key) else {
-            return Ok(false);
-        };
-        self.heard(&flight);
-        if let Some(trace) = &mut self.trace {
-            trace.lost(self.events, &flight);
-        }
-        Ok(true)
-    }
-
-    /// The node promises its leader nothing any more.
-    fn release(&mut self, id: NodeId) {
-        if let Some(host) = self.host_mut(id) {
-            host.checked.lease.release();
-        }
-    }
-
-    /// A message to its own sender is not on its way any more.
-    fn heard(&mut self, flight: &Flight) {
-        if let Some(host) = self.host_mut(flight.message.to)
-            && flight.local == Some(host.life)
-        {
-            host.unheard = host.unheard.saturating_sub(1);
-        }
-    }
-
-    fn note_delivery(&mut self, flight: &Flight) {
-        let message = &flight.message;
-        let term = self
-            .host(message.to)
-            .map_or(0, |host| host.checked.status.hard_state.term);
-        let overtaken = self.flights.is_overtaken(flight);
-        let tally = &mut self.tally;
-        let kinds = [
-            (overtaken && flight.local.is_none(), Kind::Overtaken),
-            (overtaken && flight.local.is_some(), Kind::OutOfStep),
-            (0 < message.term && message.term < term, Kind::OldTerm),
-            (matches!(message.body, Body::TimeoutNow), Kind::TimeoutNow),
-        ];
-        for (occurs, kind) in kinds {
-            tally.note_if(occurs, kind);
-        }
-    }
-
     fn restart(&mut self, id: NodeId) -> Done {
         let founders = &self.founders;
         let bootstrap = self.plan.bootstrap && id <= self.plan.nodes;
@@ -388,164 +294,6 @@ impl World {
         }
         self.hosts.push(self.blank_host(id));
         self.restart(id)
-    }
-
-    /// Only when nobody can need it any more: each member knows for good of a configuration without
-    /// it.
-    fn wipe(&mut self, id: NodeId) -> bool {
-        let Some((since, conf)) = self.checks.membership.newest() else {
-            return false;
-        };
-        let knows = |member: &Host| member.disk.hard_state.commit >= since;
-        let members = self.hosts.iter().filter(|host| conf.contains(host.id));
-        if conf.contains(id) || !members.clone().all(knows) || members.count() == 0 {
-            return false;
-        }
-        let host = self.hosts.get_mut(id as usize - 1);
-        let Some(host) = host.filter(|host| !host.gone) else {
-            return false;
-        };
-        if host.is_up() {
-            host.crash(0, 0, 0, &mut self.tally);
-        }
-        host.gone = true;
-        true
-    }
-
-    fn propose(&mut self, id: NodeId, size: u32, count: u32) -> Done {
-        let logs = &self.checks.logs;
-        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
-            return Ok(false);
-        };
-        let Some(node) = host.node.as_mut() else {
-            return Ok(false);
-        };
-        let clients = &mut self.checks.clients;
-        let numbers: Vec<u64> = (0..count).map(|_| clients.write(id, host.life)).collect();
-        let size = size.max(8) as usize;
-        let commands = numbers.iter().map(|number| {
-            let mut data = vec![0; size];
-            data[..8].copy_from_slice(&number.to_le_bytes());
-            Bytes::from(data)
-        });
-        let result = node.propose_many(commands);
-        let tally = &mut self.tally;
-        let oversize = size as u64 > host.config.max_size_per_msg;
-        tally.note_if(oversize && result.is_ok(), Kind::Oversize);
-        tally.note_if(!host.leads(), Kind::ProposedElsewhere);
-        tally.note_if(result.is_err(), Kind::ProposalRefused);
-        match &result {
-            Err(Error::ProposalDropped(_)) => {
-                for &number in &numbers {
-                    clients.refused(id, number)?;
-                }
-            }
-            Ok(()) if host.checked.led.is_some() && host.config.max_uncommitted_bytes > 0 => {
-                let remembered = &host.checked;
-                let term = remembered.status.hard_state.term;
-                let indexes = remembered.status.applied + 1..=remembered.view.last().index;
-                let own = indexes.filter(|&index| remembered.view.term(index) == Some(term));
-                let uncommitted: u64 = own.map(|index| logs.payload(index, term)).sum();
-                let counted = uncommitted.saturating_sub(remembered.uncounted);
-                let leads = remembered.led == Some(term) && host.leads();
-                if leads {
-                    flow::proposed(id, counted, (size * numbers.len()) as u64, &host.config)?;
-                }
-            }
-            _ => {}
-        }
-        accepted(id, result)
-    }
-
-    fn compact(&mut self, id: NodeId, keep: u64) -> Done {
-        let Some(host) = self.host(id).filter(|host| host.is_up()) else {
-            return Ok(false);
-        };
-        // What the core counts as applied and as persisted, and is on the disk.
-        let status = &host.checked.status;
-        let known = status.applied.min(status.persisted);
-        let applied = known.min(host.applied).min(host.disk.last().index);
-        let snapshot = host
-            .disk
-            .snapshot
-            .as_ref()
-            .map_or(0, |snapshot| snapshot.id.index);
-        if applied <= snapshot || applied < host.disk.compacted.index || applied < host.applied {
-            return Ok(false);
-        }
-        let Some(snapshot) = self.snapshot_of(id) else {
-            return Ok(false);
-        };
-        let Some(host) = self.hosts.get_mut(id as usize - 1) else {
-            return Ok(false);
-        };
-        let index = applied.saturating_sub(keep).max(host.disk.compacted.index);
-        let cuts = |request: &Request| match &request.wants {
-            Wanted::Entries(read, _) => read.low <= index,
-            Wanted::Snapshot(_) => false,
-        };
-        let during_send = host.leads() && host.requests.iter().any(cuts);
-        self.tally.note_if(during_send, Kind::CompactionDuringSend);
-        host.disk.compact(index, snapshot);
-        host.checked.view.compact(index);
-        self.call(id, |node| node.compacted(index + 1))
-    }
-
-    /// A snapshot of a node's state machine.
-    pub fn snapshot_of(&self, id: NodeId) -> Option<Snapshot> {
-        let host = self.host(id)?;
-        let index = host.applied;
-        let term = self.checks.logs.committed_term(index)?;
-        (index > 0).then(|| Snapshot {
-            id: EntryId { term, index },
-            conf_state: host.conf().clone(),
-            data: self.state_at(index),
-        })
-    }
-
-    /// A message of `from` is on its way. `local` if it is to the node itself.
-    pub fn post(&mut self, message: Message) -> Checked {
-        let from = message.from;
-        let Some(host) = self.host_mut(if from >= LOCAL_APPLY {
-            message.to
-        } else {
-            from
-        }) else {
-            return Ok(());
-        };
-        let local = (message.to == host.id).then_some(host.life);
-        host.unheard += u32::from(local.is_some());
-        // What a node promised itself in an earlier term, it will not listen to.
-        let stale = local.is_some() && message.term < host.checked.status.hard_state.term;
-        if from < LOCAL_APPLY && !stale {
-            promises::sent(&message, &host.disk, Waits::of(&host.config))?;
-        }
-        match &message.body {
-            Body::Append { entries, .. } if !entries.is_empty() => {
-                flow::append(from, entries, host.config.max_size_per_msg)?;
-                let bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
-                host.checked.largest = host.checked.largest.max(bytes);
-            }
-            Body::InstallSnapshot { .. } => self.tally.note(Kind::SnapshotSent),
-            Body::Vote {
-                pre: false,
-                granted: true,
-            } => {
-                self.checks
-                    .elections
-                    .voted(from, message.term, message.to)?;
-            }
-            _ => {}
-        }
-        let sum = sum_of(&message);
-        self.sum = match self.exact {
-            true => Mix::new(self.sum)
-                .and_bytes(&codec::encode_message(&message))
-                .end(),
-            false => mix(self.sum, sum),
-        };
-        self.flights.post(message, sum, local, self.events);
-        Ok(())
     }
 
     /// Checks what an action has made of a node.
@@ -640,11 +388,6 @@ fn kind_of(action: &Action) -> Option<Kind> {
         Action::Unreachable { .. } => Kind::FalseReport,
         Action::Crash { .. } | Action::Lose { .. } | Action::ReportSnapshot { .. } => return None,
     })
-}
-
-/// What a read's context is, and whose number it is.
-pub fn context_of(number: u64) -> Bytes {
-    Bytes::copy_from_slice(&number.to_le_bytes())
 }
 
 fn refused(id: NodeId, error: &Error) -> Violation {
