@@ -12,6 +12,7 @@ use std::{
 
 use redb::{StorageBackend, backends::FileBackend};
 
+use super::recovery::DATABASE;
 use crate::error::{Error, Result};
 
 /// A set of named files that only one storage uses.
@@ -90,9 +91,11 @@ impl Directory {
                 return Err(Error::io("locking the storage's directory")(error));
             }
         }
-        if let Some(parent) = path.canonicalize().ok().as_deref().and_then(Path::parent) {
-            // Not allowed to everybody everywhere, and needed only if the directory is new.
-            let _ = File::open(parent).and_then(|parent| parent.sync_all());
+        // A storage that is there has had its directory's name synced before it was made. If
+        // there is none, the directory may be new, and those above it, whoever has made them.
+        let io = Error::io("syncing the directories above the storage's");
+        if !path.join(DATABASE).try_exists().map_err(&io)? {
+            sync_above(&path.canonicalize().map_err(&io)?, sync_directory).map_err(&io)?;
         }
         Ok(Directory {
             path: path.to_owned(),
@@ -104,6 +107,31 @@ impl Directory {
         let backend = FileBackend::new(file).map_err(io::Error::other)?;
         Ok(MediumFile(Arc::new(backend)))
     }
+}
+
+/// Syncs all directories that a path goes through.
+fn sync_above(path: &Path, sync: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    for above in path.ancestors().skip(1) {
+        match sync(above) {
+            // Not everybody may read what is above, where nothing is new then; and not all file
+            // systems sync directories.
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    PermissionDenied | ReadOnlyFilesystem | InvalidInput | Unsupported
+                ) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 impl Medium for Directory {
@@ -127,7 +155,7 @@ impl Medium for Directory {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync_directory(&self.path)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -135,5 +163,31 @@ impl Medium for Directory {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn all_directories_above_are_synced_and_a_disk_that_fails_is_not_passed_over() {
+        let synced = RefCell::new(Vec::new());
+        let note = |path: &Path| {
+            synced.borrow_mut().push(path.to_owned());
+            match path.to_str() {
+                Some("/a") => Err(io::ErrorKind::PermissionDenied.into()),
+                _ => Ok(()),
+            }
+        };
+        sync_above(Path::new("/a/b/c"), note).unwrap();
+        assert_eq!(synced.into_inner(), ["/a/b", "/a", "/"].map(PathBuf::from));
+        let fails = |path: &Path| match path.to_str() {
+            Some("/a") => Err(io::Error::other("the disk fails")),
+            _ => Ok(()),
+        };
+        sync_above(Path::new("/a/b/c"), fails).unwrap_err();
     }
 }
