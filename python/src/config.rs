@@ -62,6 +62,7 @@ pub fn native(config: &Bound<'_, PyAny>) -> PyResult<Handle<raft_config>> {
     )?;
     setter.set("step_down_on_removal", raft_config_set_step_down_on_removal)?;
     setter.set("peer_reports", raft_config_set_peer_reports)?;
+    setter.set("record_bytes", raft_config_set_record_bytes)?;
     setter.set("show_requests", raft_config_set_show_requests)?;
     let applied = config.getattr("applied")?;
     if !applied.is_none() {

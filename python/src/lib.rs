@@ -21,6 +21,7 @@ mod snapshot;
 mod members;
 mod node;
 mod ready;
+mod recording;
 mod storage;
 
 use pyo3::prelude::*;
@@ -41,5 +42,6 @@ fn _libraft(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
     module.add_function(wrap_pyfunction!(members::decode_conf_change, module)?)?;
     module.add_function(wrap_pyfunction!(members::encode_conf_change, module)?)?;
+    module.add_function(wrap_pyfunction!(recording::replay, module)?)?;
     Ok(())
 }

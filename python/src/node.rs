@@ -16,6 +16,7 @@ use raft::metrics::raft_metrics;
 use raft::node::*;
 use raft::node_status::raft_node_status;
 use raft::ready::raft_ready;
+use raft::recording::*;
 use raft::requests::raft_requests;
 use raft::status::raft_status;
 
@@ -726,6 +727,42 @@ impl RawNode {
         let buffer = self.encoded_status()?;
         // SAFETY: the buffer is alive, and so is the view of it.
         Ok(unsafe { copied(py, raft_buffer_bytes(buffer.get())) })
+    }
+
+    /// How the recording of this node stands, and how many bytes of it wait to be taken.
+    fn record_state<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, u64)> {
+        let node = self.native()?;
+        let (mut state, mut waiting) = (RAFT_RECORDING_OFF, 0);
+        // SAFETY: the node is alive, and these are places for the results.
+        call(|error| unsafe {
+            raft_node_record_state(node.handle.get(), &raw mut state, &raw mut waiting, error)
+        })?;
+        Ok((parts::RECORDING_STATE.member(py, state)?, waiting))
+    }
+
+    /// Takes what was recorded since the last time.
+    fn record_take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let node = self.native()?;
+        let buffer = Handle::make(raft_buffer_free, |out, error| {
+            // SAFETY: the node is alive as long as `node`.
+            unsafe { raft_node_record_take(node.handle.get(), out, error) }
+        })?;
+        // SAFETY: the buffer is alive, and so is the view of it.
+        Ok(unsafe { copied(py, raft_buffer_bytes(buffer.get())) })
+    }
+
+    /// Puts a text into the recording.
+    fn record_note(&self, text: &str) -> PyResult<()> {
+        let node = self.native()?;
+        let (data, len) = (text.as_ptr(), text.len());
+        // SAFETY: the node is alive as long as `node`, and the text during the call.
+        call(|error| unsafe { raft_node_record_note(node.handle.get(), data, len, error) })?;
+        Ok(())
+    }
+
+    /// Ends the recording.
+    fn record_stop(&self) -> PyResult<()> {
+        self.plain(raft_node_record_stop)
     }
 
     fn __repr__(&self) -> String {

@@ -33,6 +33,7 @@ from ._errors import (
     ProposalDropped,
     RaftError,
     ReadDropped,
+    RecordingError,
     RestartStateError,
     SnapshotOutOfDate,
     SnapshotRequestDropped,
@@ -57,6 +58,7 @@ from ._libraft import (
     __version__,
     decode_conf_change,
     encode_conf_change,
+    replay,
 )
 from ._types import (
     LOCAL_APPEND,
@@ -82,7 +84,9 @@ from ._types import (
     ReadOnlyOption,
     ReadRequest,
     ReadState,
+    RecordingState,
     RecoveryReport,
+    Replay,
     Role,
     SnapshotRequest,
     SnapshotStatus,
@@ -138,7 +142,10 @@ __all__ = [
     "ReadRequest",
     "ReadState",
     "Ready",
+    "RecordingError",
+    "RecordingState",
     "RecoveryReport",
+    "Replay",
     "RestartStateError",
     "Role",
     "Snapshot",
@@ -160,4 +167,5 @@ __all__ = [
     "__version__",
     "decode_conf_change",
     "encode_conf_change",
+    "replay",
 ]

@@ -84,6 +84,10 @@ class UnknownPeer(PeerError):
     """A response from a node that is no member. Harmless; usual after a removal."""
 
 
+class RecordingError(RaftError, ValueError):
+    """The bytes are no recording that can be replayed: damaged, cut off, of another version, or none."""
+
+
 class Poisoned(RaftError):
     """The node found its own state to contradict itself, or a storage failed to write.
 
@@ -139,6 +143,7 @@ _BY_CODE: dict[int, type[RaftError]] = {
     21: ImpossibleMessage,
     22: LocalMessage,
     23: UnknownPeer,
+    30: RecordingError,
     40: Poisoned,
     41: LibraryPanic,
     60: Compacted,

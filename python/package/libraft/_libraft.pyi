@@ -29,7 +29,9 @@ from ._types import (
     ReadFailure,
     ReadRequest,
     ReadState,
+    RecordingState,
     RecoveryReport,
+    Replay,
     SnapshotRequest,
     SnapshotStatus,
     SoftState,
@@ -51,6 +53,7 @@ __all__ = [
     "check_config",
     "decode_conf_change",
     "encode_conf_change",
+    "replay",
 ]
 
 __version__: Final[str]
@@ -506,6 +509,18 @@ class RawNode:
         """What the node says about itself."""
     def progress(self) -> tuple[Progress, ...]:
         """What the leader knows of each member, by ascending id; empty on other nodes."""
+    def record_state(self) -> tuple[RecordingState, int]:
+        """How the recording of this node stands, and how many bytes of it wait to be taken."""
+    def record_take(self) -> bytes:
+        """Takes what was recorded since the last time; see Config.record_bytes.
+
+        What is taken from a node, one after the other, is one recording, which may end behind any of the
+        parts. It works on a node that is poisoned, too.
+        """
+    def record_note(self, text: str) -> None:
+        """Puts a text into the recording, for who reads it: "here the disk was full"."""
+    def record_stop(self) -> None:
+        """Ends the recording for good; what was not taken can still be."""
     def status_encoded(self) -> bytes:
         """All that the node says about itself, as an encoded libraft.Status."""
 
@@ -526,4 +541,14 @@ def encode_conf_change(
     """Encodes a change of any number of members as raftpb.ConfChangeV2.
 
     For `RawNode.propose_conf_change_encoded` with EntryType.CONF_CHANGE_V2.
+    """
+
+def replay(recording: Buffer, max_bytes: int = ...) -> Replay:
+    """Makes all calls of a recording once more, on a node of its own.
+
+    Keeps the Readys if they take no more than `max_bytes` in all; with 0 it keeps none. A replay that
+    does not do the same is no error: Replay.differs_at tells.
+
+    Raises RecordingError, ArgumentError (more than max_bytes), LibraryPanic (a call panics, as it may
+    have done when it was recorded).
     """

@@ -100,6 +100,21 @@ class ReadFailure(IntEnum):
     UNAVAILABLE = 2
 
 
+class RecordingState(IntEnum):
+    """How the recording of a node stands, and why one ends."""
+
+    OFF = 0
+    """The node records nothing."""
+    ON = 1
+    """Every call is recorded."""
+    STOPPED = 2
+    """The host has ended it."""
+    FULL = 3
+    """It has ended because too many bytes were not taken."""
+    UNENCODABLE = 4
+    """It has ended because a call was made with a value that can't be written down."""
+
+
 class FlowState(IntEnum):
     """How a leader sends to a member."""
 
@@ -423,6 +438,25 @@ class RecoveryReport(NamedTuple):
     discarded_writes: int
 
 
+class Replay(NamedTuple):
+    """What came of a replay.
+
+    `calls`, `ready_count`: how many calls were made, and how many Readys the recorded node has shown.
+    `differs_at`: the first call, counted from 1, that has not done what it did when it was recorded; 0
+    if all have. `recorded`, `replayed`: the codes that this call returned then (41 if it did not) and
+    now; if they are the same, what it gave is another. `end`: why the recording ends, ON if it was just
+    taken there. `readys`: those Readys, each an encoded libraft.Ready, as Ready.encoded.
+    """
+
+    calls: int
+    ready_count: int
+    differs_at: int
+    recorded: int
+    replayed: int
+    end: RecordingState
+    readys: tuple[bytes, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings of a node. Time is counted in ticks, of whatever length the host gives them.
@@ -482,6 +516,11 @@ class Config:
     """A leader that is removed or made a learner steps down when that is applied."""
     peer_reports: bool = False
     """Tell peers, and be told by them, of what is dropped of that which was passed on (Ready.dropped)."""
+    record_bytes: int = 0
+    """Record every call on the node, so that `replay` can make them again: for reports of defects.
+
+    At most so many bytes wait for RawNode.record_take, at least 256; when they are full, recording stops
+    for good. It holds all that the node is given, the data of proposals included. 0 records nothing."""
     show_requests: bool = False
     """Leave requests for entries and snapshots to the host, also on a storage of libraft."""
     applied: int | None = None

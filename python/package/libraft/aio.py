@@ -235,6 +235,8 @@ class Node:
         self._policy = snapshots or SnapshotPolicy()
 
         self._raw: RawNode | None = None
+        # What was not taken of the recording when the node was closed.
+        self._recording = b""
         self._status: Status | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
@@ -330,6 +332,8 @@ class Node:
             # A save that was given up by a cancellation may still run: its thread is waited
             # for, in one that is not ours.
             await self._loop.run_in_executor(None, self._threads.shutdown)
+            with contextlib.suppress(RaftError):
+                self._recording = raw.record_take()
             raw.close()
         self._stopped.set()
 
@@ -435,6 +439,13 @@ class Node:
         if self._status is None:
             raise RuntimeError("the node has not been started")
         return self._status
+
+    def record_take(self) -> bytes:
+        """Takes what was recorded since the last time (Config.record_bytes); once it is closed, what is left."""
+        if self._raw is not None and not self._raw.closed:
+            return self._raw.record_take()
+        left, self._recording = self._recording, b""
+        return left
 
     async def wait_leader(self) -> int:
         """Waits until this node knows a leader, and gives its id."""
