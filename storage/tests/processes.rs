@@ -25,7 +25,7 @@ fn main() {
         [_, "open", dir] => open(Path::new(dir)),
         [_, "write", dir] => write_for_ever(Path::new(dir)),
         _ => {
-            let tests: [(&str, fn()); 4] = [
+            let tests: [(&str, fn()); 5] = [
                 (
                     "a second process is refused while the first one lives",
                     a_second_process_is_refused,
@@ -33,6 +33,10 @@ fn main() {
                 (
                     "a second storage in the same process is refused",
                     a_second_storage_is_refused,
+                ),
+                (
+                    "those who are refused harm nothing, and the next one is let in after a kill",
+                    those_who_are_refused_harm_nothing,
                 ),
                 (
                     "a process that is killed loses nothing that was acknowledged",
@@ -100,6 +104,35 @@ fn a_second_storage_is_refused() {
     first.bootstrap_members(ConfState::of_voters([1])).unwrap();
     drop(first);
     assert!(!DurableStorage::open(dir.path()).unwrap().is_fresh());
+}
+
+/// Others try to get in all the time that a process writes, from this process and from more; then
+/// it is killed, and the first one who tries gets all that was acknowledged.
+fn those_who_are_refused_harm_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let mut writer = start(&["write", path.to_str().unwrap()]);
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let mut acknowledged = 0;
+    for round in 0..60 {
+        acknowledged = lines.next().unwrap().unwrap().parse().unwrap();
+        let error = DurableStorage::open(path).unwrap_err();
+        assert!(matches!(error, Error::Locked { .. }), "{error}");
+        if round % 10 == 0 {
+            let other = start(&["open", path.to_str().unwrap()]);
+            let said = other.wait_with_output().unwrap().stdout;
+            let said = String::from_utf8(said).unwrap();
+            assert!(said.contains("is in use by another storage"), "{said}");
+        }
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    let storage = DurableStorage::open(path).unwrap();
+    let (first, last) = (storage.first_index(), storage.last_index());
+    assert!(last >= acknowledged, "{acknowledged} is gone");
+    for entry in storage.entries(first, last + 1, u64::MAX).unwrap() {
+        assert_eq!(entry.data, payload(entry.index));
+    }
 }
 
 /// Reads acknowledgements until there are enough, kills the writer in whatever it is doing then,
