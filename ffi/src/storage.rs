@@ -29,7 +29,8 @@ use crate::status::*;
 /// All functions that take a storage return RAFT_ERR_NULL if it is NULL and RAFT_ERR_PANIC for a
 /// defect of the library; each one's comment lists what it returns besides. RAFT_ERR_IO comes
 /// from the durable storage only; after a write has failed with it, nobody can know how much of it
-/// is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew.
+/// is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew. So do
+/// reads from then on, and after one that failed, as far as they need the disk.
 pub struct raft_storage {
     shared: Arc<dyn Storage>,
     report: RecoveryReport,

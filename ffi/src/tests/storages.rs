@@ -292,6 +292,101 @@ fn damage_is_named() {
     assert!(storage.is_null());
 }
 
+/// Makes this program's test `name` once more as a process that can't write files of more than 2 MB,
+/// and is not killed for that. True in that process.
+fn limited(name: &str) -> bool {
+    if std::env::var_os("LIBRAFT_LIMITED").is_some() {
+        return true;
+    }
+    let script = "trap '' XFSZ; ulimit -f 4000; exec \"$0\" --exact \"$1\" --nocapture";
+    let program = std::env::current_exe().expect("a program");
+    let output = std::process::Command::new("sh")
+        .args(["-ec", script])
+        .arg(program)
+        .arg(format!("tests::storages::{name}"))
+        .env("LIBRAFT_LIMITED", "1")
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+    false
+}
+
+#[test]
+fn a_disk_without_room_is_an_error_of_the_system_and_poisons_the_storage() {
+    if !limited("a_disk_without_room_is_an_error_of_the_system_and_poisons_the_storage") {
+        return;
+    }
+    let directory = Directory::new("full");
+    let path = directory.path();
+    let storage = open(&path);
+    let entry = |index| {
+        codec::encode_entry(&Entry {
+            term: 1,
+            index,
+            data: vec![b'x'; 20_000].into(),
+            ..Entry::default()
+        })
+    };
+    let write = |index, error| unsafe {
+        let encoded = entry(index);
+        let views = [view(&encoded)];
+        raft_storage_append(storage, null(), views.as_ptr(), 1, null(), 0, true, error)
+    };
+    let mut last = 0;
+    let mut error = null_mut();
+    let status = loop {
+        match write(last + 1, &mut error) {
+            RAFT_OK => last += 1,
+            status => break status,
+        }
+    };
+    assert_eq!(status, RAFT_ERR_IO);
+    assert!(message(error).contains("File too large"));
+    unsafe { raft_error_free(error) };
+    assert_eq!(write(last + 1, null_mut()), RAFT_ERR_POISONED);
+    let (status, said) = err!(raft_storage_sync(storage));
+    assert_eq!(status, RAFT_ERR_POISONED);
+    assert!(said.contains("opened anew"), "{said}");
+    let (status, _) = err!(raft_storage_create_snapshot(
+        storage,
+        1,
+        null(),
+        0,
+        null(),
+        0
+    ));
+    assert_eq!(status, RAFT_ERR_POISONED);
+    let (status, _) = err!(raft_storage_compact(storage, 2));
+    assert_eq!(status, RAFT_ERR_POISONED);
+    // What is known without the disk is still told; what is on it, or that it can't be had.
+    assert_eq!(range(storage), (1, last));
+    let mut entries = null_mut();
+    let status = unsafe { raft_storage_entries(storage, 1, 2, u64::MAX, &mut entries, null_mut()) };
+    assert!(matches!(status, RAFT_OK | RAFT_ERR_POISONED));
+    unsafe {
+        raft_entries_free(entries);
+        raft_storage_free(storage);
+    }
+    // It can be opened, for its file has only got as large as it may.
+    let storage = open(&path);
+    let (first, found) = range(storage);
+    assert!(first == 1 && (found == last || found == last + 1));
+    ok!(raft_storage_entries(
+        storage,
+        1,
+        found + 1,
+        u64::MAX,
+        &mut entries
+    ));
+    assert_eq!(unsafe { (*entries).entries_len } as u64, found);
+    unsafe {
+        raft_entries_free(entries);
+        raft_storage_free(storage);
+    }
+}
+
 #[test]
 fn a_path_that_is_no_directory_is_an_error_of_the_system() {
     let directory = Directory::new("file");
