@@ -151,6 +151,15 @@ mutants: ## see whether the simulation finds known bugs: BASES=n, MUTANT=n
 	    $(if $(KNOWN),--known $(MUTANT_SEEDS),$(if $(call given,SEEDS)$(call given,SEED)$(call given,SCRIPT),,--bases $(or $(BASES),5))) \
 	    $(if $(MOST),--most $(MOST)) $(if $(BLESS),--bless $(MUTANT_SEEDS))
 
+# For example: make explore LONG=1, make explore ONLY=removal SET=campaigns=3,crashes=1
+EXPLORE_ARGUMENTS = $(if $(LONG),--long) $(if $(LONG)$(call given,JOBS),--jobs "$(or $(call given,JOBS),1)") \
+    $(foreach name,ONLY SET LIMIT,$(if $(call given,$(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
+
+.PHONY: explore
+explore: ## visit every state of small clusters: LONG=1 for larger bounds
+	@cargo build --quiet --profile sim -p libraft-explore
+	@target/sim/explore $(EXPLORE_ARGUMENTS)
+
 # The recorded scripts to play: make conformance SCRIPTS=dir
 SCRIPTS :=
 
