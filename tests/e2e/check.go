@@ -45,7 +45,7 @@ var model = porcupine.Model{
 		}
 		switch in.Kind {
 		case Put:
-			return fmt.Sprintf("put %s %s", in.Value, at)
+			return fmt.Sprintf("put %s %s", short(in.Value), at)
 		case Delete:
 			return "delete " + at
 		default:
@@ -57,9 +57,18 @@ var model = porcupine.Model{
 
 func (r register) String() string {
 	if r.found {
-		return r.value
+		return short(r.value)
 	}
 	return "nothing"
+}
+
+// short is what is shown of a value. Those that are long are so for their length alone.
+func short(value string) string {
+	const most = 24
+	if len(value) > most {
+		return fmt.Sprintf("%s.. (%d bytes)", value[:most], len(value))
+	}
+	return value
 }
 
 // Violation is a key whose history no order of its operations explains.
@@ -188,7 +197,7 @@ func impossible(part []Op, end register) string {
 	for _, op := range part {
 		other := op.Kind == Put && (!end.found || op.Value != end.value) || op.Kind == Delete && end.found
 		if other && op.Outcome == Done && op.Call > latest {
-			return fmt.Sprintf("%s %s was acknowledged after that", op.Kind, op.Value)
+			return fmt.Sprintf("%s %s was acknowledged after that", op.Kind, short(op.Value))
 		}
 	}
 	return ""

@@ -25,6 +25,8 @@ const (
 	unknownPerKey    = 16
 	// onceLimit bounds the keys that are written once, all of which are read at the end.
 	onceLimit = 3000
+	// largestValue is that of one write in eight of these.
+	largestValue = 64 << 10
 	// patience is how long a client waits for an answer: longer than a server does.
 	patience = 4 * time.Second
 )
@@ -111,8 +113,10 @@ func (l *Load) run(ctx context.Context, chance *rand.Rand, prefix string) {
 		}
 		op := Op{Client: identity, Machine: machine, Kind: Get}
 		var shared *slot
+		large := false
 		if chance.IntN(12) == 0 && l.once.Load() < onceLimit {
 			op.Kind, op.Key = Put, fmt.Sprintf("%sonce-%d", prefix, l.once.Add(1))
+			large = chance.IntN(8) == 0
 		} else {
 			shared = l.slots[chance.IntN(len(l.slots))]
 			op.Key = shared.key()
@@ -125,6 +129,10 @@ func (l *Load) run(ctx context.Context, chance *rand.Rand, prefix string) {
 		}
 		if op.Kind == Put {
 			op.Value = fmt.Sprintf("v%d", l.next.Add(1))
+			if large {
+				// So that a snapshot is more than a few packets.
+				op.Value += strings.Repeat(".", chance.IntN(largestValue))
+			}
 		}
 		limit := patience
 		if chance.IntN(20) == 0 {

@@ -118,6 +118,12 @@ var networkFaults = []Fault{
 		h.among(rule, func(from, to int) bool { return from == one || to == one })
 		return fmt.Sprintf("machine %d, %v and up to %v more", one, rule.Delay, rule.Jitter)
 	}),
+	network("thin", func(h *Hand) string {
+		// A snapshot takes longer than this lasts.
+		rule := Rule{Rate: 20_000 + h.chance.IntN(200_000)}
+		h.among(rule, func(_, _ int) bool { return true })
+		return fmt.Sprintf("all links, %d bytes in a second", rule.Rate)
+	}),
 	network("lossy", func(h *Hand) string {
 		rule := Rule{Loss: 0.02 + 0.25*h.chance.Float64(), Duplicate: 0.2, Jitter: 20 * time.Millisecond}
 		h.among(rule, func(_, _ int) bool { return true })
@@ -239,6 +245,23 @@ var processFaults = []Fault{
 		return fmt.Sprintf("machine %d", one.Number), true
 	}},
 	{"pause", func(ctx context.Context, h *Hand) (string, bool) { return h.hold(ctx, []*Machine{h.target()}) }},
+	{"stutter", func(ctx context.Context, h *Hand) (string, bool) {
+		one, times := h.target(), 0
+		for range 20 + h.chance.IntN(40) {
+			p := one.running()
+			if p == nil {
+				break
+			}
+			p.pause()
+			rest(ctx, h.between(20*time.Millisecond, 150*time.Millisecond))
+			p.resume()
+			times++
+			if !rest(ctx, h.between(time.Millisecond, 20*time.Millisecond)) {
+				break
+			}
+		}
+		return fmt.Sprintf("machine %d, stopped %d times for a moment", one.Number, times), times > 0
+	}},
 	{"pause-leader", func(ctx context.Context, h *Hand) (string, bool) {
 		leader := h.cluster.leader()
 		if leader == nil {

@@ -20,6 +20,7 @@ type Rule struct {
 	Duplicate float64 // of packets only; TCP sorts that out
 	Delay     time.Duration
 	Jitter    time.Duration // added to Delay, up to this; so packets overtake each other
+	Rate      int           // bytes in a second; 0: no limit
 }
 
 type pair struct{ from, to int }
@@ -29,10 +30,14 @@ type Links struct {
 	mu      sync.Mutex
 	rules   map[pair]Rule
 	chance  *rand.Rand
-	changed chan struct{} // closed when a rule changes
-	doubles bool          // whether the network can carry something twice
+	changed chan struct{}      // closed when a rule changes
+	doubles bool               // whether the network can carry something twice
+	free    map[pair]time.Time // when a link of limited rate has sent what it was given
 	carried traffic
 }
+
+// longestQueue is what a link of limited rate keeps waiting; it drops what comes on top.
+const longestQueue = 2 * time.Second
 
 // traffic counts what became of packets or requests.
 type traffic struct {
@@ -44,6 +49,7 @@ func newLinks(seed uint64) *Links {
 		rules:   map[pair]Rule{},
 		chance:  rand.New(rand.NewPCG(seed, 0x6c696e6b)),
 		changed: make(chan struct{}),
+		free:    map[pair]time.Time{},
 	}
 }
 
@@ -64,6 +70,7 @@ func (l *Links) Heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.rules)
+	clear(l.free)
 	l.wake()
 }
 
@@ -80,8 +87,8 @@ type Fate struct {
 	Delay  time.Duration
 }
 
-// Decide draws the fate of what goes from one machine to another.
-func (l *Links) Decide(from, to int) Fate {
+// Decide draws the fate of some bytes that go from one machine to another.
+func (l *Links) Decide(from, to, size int) Fate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rule, bad := l.rules[pair{from, to}]
@@ -96,6 +103,20 @@ func (l *Links) Decide(from, to int) Fate {
 	fate := Fate{Copies: 1, Delay: rule.Delay}
 	if rule.Jitter > 0 {
 		fate.Delay += time.Duration(l.chance.Int64N(int64(rule.Jitter)))
+	}
+	if rule.Rate > 0 {
+		now, free := time.Now(), l.free[pair{from, to}]
+		if free.Before(now) {
+			free = now
+		}
+		// One that is larger than the whole queue passes if nothing else waits.
+		if free.Sub(now) > longestQueue {
+			l.carried.dropped++
+			return Fate{Lost: true}
+		}
+		free = free.Add(time.Duration(size) * time.Second / time.Duration(rule.Rate))
+		l.free[pair{from, to}] = free
+		fate.Delay += free.Sub(now)
 	}
 	if fate.Delay > 0 {
 		l.carried.delayed++

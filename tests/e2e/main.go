@@ -146,7 +146,7 @@ func start(o *Options) (int, error) {
 		if !errors.Is(err, errRefused) || o.network == "netns" {
 			return code, err
 		}
-		fmt.Printf("%v; -network proxy instead\n", err)
+		fmt.Printf("%v; -network proxy instead, and no disk that can be full\n", err)
 	}
 	if inside() {
 		if err := prepareInside(); err != nil {

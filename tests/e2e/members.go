@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -42,6 +43,19 @@ var memberFaults = []Fault{
 		}
 		detail, struck := h.join(one)
 		return fmt.Sprintf("member %d's disk is lost; %s", member, detail), struck
+	}},
+	{"at-once", func(ctx context.Context, h *Hand) (string, bool) {
+		// Two that don't wait for each other: one is refused or waits while the other is in flight.
+		members := h.some(len(h.cluster.members()))
+		done := make(chan bool)
+		for _, one := range members[:2] {
+			other := &Hand{Nemesis: h.Nemesis, chance: rand.New(rand.NewPCG(h.chance.Uint64(), 0))}
+			go func() {
+				done <- other.change(http.MethodPut, one, one.installed(), h.cluster.network.Address(one.Number))
+			}()
+		}
+		first, second := <-done, <-done
+		return "machines" + names(members[:2]), first && second
 	}},
 	{"add-again", func(ctx context.Context, h *Hand) (string, bool) {
 		// It is a member already: its address is set to what it is.

@@ -186,7 +186,8 @@ func (n *Nemesis) recover() error {
 		}
 		err := await(n.life, recoveryLimit, func() bool {
 			status, err := n.cluster.status(m, time.Second)
-			return err == nil && status.Role == "removed"
+			// One that was removed before it heard of anything has nobody to hear it from.
+			return err == nil && (status.Role == "removed" || status.Applied == 0)
 		})
 		if err == errDeadline {
 			status, err := n.cluster.status(m, time.Second)

@@ -140,19 +140,45 @@ func TestDelayAndDoublesAreDrawn(t *testing.T) {
 	links.doubles = true
 	links.Set(1, 2, Rule{Delay: time.Second, Jitter: time.Second, Duplicate: 1})
 	for range 100 {
-		if fate := links.Decide(1, 2); fate.Delay < time.Second || fate.Delay >= 2*time.Second || fate.Copies != 2 || fate.Lost {
+		if fate := links.Decide(1, 2, 1); fate.Delay < time.Second || fate.Delay >= 2*time.Second || fate.Copies != 2 || fate.Lost {
 			t.Fatalf("%+v", fate)
 		}
-		if fate := links.Decide(2, 1); fate != (Fate{Copies: 1}) {
+		if fate := links.Decide(2, 1, 1); fate != (Fate{Copies: 1}) {
 			t.Fatalf("the other direction: %+v", fate)
 		}
 	}
 	links.Set(1, 2, Rule{})
-	if fate := links.Decide(1, 2); fate != (Fate{Copies: 1}) {
+	if fate := links.Decide(1, 2, 1); fate != (Fate{Copies: 1}) {
 		t.Errorf("%+v", fate)
 	}
 	if carried := links.Traffic(); carried != (traffic{passed: 201, delayed: 100, doubled: 100}) {
 		t.Errorf("%+v", carried)
+	}
+}
+
+func TestALinkOfLimitedRateKeepsABoundedQueue(t *testing.T) {
+	links := newLinks(1)
+	links.Set(1, 2, Rule{Rate: 1000})
+	last, passed := time.Duration(0), 0
+	for range 1000 {
+		fate := links.Decide(1, 2, 100)
+		if fate.Lost {
+			continue
+		}
+		passed++
+		if fate.Delay <= last || fate.Delay > longestQueue+100*time.Millisecond {
+			t.Fatalf("after %v comes %v", last, fate.Delay)
+		}
+		last = fate.Delay
+	}
+	// 2 seconds of 10 in a second, and one more; as many again for each 2 seconds that this loop has taken.
+	if passed < 20 || passed == 1000 {
+		t.Errorf("%d have passed", passed)
+	}
+	links.Heal()
+	links.Set(1, 2, Rule{Rate: 1000})
+	if fate := links.Decide(1, 2, 1_000_000); fate.Lost || fate.Delay < 999*time.Second {
+		t.Errorf("a large one: %+v", fate)
 	}
 }
 
@@ -215,9 +241,17 @@ func TestProcessesAreWatched(t *testing.T) {
 	if err := p.terminate(long); err != nil {
 		t.Error(err)
 	}
-	p = launch("exec sleep 600")
-	if err := p.terminate(long); err == nil {
-		t.Error("an end by SIGTERM is taken for a good one")
+	for _, serves := range []bool{false, true} {
+		p = launch("echo ready")
+		<-p.ended
+		<-unexpected
+		p = launch(fmt.Sprintf("%v && echo kv: node 1 serves http://here/; echo ready; exec sleep 600", serves))
+		for !strings.Contains(p.output(), "ready") {
+			time.Sleep(time.Millisecond)
+		}
+		if err := p.terminate(long); (err != nil) != serves {
+			t.Errorf("an end by SIGTERM, serving %v: %v", serves, err)
+		}
 	}
 	if len(unexpected) > 0 {
 		t.Error("what was ended on purpose is reported")

@@ -98,6 +98,7 @@ type Process struct {
 	language string
 	command  *exec.Cmd
 	log      string
+	began    int64 // where in the log its output begins
 	ended    chan struct{}
 	mu       sync.Mutex
 	excused  bool // it is ended by us
@@ -114,13 +115,17 @@ func (s *Starter) launch(
 		return nil, err
 	}
 	defer output.Close()
+	before, err := output.Stat()
+	if err != nil {
+		return nil, err
+	}
 	command := exec.Command(program.Command[0], append(slices.Clone(program.Command[1:]), flags...)...)
 	command.Stdout, command.Stderr = output, output
 	// A session of its own, so that Ctrl-C at the terminal reaches only the driver.
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	p := &Process{
 		machine: machine, member: member, language: program.Language, command: command, log: log,
-		ended: make(chan struct{}),
+		began: before.Size(), ended: make(chan struct{}),
 	}
 	if err := s.start(machine, command); err != nil {
 		return nil, err
@@ -182,8 +187,21 @@ func (p *Process) kill() {
 	<-p.ended
 }
 
-// terminate sends SIGTERM, and says how the process ended; SIGKILL follows if it doesn't.
+// serves says whether the process has printed that it serves; from then on it takes SIGTERM for a request.
+func (p *Process) serves() bool { return strings.Contains(p.output(), " serves http://") }
+
+// output is what the process has printed.
+func (p *Process) output() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return ""
+	}
+	return string(text[min(p.began, int64(len(text))):])
+}
+
+// terminate sends SIGTERM, and says what is wrong with how the process ended; SIGKILL follows if it doesn't.
 func (p *Process) terminate(patience time.Duration) error {
+	serves := p.serves()
 	p.excuse()
 	p.resume()
 	_ = p.command.Process.Signal(syscall.SIGTERM)
@@ -193,7 +211,7 @@ func (p *Process) terminate(patience time.Duration) error {
 		p.kill()
 		return fmt.Errorf("it had not ended %v after SIGTERM", patience)
 	}
-	if p.exitCode != 0 {
+	if p.exitCode != 0 && serves {
 		return fmt.Errorf("%s after SIGTERM", p.describeEnd())
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -26,10 +27,8 @@ func proveWrong(ctx context.Context, o *Options, cluster *Cluster) (*Verdict, er
 	if err := cluster.bootstrap(3); err != nil {
 		return v, err
 	}
-	for _, m := range cluster.members() {
-		if err := await(ctx, recoveryLimit, func() bool { return cluster.serves(m) }); err != nil {
-			return v, fmt.Errorf("machine %d does not serve: %w", m.Number, err)
-		}
+	if err := cluster.serving(ctx); err != nil {
+		return v, err
 	}
 	cases := []Wrong{{Name: "honest", What: "nothing is wrong"}}
 	for _, w := range wrongs {
@@ -38,10 +37,20 @@ func proveWrong(ctx context.Context, o *Options, cluster *Cluster) (*Verdict, er
 		}
 	}
 	for i, w := range cases {
+		if w.Server != "" {
+			if err := cluster.run(ctx, w.program(o.root)); err != nil {
+				return v, err
+			}
+		}
 		found := 0
 		for attempt := 0; attempt == 0 || i > 0 && found == 0 && attempt < proofAttempts; attempt++ {
 			var err error
 			if found, err = proveOne(ctx, o, cluster, w, uint64(i*proofAttempts+attempt)); err != nil {
+				return v, err
+			}
+		}
+		if w.Server != "" {
+			if err := cluster.run(ctx, o.programs...); err != nil {
 				return v, err
 			}
 		}
@@ -55,6 +64,39 @@ func proveWrong(ctx context.Context, o *Options, cluster *Cluster) (*Verdict, er
 	defer cluster.mu.Unlock()
 	v.check(len(cluster.faults) == 0, "all servers did what they must in between", first(cluster.faults)...)
 	return v, nil
+}
+
+// run replaces the programs of all members, which keep their data.
+func (c *Cluster) run(ctx context.Context, programs ...Program) error {
+	members := c.members()
+	for _, m := range members {
+		if p := m.running(); p != nil {
+			p.kill()
+		}
+	}
+	for i, m := range members {
+		m.mu.Lock()
+		m.program = programs[i%len(programs)]
+		m.mu.Unlock()
+		if err := c.start(m); err != nil {
+			return err
+		}
+	}
+	return c.serving(ctx)
+}
+
+// serving waits until each member answers.
+func (c *Cluster) serving(ctx context.Context) error {
+	for _, m := range c.members() {
+		err := await(ctx, recoveryLimit, func() bool {
+			_, code, err := c.request(http.MethodPut, m, "/kv/ready", "yes", patience)
+			return err == nil && code == http.StatusOK
+		})
+		if err != nil {
+			return fmt.Errorf("machine %d does not serve: %w", m.Number, err)
+		}
+	}
+	return nil
 }
 
 // proveOne gives the number of keys that the checks find wrong.

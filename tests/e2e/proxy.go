@@ -85,7 +85,7 @@ func (n *proxyNetwork) proxy(to int) http.Handler {
 			from = n.machines[sender]
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if err != nil || !n.pass(r, from, to) {
+		if err != nil || !n.pass(r, from, to, len(body)) {
 			panic(http.ErrAbortHandler)
 		}
 		request, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+n.listens[to], bytes.NewReader(body))
@@ -105,7 +105,7 @@ func (n *proxyNetwork) proxy(to int) http.Handler {
 		}
 		defer answer.Body.Close()
 		content, err := io.ReadAll(answer.Body)
-		if err != nil || !n.pass(r, to, from) {
+		if err != nil || !n.pass(r, to, from, len(content)) {
 			panic(http.ErrAbortHandler)
 		}
 		for name, values := range answer.Header {
@@ -117,13 +117,13 @@ func (n *proxyNetwork) proxy(to int) http.Handler {
 }
 
 // pass lets a request or an answer go over a link, as late as the link makes it, and says whether it arrives.
-func (n *proxyNetwork) pass(r *http.Request, from, to int) bool {
+func (n *proxyNetwork) pass(r *http.Request, from, to, size int) bool {
 	limit := time.NewTimer(holdLimit)
 	defer limit.Stop()
 	for {
 		// Before the decision, so that no change is missed.
 		changed := n.links.Changed()
-		fate := n.links.Decide(from, to)
+		fate := n.links.Decide(from, to, size)
 		if fate.Lost && !fate.Cut {
 			return false
 		}

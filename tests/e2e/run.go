@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sort"
@@ -45,8 +44,9 @@ func (v *Verdict) say(format string, arguments ...any) {
 
 // print shows the verdict and gives the exit code.
 func (v *Verdict) print(o *Options, network string) int {
-	fmt.Println(strings.Join(v.report, "\n"))
-	fmt.Println(strings.Join(v.lines, "\n"))
+	for _, line := range append(v.report, v.lines...) {
+		fmt.Println(line)
+	}
 	fmt.Println("again: " + o.repeat(network))
 	if v.interrupted {
 		fmt.Println("interrupted: nothing can be said of it")
@@ -286,10 +286,4 @@ func (c *Cluster) shutDown() {
 			_ = p.terminate(terminationLimit)
 		}
 	}
-}
-
-// serves says whether a machine answers a write, for those who start a cluster.
-func (c *Cluster) serves(m *Machine) bool {
-	_, code, err := c.request(http.MethodPut, m, "/kv/ready", "yes", patience)
-	return err == nil && code == http.StatusOK
 }

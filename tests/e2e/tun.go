@@ -158,7 +158,7 @@ func (n *tunNetwork) forward(from int) {
 		if !ok || to == from {
 			continue
 		}
-		fate := n.links.Decide(from, to)
+		fate := n.links.Decide(from, to, length)
 		if fate.Lost {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -15,10 +16,19 @@ import (
 type Wrong struct {
 	Name string
 	What string
+	// Server is the mode of wrong/wrong_server.py in which all servers run.
+	Server string
 	// Front makes a Send that lies out of one that doesn't; nil leaves it as it is.
 	Front func(send Send, chance *lot) Send
 	// Break does something to the cluster in the middle of the load.
 	Break func(c *Cluster) error
+}
+
+// program is the wrong server.
+func (w *Wrong) program(root string) Program {
+	return Program{"python", []string{
+		filepath.Join(root, ".venv", "bin", "python"), filepath.Join(root, "tests", "e2e", "wrong", "wrong_server.py"), w.Server,
+	}}
 }
 
 // lot is a source of chance for several goroutines.
@@ -35,6 +45,8 @@ func (l *lot) one(of int) bool {
 }
 
 var wrongs = []Wrong{
+	{Name: "local-reads", What: "servers answer reads from their own state", Server: "local-reads"},
+	{Name: "early-servers", What: "servers acknowledge writes before they are committed", Server: "early-answers"},
 	{
 		Name: "stale-reads", What: "each machine answers some reads with what it has answered last",
 		Front: func(send Send, chance *lot) Send {
