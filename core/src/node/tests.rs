@@ -816,3 +816,40 @@ fn with_asynchronous_writes_a_request_for_votes_waits_for_the_term_and_the_log()
     // As etcd-io/raft does it.
     assert_eq!(asked(false), (2, 0));
 }
+
+#[test]
+fn nothing_is_sent_to_a_member_with_the_id_of_a_storage_worker() {
+    // No host adds one, but a peer can name one in a snapshot.
+    let named = Snapshot {
+        id: EntryId { term: 1, index: 1 },
+        conf_state: ConfState::of_voters([1, 2, LOCAL_APPLY, LOCAL_APPEND]),
+        data: Bytes::new(),
+    };
+    let config = Config {
+        async_storage_writes: true,
+        pre_vote: false,
+        ..Config::new(1)
+    };
+    let mut member = Member::new(config, &[]);
+    let body = Body::InstallSnapshot {
+        snapshot: Box::new(named),
+    };
+    let mut sent = member.hear(2, 1, body);
+    while !member.to_append.is_empty() || !member.to_apply.is_empty() {
+        sent.extend(member.work_append());
+        member.work_apply();
+        sent.extend(member.rest());
+    }
+    member.node.campaign().unwrap();
+    // What came for the worker would be taken for its work.
+    sent.extend(member.rest());
+    while let Some(work) = member.to_append.pop_front() {
+        assert!(matches!(work.body, Body::StorageAppend { .. }), "{work:?}");
+        member.to_append.push_front(work);
+        sent.extend(member.work_append());
+    }
+    let asked = |m: &&Message| matches!(m.body, Body::RequestVote { .. });
+    let asked: Vec<NodeId> = sent.iter().filter(asked).map(|m| m.to).collect();
+    assert_eq!(asked, [2]);
+    assert!(member.to_apply.is_empty());
+}
