@@ -160,6 +160,14 @@ explore: ## visit every state of small clusters: LONG=1 for larger bounds
 	@cargo build --quiet --profile sim -p libraft-explore
 	@target/sim/explore $(EXPLORE_ARGUMENTS)
 
+# For example: make fuzz TARGET=abi FUZZ_SECONDS=3600
+FUZZ_SECONDS := 600
+TARGET :=
+
+.PHONY: fuzz
+fuzz: ## let the fuzzers run, each for FUZZ_SECONDS, or only one TARGET
+	@python3 tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(TARGET),--target $(TARGET))
+
 # The recorded scripts to play: make conformance SCRIPTS=dir
 SCRIPTS :=
 
@@ -219,6 +227,7 @@ lint: ## only the formats, lints and documentation checks
 fmt: ## format all sources
 	@scripts/bootstrap test
 	cargo fmt --all
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 	@for module in bindings/go examples/kv/go tests/interop tests/dropin tests/lockstep tests/leaks/go tests/e2e; do if [ -d $$module ]; then gofmt -l -w $$module; fi; done
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .

@@ -102,6 +102,11 @@ impl Flights {
         }
     }
 
+    /// Whatever has not arrived yet.
+    pub fn on_their_way(&self) -> impl Iterator<Item = &Flight> {
+        self.slots.iter().flatten()
+    }
+
     pub fn get(&self, key: u64) -> Option<&Flight> {
         self.slots.get(self.slot(key)? as usize)?.as_ref()
     }
