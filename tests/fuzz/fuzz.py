@@ -106,7 +106,7 @@ def build(targets: list[Target]) -> Path:
     """Builds the targets, and returns where they are."""
     triple = host()
     # A target has to be named, or else build scripts would be built with the flags as well.
-    command = ["cargo", "build", "--release", "--locked", "--target", triple]
+    command = ["cargo", "build", "--release", "--target", triple]
     command += ["--manifest-path", str(HERE / "Cargo.toml"), "--target-dir", str(TARGET_DIR)]
     for target in targets:
         command += ["--bin", target.name]
