@@ -2,7 +2,7 @@
 
 pub const USAGE: &str =
     "usage: simulate [--seeds COUNT] [--seed SEED] [--steps EVENTS] [--from SEED] [--twice N]
-                [--trace FILE] [--script FILE] [--last EVENTS] [--out DIR]
+                [--trace FILE] [--record DIR] [--script FILE] [--last EVENTS] [--out DIR]
                 [--jobs THREADS]
                 [--mutant NUMBER] [--bases COUNT] [--most EVENTS] [--known FILE] [--bless FILE]
 
@@ -12,6 +12,7 @@ pub const USAGE: &str =
   --steps    events in each, before it is healed (default 20000)
   --twice    every Nth seed is played twice, to see that both runs are the same (default 8)
   --trace    with --seed: draw the run into this HTML file
+  --record   with --seed or --script: write the recording of every life of every node there
   --script   play this script, as a failing seed leaves one
   --last     how many events the drawing shows, at most (default 1500)
   --jobs     how many threads play seeds (default: as many as there are cores)
@@ -32,6 +33,7 @@ pub struct Arguments {
     pub steps: u64,
     pub twice: u64,
     pub trace: Option<String>,
+    pub record: Option<String>,
     pub script: Option<String>,
     pub last: u64,
     pub out: String,
@@ -62,6 +64,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
         steps: 20_000,
         twice: 8,
         trace: None,
+        record: None,
         script: None,
         last: 1500,
         out: "build/sim".to_owned(),
@@ -92,6 +95,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
             "--jobs" => arguments.jobs = number()?.clamp(1, 64),
             "--last" => arguments.last = number()?.max(1),
             "--trace" => arguments.trace = Some(value),
+            "--record" => arguments.record = Some(value),
             "--script" => arguments.script = Some(value),
             "--out" => arguments.out = value,
             "--mutant" => arguments.mutant = Some(number()?),
@@ -104,6 +108,9 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
     }
     if arguments.trace.is_some() && !arguments.only && arguments.script.is_none() {
         return Err("--trace needs --seed or --script".to_owned());
+    }
+    if arguments.record.is_some() && !arguments.only && arguments.script.is_none() {
+        return Err("--record needs --seed or --script".to_owned());
     }
     if arguments.seeds == 0 {
         return Err("--seeds must be at least 1".to_owned());
@@ -131,6 +138,7 @@ mod tests {
             "--seed x",
             "--seeds 0",
             "--trace x.html",
+            "--record x",
             "seed 7",
         ] {
             assert!(of(bad).is_err(), "{bad}");

@@ -56,6 +56,7 @@ impl World {
             detail: error.to_string(),
         })?;
         let status = node.basic_status();
+        host.keep_ready(&ready);
         let asynchronous = host.config.async_storage_writes;
         let before = ready::Before {
             node: id,

@@ -10,6 +10,7 @@ use libraft_core::*;
 use crate::check::leases::Lease;
 use crate::check::logs::View;
 use crate::disk::Disk;
+use crate::recordings::Life;
 use crate::tally::{Kind, Tally};
 
 /// What a synchronous host does next with its Ready.
@@ -106,6 +107,10 @@ pub struct Host {
     pub unheard: u32,
 
     pub checked: Remembered,
+
+    /// If it is recorded: its earlier lives, and the Readys of this one.
+    pub lives: Vec<Life>,
+    pub readys: Vec<Vec<u8>>,
 }
 
 /// What the checks remember of a host.
@@ -151,6 +156,8 @@ impl Host {
             reads: Vec::new(),
             unheard: 0,
             checked: Remembered::default(),
+            lives: Vec::new(),
+            readys: Vec::new(),
         }
     }
 
@@ -182,6 +189,7 @@ impl Host {
     /// Everything in memory is gone, and a part of what was not synced.
     pub fn crash(&mut self, kept: usize, torn: usize, back: u64, tally: &mut Tally) {
         self.note_crash(tally);
+        self.keep_recording();
         self.node = None;
         tally.note_if(self.disk.unsynced() > kept, Kind::TailLost);
         tally.note_if(self.disk.crash(kept, torn), Kind::TailTorn);

@@ -34,6 +34,7 @@ pub mod mix;
 pub mod mutants;
 pub mod network;
 pub mod plan;
+pub mod recordings;
 pub mod report;
 pub mod run;
 pub mod shrink;

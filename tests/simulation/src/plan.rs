@@ -19,6 +19,8 @@ pub const WHOLE: u32 = 1024;
 pub struct Plan {
     pub seed: u64,
     pub nodes: u64,
+    /// Not drawn: [`Config::record_bytes`] of all nodes.
+    pub record_bytes: u64,
     /// The first members begin with entries that add them; otherwise, with a snapshot.
     pub bootstrap: bool,
     pub pre_vote: bool,
@@ -130,6 +132,7 @@ impl Plan {
         Plan {
             seed,
             nodes,
+            record_bytes: 0,
             bootstrap: rng.bool(),
             pre_vote: rng.bool(),
             check_quorum: rng.bool(),
@@ -229,6 +232,7 @@ impl Plan {
         let rng = &mut Rng::with_seed(self.seed ^ id.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let mut config = Config::new(id);
         config.seed = self.seed;
+        config.record_bytes = self.record_bytes;
         config.pre_vote = self.pre_vote;
         config.check_quorum = self.check_quorum;
         config.heartbeat_ticks = rng.u32(1..=3);

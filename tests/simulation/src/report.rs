@@ -13,6 +13,7 @@ use crate::check::Violation;
 use crate::diagram;
 use crate::mutants;
 use crate::plan::Plan;
+use crate::recordings;
 use crate::run::{self, Keep, Outcome};
 use crate::shrink;
 use crate::tally::Tally;
@@ -77,6 +78,9 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
                 println!("seed {seed}: {}", plan.summary());
                 draw(path, &plan, arguments.last, outcome)?;
             }
+            if let Some(directory) = &arguments.record {
+                recordings::write(directory, *seed, &outcome.lives)?;
+            }
             let Some(violation) = &outcome.violation else {
                 passed += 1;
                 continue;
@@ -131,6 +135,7 @@ fn play_seed(arguments: &Arguments, seed: u64) -> Played {
     let twice = seed.is_multiple_of(arguments.twice);
     let keep = Keep {
         trace: arguments.trace.is_some(),
+        recordings: arguments.record.is_some(),
         exact: twice,
         ..Keep::default()
     };
@@ -164,7 +169,7 @@ fn shorten(arguments: &Arguments, plan: &Plan, violation: &Violation) -> Result<
     };
     let recorded = run::seed(plan, arguments.steps, keep);
     let heal = violation.rule == "liveness";
-    let replayed = run::script(plan, &recorded.record, heal, false);
+    let replayed = run::script(plan, &recorded.record, heal, Keep::default());
     let same = replayed
         .violation
         .as_ref()
@@ -182,7 +187,13 @@ fn shorten(arguments: &Arguments, plan: &Plan, violation: &Violation) -> Result<
     }
     fs::write(&path, text).map_err(|error| format!("{path}: {error}"))?;
     println!("  {} actions do it: make sim SCRIPT={path}", script.len());
-    let outcome = run::script(plan, &script, heal, true);
+    let keep = Keep {
+        trace: true,
+        recordings: true,
+        ..Keep::default()
+    };
+    let outcome = run::script(plan, &script, heal, keep);
+    recordings::write(&arguments.out, plan.seed, &outcome.lives)?;
     draw(
         &format!("{}/seed-{}.html", arguments.out, plan.seed),
         plan,
@@ -209,7 +220,15 @@ fn play_script(arguments: &Arguments, path: &str) -> Result<bool, String> {
         }
     }
     let plan = Plan::draw(seed);
-    let outcome = run::script(&plan, &actions, true, arguments.trace.is_some());
+    let keep = Keep {
+        trace: arguments.trace.is_some(),
+        recordings: arguments.record.is_some(),
+        ..Keep::default()
+    };
+    let outcome = run::script(&plan, &actions, true, keep);
+    if let Some(directory) = &arguments.record {
+        recordings::write(directory, seed, &outcome.lives)?;
+    }
     if let Some(trace) = &arguments.trace {
         draw(trace, &plan, arguments.last, &outcome)?;
     }

@@ -7,7 +7,9 @@ use crate::action::Action;
 use crate::check::{Checked, Violation};
 use crate::driver::Driver;
 use crate::flights::{Naming, describe};
+use crate::host::Host;
 use crate::plan::Plan;
+use crate::recordings::{Life, RECORD_BYTES};
 use crate::tally::{Kind, Tally};
 use crate::trace::Trace;
 use crate::world::World;
@@ -25,12 +27,15 @@ pub struct Outcome {
     pub record: Vec<Action>,
     pub trace: Option<Box<Trace>>,
     pub nodes: u64,
+    pub lives: Vec<Life>,
 }
 
 /// What a run is to leave behind.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keep {
     pub record: bool,
+    /// The recording of every life of every node.
+    pub recordings: bool,
     pub trace: bool,
     /// The sum is made of all bytes that are sent and written, not of what they say.
     pub exact: bool,
@@ -38,6 +43,7 @@ pub struct Keep {
 
 /// Plays a seed for so many events, then heals the cluster.
 pub fn seed(plan: &Plan, steps: u64, keep: Keep) -> Outcome {
+    let plan = &recorded(plan, keep);
     let mut world = World::new(plan, Naming::Slots, keep.record);
     world.trace = keep.trace.then(Box::default);
     world.exact = keep.exact;
@@ -51,9 +57,10 @@ pub fn seed(plan: &Plan, steps: u64, keep: Keep) -> Outcome {
 }
 
 /// Carries out a script, then heals the cluster if the script comes to its end.
-pub fn script(plan: &Plan, actions: &[Action], heal: bool, trace: bool) -> Outcome {
+pub fn script(plan: &Plan, actions: &[Action], heal: bool, keep: Keep) -> Outcome {
+    let plan = &recorded(plan, keep);
     let mut world = World::new(plan, Naming::Names, true);
-    world.trace = trace.then(Box::default);
+    world.trace = keep.trace.then(Box::default);
     let mut driver = None;
     let mut effective = Vec::with_capacity(actions.len());
     let result = guarded(|| {
@@ -118,7 +125,18 @@ pub fn annotate(plan: &Plan, actions: &[Action]) -> Vec<String> {
     lines
 }
 
-fn outcome(world: World, driver: Driver, result: Checked) -> Outcome {
+/// The same plan, for nodes that are recorded if they are to be.
+fn recorded(plan: &Plan, keep: Keep) -> Plan {
+    Plan {
+        record_bytes: if keep.recordings { RECORD_BYTES } else { 0 },
+        ..plan.clone()
+    }
+}
+
+fn outcome(mut world: World, driver: Driver, result: Checked) -> Outcome {
+    world.hosts.iter_mut().for_each(Host::keep_recording);
+    let lives = world.hosts.iter_mut().flat_map(|host| host.lives.drain(..));
+    let lives = lives.collect();
     let clients = &world.checks.clients;
     let mut tally = world.tally;
     let terms = world
@@ -138,6 +156,7 @@ fn outcome(world: World, driver: Driver, result: Checked) -> Outcome {
         record: driver.record.unwrap_or_default(),
         trace: world.trace,
         nodes: world.hosts.len() as u64,
+        lives,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::check::Violation;
 use crate::flights::ends_of;
 use crate::plan::{MAX_HOSTS, Plan};
-use crate::run;
+use crate::run::{self, Keep};
 
 /// Events replayed at most, in all tries together.
 const MOST_EVENTS: u64 = 150_000_000;
@@ -45,7 +45,7 @@ impl Shrinking<'_> {
     /// Takes the candidate in the script's place if it fails likewise, up to where it does.
     fn accept(&mut self, candidate: Vec<Action>) -> bool {
         let heal = self.found.rule == "liveness";
-        let outcome = run::script(self.plan, &candidate, heal, false);
+        let outcome = run::script(self.plan, &candidate, heal, Keep::default());
         self.events += outcome.events + 200;
         let rule = self.found.rule;
         let Some(violation) = outcome.violation.filter(|other| other.rule == rule) else {
