@@ -135,6 +135,14 @@ sim: ## simulate whole clusters under faults: SEEDS=n, or SEED=n TRACE=out.html
 	@cargo build --quiet --profile sim -p libraft-simulation
 	@target/sim/simulate $(SIM_ARGUMENTS)
 
+# For example: make replay FILE=node.raftrec ARGS="--from 100 --to 200"
+FILE :=
+ARGS :=
+
+.PHONY: replay
+replay: ## show a recording of a node, and do it again: FILE=node.raftrec
+	@cargo run --quiet --release -p libraft-replay -- $(ARGS) "$(FILE)"
+
 # For example: make mutants BASES=3, make mutants MUTANT=10, make mutants MUTANT=10 SEED=7 TRACE=run.html.
 # KNOWN=1 plays only the seeds that are known to find one each, and BLESS=1 writes those down anew.
 # Programs that run during the build are shared with the others, which are built without the cfg.
