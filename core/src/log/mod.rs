@@ -396,8 +396,8 @@ impl Log {
     /// The log was on stable storage up to `id` at some time. That counts if it still holds that
     /// entry: it may have been replaced since.
     pub fn persisted_to(&mut self, id: EntryId) {
-        if id.index > self.persisted && self.matches(id) {
-            self.persisted = id.index;
+        if self.matches(id) {
+            self.persisted = self.persisted.max(id.index);
             self.in_progress = self.in_progress.max(id.index);
             self.evict();
         }

@@ -477,6 +477,11 @@ impl Pair {
             log.has_next_to_apply(model.ahead),
             model.has_next_to_apply()
         );
+        if model.has_next_to_apply() {
+            let mut at_hand = Vec::new();
+            log.next_to_apply(model.ahead, &mut at_hand);
+            assert_eq!(log.is_next_to_apply_at_hand(), !at_hand.is_empty());
+        }
         self.compare_what_is_fetched();
     }
 
@@ -491,9 +496,12 @@ impl Pair {
                     batch.pop();
                 }
                 match log.fetch(low, max_bytes) {
-                    Fetch::Entries(entries) => assert_eq!(entries, batch),
+                    Fetch::Entries(entries) => {
+                        assert_eq!(entries, batch);
+                        assert!(log.in_memory_from() <= low || batch.is_empty());
+                    }
                     Fetch::Read { low: from, high } => {
-                        assert_eq!(from, low);
+                        assert_eq!((from, high), (low, log.in_memory_from()));
                         assert!(high <= needed + 1);
                         let unlimited = model.limits.cached_bytes == u64::MAX;
                         assert!(!unlimited || low <= model.found, "there is room");
