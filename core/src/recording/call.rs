@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::Call;
 use super::reader::RecordingError;
+use super::settings::{config_from_proto, config_to_proto};
 use crate::codec;
-use crate::config::{Config, ReadOnlyOption};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::node::Node;
@@ -341,124 +342,4 @@ fn entries_from_bytes(entries: &[Bytes]) -> Result<Vec<Entry>> {
 
 fn unknown(what: &str, number: i32) -> RecordingError {
     Error::Malformed(format!("unknown {what} {number}")).into()
-}
-
-fn config_to_proto(config: &Config) -> out::Config {
-    // Spelled out, so that a setting that is added can't be left out here.
-    let Config {
-        id,
-        election_ticks,
-        min_election_ticks,
-        max_election_ticks,
-        heartbeat_ticks,
-        seed,
-        pre_vote,
-        check_quorum,
-        priority,
-        read_only,
-        max_size_per_msg,
-        max_committed_size_per_ready,
-        max_uncommitted_bytes,
-        max_inflight_msgs,
-        max_inflight_bytes,
-        max_cached_bytes,
-        max_pending_reads,
-        coalesce_appends,
-        async_storage_writes,
-        max_apply_unpersisted_entries,
-        disable_proposal_forwarding,
-        disable_conf_change_validation,
-        step_down_on_removal,
-        peer_reports,
-        record_bytes,
-    } = *config;
-    out::Config {
-        id,
-        election_ticks,
-        min_election_ticks,
-        max_election_ticks,
-        heartbeat_ticks,
-        seed,
-        pre_vote,
-        check_quorum,
-        priority,
-        read_only: read_only as i32,
-        max_size_per_msg,
-        max_committed_size_per_ready,
-        max_uncommitted_bytes,
-        max_inflight_msgs,
-        max_inflight_bytes,
-        max_cached_bytes,
-        max_pending_reads,
-        coalesce_appends,
-        async_storage_writes,
-        max_apply_unpersisted_entries,
-        disable_proposal_forwarding,
-        disable_conf_change_validation,
-        step_down_on_removal,
-        peer_reports,
-        record_bytes,
-    }
-}
-
-fn config_from_proto(config: &out::Config) -> Result<Config> {
-    let out::Config {
-        id,
-        election_ticks,
-        min_election_ticks,
-        max_election_ticks,
-        heartbeat_ticks,
-        seed,
-        pre_vote,
-        check_quorum,
-        priority,
-        read_only,
-        max_size_per_msg,
-        max_committed_size_per_ready,
-        max_uncommitted_bytes,
-        max_inflight_msgs,
-        max_inflight_bytes,
-        max_cached_bytes,
-        max_pending_reads,
-        coalesce_appends,
-        async_storage_writes,
-        max_apply_unpersisted_entries,
-        disable_proposal_forwarding,
-        disable_conf_change_validation,
-        step_down_on_removal,
-        peer_reports,
-        record_bytes,
-    } = *config;
-    let read_only = match read_only {
-        0 => ReadOnlyOption::Safe,
-        1 => ReadOnlyOption::LeaseBased,
-        other => return Err(Error::InvalidConfig(format!("unknown read_only {other}"))),
-    };
-    Ok(Config {
-        id,
-        election_ticks,
-        min_election_ticks,
-        max_election_ticks,
-        heartbeat_ticks,
-        seed,
-        pre_vote,
-        check_quorum,
-        priority,
-        read_only,
-        max_size_per_msg,
-        max_committed_size_per_ready,
-        max_uncommitted_bytes,
-        max_inflight_msgs,
-        max_inflight_bytes,
-        max_cached_bytes,
-        max_pending_reads,
-        coalesce_appends,
-        async_storage_writes,
-        max_apply_unpersisted_entries,
-        disable_proposal_forwarding,
-        disable_conf_change_validation,
-        step_down_on_removal,
-        peer_reports,
-        record_bytes,
-    })
 }

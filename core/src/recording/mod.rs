@@ -41,6 +41,9 @@ mod call;
 mod player;
 mod reader;
 mod recorder;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use call::{Answer, Start};
 pub(crate) use call::{Unencodable, requests};
