@@ -20,7 +20,7 @@ import (
 
 // recoveryLimit is how long the cluster may take to be whole again once nothing is wrong any more. What
 // it needs is a few seconds, most of it the time in which TCP notices that a link works again.
-const recoveryLimit = 60 * time.Second
+const recoveryLimit = 3 * time.Minute
 
 // Fault is one kind of trouble. It lasts until ctx ends or it is over, and leaves nothing behind.
 type Fault struct {

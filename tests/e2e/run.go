@@ -81,6 +81,7 @@ func run(ctx context.Context, o *Options, cluster *Cluster, links *Links) (*Verd
 		return v, err
 	}
 	begin := history.Now()
+	late := lateness(ctx)
 	deadline := time.Now().Add(time.Duration(o.seconds) * time.Second)
 	for round := 1; time.Now().Before(deadline) && cluster.sound(); round++ {
 		lasting := min(6*time.Second+time.Duration(nemesis.chance.Int64N(int64(6*time.Second))), time.Until(deadline))
@@ -95,8 +96,28 @@ func run(ctx context.Context, o *Options, cluster *Cluster, links *Links) (*Verd
 	load.end()
 	nemesis.summarize(v, begin)
 	v.say("longest time in which nobody was served: %.2f s", history.LongestGap(begin, end).Seconds())
+	v.say("longest time that this program was late itself, for want of a processor: %.2f s", late().Seconds())
 	judge(ctx, v, cluster, load, nemesis)
 	return v, ctx.Err()
+}
+
+// lateness measures by how much sleeps are longer than they should be, until it is asked. On a machine that
+// has too much else to do, servers are held up likewise, and nothing says anything of their speed.
+func lateness(ctx context.Context) func() time.Duration {
+	const nap = 50 * time.Millisecond
+	ctx, stop := context.WithCancel(ctx)
+	longest := make(chan time.Duration, 1)
+	go func() {
+		worst, last := time.Duration(0), time.Now()
+		for rest(ctx, nap) {
+			worst, last = max(worst, time.Since(last)-nap), time.Now()
+		}
+		longest <- worst
+	}()
+	return func() time.Duration {
+		stop()
+		return <-longest
+	}
 }
 
 // judge looks at the cluster and the history once everything has been healed and nobody writes.
