@@ -38,6 +38,11 @@ impl Disk {
         self.unsynced.len()
     }
 
+    /// These.
+    pub fn unsynced_writes(&self) -> impl Iterator<Item = &Write> {
+        self.unsynced.iter()
+    }
+
     pub fn sync(&mut self) {
         for write in std::mem::take(&mut self.unsynced) {
             self.take(write);

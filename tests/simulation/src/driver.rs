@@ -34,6 +34,7 @@ pub enum Job {
         arrived: bool,
     },
     Client,
+    Contend,
     Trouble,
     /// Cuts end, unless newer ones have come since.
     Reconnect {
@@ -92,6 +93,9 @@ impl Driver {
         }
         driver.wheel.after(1, Job::Client);
         driver.wheel.after(plan.trouble_every, Job::Trouble);
+        if plan.clients.contention > 0 {
+            driver.wheel.after(plan.clients.contention, Job::Contend);
+        }
         driver
     }
 
@@ -183,11 +187,17 @@ impl Driver {
                     },
                 )
                 .map(drop),
-            Job::Client | Job::Trouble | Job::Flap { .. } if self.healing => Ok(()),
+            Job::Client | Job::Contend | Job::Trouble | Job::Flap { .. } if self.healing => Ok(()),
             Job::Client => {
                 let delay = self.rng.u64(1..=self.plan.clients.every);
                 self.wheel.after(delay, Job::Client);
                 self.client(world)
+            }
+            Job::Contend => {
+                let delay = self.rng.u64(1..=2 * self.plan.clients.contention);
+                self.wheel.after(delay, Job::Contend);
+                let id = self.rng.u64(1..=world.hosts.len() as u64);
+                self.act(world, Action::Campaign(id)).map(drop)
             }
             Job::Trouble => {
                 let delay = self.rng.u64(1..=2 * self.plan.trouble_every);

@@ -64,7 +64,11 @@ impl World {
             applying: host.checked.applying,
             synced_last: host.disk.last().index,
             asynchronous,
-            ahead: host.config.max_apply_unpersisted_entries,
+            // Only a leader knows of a quorum that has what it lacks.
+            ahead: match status.soft_state.role {
+                Role::Leader => host.config.max_apply_unpersisted_entries,
+                _ => 0,
+            },
             max_committed_bytes: host.max_committed_bytes(),
         };
         ready::taken(&ready, &before, &status)?;

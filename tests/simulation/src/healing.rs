@@ -49,6 +49,7 @@ impl Driver {
             (schedule.stopped_until, schedule.paused_until) = (0, 0);
         }
         for id in 1..=world.hosts.len() as u64 {
+            self.upgrade(world, id)?;
             self.wheel.after(1, Job::Restart(id));
         }
         let start = self.wheel.now;
@@ -117,6 +118,27 @@ impl Driver {
         }
         let last = world.checks.logs.last_committed();
         world.checks.clients.nothing_lost(last)
+    }
+
+    /// What an operator does: settings are the same everywhere in the end.
+    fn upgrade(&mut self, world: &mut World, id: NodeId) -> Checked {
+        let Some(host) = world.host(id) else {
+            return Ok(());
+        };
+        if self.plan.config(id, host.life).pre_vote == self.plan.pre_vote {
+            return Ok(());
+        }
+        let kept = host.disk.unsynced() as u32;
+        self.act(
+            world,
+            Action::Crash {
+                node: id,
+                kept,
+                torn: 0,
+                back: 0,
+            },
+        )
+        .map(drop)
     }
 
     /// What an operator does: ends joint configurations, and stops machines that are members no

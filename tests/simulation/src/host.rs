@@ -9,7 +9,8 @@ use libraft_core::*;
 
 use crate::check::leases::Lease;
 use crate::check::logs::View;
-use crate::disk::Disk;
+use crate::disk::{Disk, Write};
+use crate::plan::Plan;
 use crate::recordings::Life;
 use crate::tally::{Kind, Tally};
 
@@ -178,6 +179,17 @@ impl Host {
         self.is_up() && self.checked.status.soft_state.role == Role::Leader
     }
 
+    /// The first index that something on its way to the disk will replace or add.
+    pub fn first_unsynced(&self) -> Option<Index> {
+        let first = |entries: &[Entry]| entries.first().map(|entry| entry.index);
+        let written = self.disk.unsynced_writes().filter_map(|write| match write {
+            Write::Entries(entries) => first(entries),
+            _ => None,
+        });
+        let queued = self.appends.iter().filter_map(|a| first(&a.entries));
+        written.chain(queued).min()
+    }
+
     /// The limit on committed entries in one Ready.
     pub fn max_committed_bytes(&self) -> u64 {
         match self.config.max_committed_size_per_ready {
@@ -259,10 +271,11 @@ impl Host {
     ///
     /// # Errors
     /// As [`Node::new`].
-    pub fn restart(&mut self) -> Result<()> {
+    pub fn restart(&mut self, plan: &Plan) -> Result<()> {
         let state = self.disk.restart_state(self.applied, self.conf().clone());
-        let node = Node::new(self.config.clone(), state)?;
         self.life += 1;
+        self.config = plan.config(self.id, self.life);
+        let node = Node::new(self.config.clone(), state)?;
         let status = node.basic_status();
         self.checked = Remembered {
             view: View::of(&self.disk),

@@ -20,7 +20,7 @@ fn asynchronous_cluster() -> World {
                 && config.max_uncommitted_bytes == 0
         };
         let plain = !plan.bootstrap && !plan.pre_vote && !plan.check_quorum;
-        plan.nodes == 3 && plain && (1..=3).all(|id| suits(plan.config(id)))
+        plan.nodes == 3 && plain && (1..=3).all(|id| suits(plan.config(id, 1)))
     };
     let plan = (0..).map(Plan::draw).find(suits).unwrap();
     World::new(&plan, Naming::Slots, false)

@@ -24,6 +24,9 @@ pub struct Plan {
     /// The first members begin with entries that add them; otherwise, with a snapshot.
     pub bootstrap: bool,
     pub pre_vote: bool,
+    /// Nodes have pre-vote only from their second start on: it is switched on one by one, while terms
+    /// may have drifted apart without it.
+    pub pre_vote_comes: bool,
     pub check_quorum: bool,
     /// Nearly the same for all: whoever campaigns twice as often as others, and can't win, keeps those
     /// from campaigning who can.
@@ -39,6 +42,10 @@ pub struct Plan {
     pub membership: u32,
     /// Time between two strokes of trouble.
     pub trouble_every: u64,
+    /// How many nodes of five write asynchronously.
+    pub asynchronous: u32,
+    /// How much of a run is played before the cluster is healed, in sixteenths.
+    pub length: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -108,6 +115,8 @@ pub struct Clients {
     pub transfer: u32,
     pub forget: u32,
     pub campaign: u32,
+    /// Time between two calls to campaign, by anybody, so that leaders hardly come to lead; 0 for none.
+    pub contention: u64,
     pub compact: u32,
     /// The host reports peers as unreachable that are not.
     pub unreachable: u32,
@@ -124,9 +133,12 @@ fn maybe(rng: &mut Rng, most: u32) -> u32 {
 impl Plan {
     pub fn draw(seed: u64) -> Plan {
         let rng = &mut Rng::with_seed(seed);
-        let nodes = match rng.u32(..8) {
-            0..4 => 3,
-            4..6 => 5,
+        // An even number can be split into halves neither of which can do without the other.
+        let nodes = match rng.u32(..16) {
+            0..7 => 3,
+            7..10 => 5,
+            10 => 2,
+            11 => 4,
             _ => rng.u64(3..=9),
         };
         Plan {
@@ -135,6 +147,7 @@ impl Plan {
             record_bytes: 0,
             bootstrap: rng.bool(),
             pre_vote: rng.bool(),
+            pre_vote_comes: rng.u32(..4) == 0,
             check_quorum: rng.bool(),
             election_ticks: rng.u32(8..=16),
             wire: rng.u32(..4) == 0,
@@ -190,15 +203,24 @@ impl Plan {
                 reads: rng.u32(0..WHOLE * 3 / 4),
                 large: maybe(rng, WHOLE / 8),
                 batches: maybe(rng, WHOLE / 4),
-                read_again: maybe(rng, WHOLE / 8),
+                read_again: maybe(rng, WHOLE / 2),
                 transfer: maybe(rng, WHOLE / 8),
                 forget: maybe(rng, WHOLE / 32),
                 campaign: maybe(rng, WHOLE / 32),
+                contention: match rng.u32(..4) {
+                    0 => rng.u64(2..20) * TICK,
+                    _ => 0,
+                },
                 compact: maybe(rng, WHOLE / 2),
                 unreachable: maybe(rng, WHOLE / 8),
             },
             membership: maybe(rng, WHOLE / 2),
             trouble_every: rng.u64(2..40) * TICK,
+            asynchronous: rng.u32(..5),
+            length: match rng.bool() {
+                true => 16,
+                false => rng.u64(1..=16),
+            },
         }
     }
 
@@ -227,13 +249,14 @@ impl Plan {
         }
     }
 
-    /// The settings of a node, the same whenever it starts.
-    pub fn config(&self, id: NodeId) -> Config {
+    /// The settings of a node that starts for the `life`th time, counted from 1: the same each time,
+    /// but for pre-vote.
+    pub fn config(&self, id: NodeId, life: u32) -> Config {
         let rng = &mut Rng::with_seed(self.seed ^ id.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let mut config = Config::new(id);
         config.seed = self.seed;
         config.record_bytes = self.record_bytes;
-        config.pre_vote = self.pre_vote;
+        config.pre_vote = self.pre_vote && !(self.pre_vote_comes && life == 1);
         config.check_quorum = self.check_quorum;
         config.heartbeat_ticks = rng.u32(1..=3);
         config.election_ticks = self.election_ticks + rng.u32(0..=2);
@@ -259,7 +282,7 @@ impl Plan {
             config.max_pending_reads = rng.u32(1..4);
         }
         config.coalesce_appends = rng.bool();
-        config.async_storage_writes = rng.u32(..5) < 2;
+        config.async_storage_writes = rng.u32(..5) < self.asynchronous;
         config.disable_proposal_forwarding = rng.u32(..6) == 0;
         config.step_down_on_removal = rng.bool();
         config.peer_reports = rng.u32(..3) == 0;
@@ -283,6 +306,7 @@ impl Plan {
         let faults = [
             (self.wire, "bytes"),
             (self.pre_vote, "pre-vote"),
+            (self.pre_vote && self.pre_vote_comes, "upgrades"),
             (self.check_quorum, "check-quorum"),
             (net.drop > 0, "drops"),
             (net.duplicate > 0, "duplicates"),
@@ -310,6 +334,7 @@ impl Plan {
             (self.clock.burst > 0, "bursts"),
             (self.clock.stop > 0, "stopped-clocks"),
             (self.membership > 0, "membership"),
+            (self.clients.contention > 0, "contention"),
             (self.clients.transfer > 0, "transfers"),
             (self.clients.forget > 0, "forget-leader"),
             (self.clients.compact > 0, "compaction"),

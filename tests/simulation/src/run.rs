@@ -50,7 +50,7 @@ pub fn seed(plan: &Plan, steps: u64, keep: Keep) -> Outcome {
     let mut driver = Driver::new(plan, &mut world);
     driver.record = keep.record.then(Vec::new);
     let result = guarded(|| {
-        driver.run(&mut world, steps)?;
+        driver.run(&mut world, steps * plan.length / 16)?;
         driver.heal(&mut world)
     });
     outcome(world, driver, result)

@@ -94,7 +94,7 @@ impl World {
     }
 
     fn blank_host(&self, id: NodeId) -> Host {
-        Host::new(self.plan.config(id), self.plan.has_durable_machine(id))
+        Host::new(self.plan.config(id, 1), self.plan.has_durable_machine(id))
     }
 
     /// What a state machine serves that has applied everything up to `index`.
@@ -277,7 +277,8 @@ impl World {
             return Ok(false);
         };
         let synced = host.disk.hard_state;
-        host.restart().map_err(|error| refused(id, &error))?;
+        host.restart(&self.plan)
+            .map_err(|error| refused(id, &error))?;
         status::restarted(&host.checked.status, synced)?;
         if bootstrap && host.disk.last().index == 0 {
             // The first members' entries had not been written.
@@ -336,7 +337,7 @@ impl World {
         }
         status::moved(&old, &new)?;
         if new.persisted > old.persisted {
-            status::persisted(&new, &host.disk)?;
+            status::persisted(&new, &host.disk, host.first_unsynced())?;
         }
         host.checked.status = new;
         let term = new.hard_state.term;

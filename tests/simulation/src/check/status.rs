@@ -37,18 +37,20 @@ pub fn restarted(new: &BasicStatus, synced: HardState) -> Checked {
     })
 }
 
-/// What a node counts as persisted is on its disk.
-pub fn persisted(new: &BasicStatus, disk: &Disk) -> Checked {
+/// What a node counts as persisted is on its disk, and stays there: nothing on its way to the disk,
+/// the first of which is `first_unsynced`, takes it back.
+pub fn persisted(new: &BasicStatus, disk: &Disk, first_unsynced: Option<Index>) -> Checked {
     // A snapshot counts as persisted log as soon as it is taken over, which is why nothing that
     // follows it can be acknowledged before.
     let snapshot = new.persisted < new.first_index;
+    let stays = first_unsynced.is_none_or(|first| new.persisted < first);
     ensure(
-        snapshot || new.persisted <= disk.last().index,
+        snapshot || (new.persisted <= disk.last().index && stays),
         "nothing is persisted before it is",
         new.id,
         || {
             format!(
-                "counts {} as persisted, with {} synced",
+                "counts {} as persisted, with {} synced and {first_unsynced:?} on its way",
                 new.persisted,
                 disk.last().index
             )
@@ -121,6 +123,12 @@ mod tests {
             first_index: 1,
             ..status(5, 2, 7, 6)
         };
-        assert!(persisted(&new, &Disk::default()).is_err());
+        assert!(persisted(&new, &Disk::default(), None).is_err());
+        let disk = Disk {
+            compacted: EntryId { term: 5, index: 3 },
+            ..Disk::default()
+        };
+        persisted(&new, &disk, Some(4)).unwrap();
+        assert!(persisted(&new, &disk, Some(3)).is_err());
     }
 }
