@@ -115,6 +115,9 @@ impl World {
                 host.checked.largest = host.checked.largest.max(bytes);
             }
             Body::InstallSnapshot { .. } => self.tally.note(Kind::SnapshotSent),
+            Body::TimeoutNow => {
+                self.transfers.insert((from, message.term));
+            }
             Body::Vote {
                 pre: false,
                 granted: true,

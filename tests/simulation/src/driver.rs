@@ -71,6 +71,9 @@ pub struct Driver {
     pub plan: Plan,
     pub nodes: Vec<Schedule>,
     pub cuts: u64,
+    /// The events so far, and those before the last cut.
+    pub events: u64,
+    pub cut_at: u64,
     /// What was done, if that is wanted.
     pub record: Option<Vec<Action>>,
     /// All goes well, and no client calls unless the driver says so.
@@ -85,6 +88,8 @@ impl Driver {
             plan: plan.clone(),
             nodes: Vec::new(),
             cuts: 0,
+            events: 0,
+            cut_at: 0,
             record: None,
             healing: false,
         };
@@ -146,6 +151,7 @@ impl Driver {
         let Some(job) = self.wheel.next(&mut self.rng) else {
             return Ok(());
         };
+        self.events = world.events;
         match job {
             Job::Tick(n) => self.tick(world, n),
             Job::Arrive(slot) => self.arrive(world, slot),
@@ -213,6 +219,7 @@ impl Driver {
             Job::Flap { a, b, times } => {
                 if times > 0 {
                     self.schedule(a).cut ^= 1 << b;
+                    self.cut_at = self.events;
                     let delay = self.rng.u64(1..5 * TICK);
                     self.wheel.after(
                         delay,

@@ -39,6 +39,7 @@ impl Driver {
             flight.message.to,
             flight.local.is_some(),
         );
+        let flight_sent_at = flight.sent_at;
         let snapshot = matches!(flight.message.body, Body::InstallSnapshot { .. });
         if to as usize > self.nodes.len() {
             return self.act(world, Action::Lose { message }).map(drop);
@@ -57,7 +58,9 @@ impl Driver {
                 )
                 .map(drop);
         }
-        let cut = self.schedule(from).cut >> to & 1 == 1;
+        // What was on its way when the cut came may still arrive.
+        let early = self.plan.network.outlast_cuts && flight_sent_at < self.cut_at;
+        let cut = self.schedule(from).cut >> to & 1 == 1 && !early;
         let lost = cut || self.chance(self.plan.network.drop);
         let tally = &mut world.tally;
         tally.note_if(cut, Kind::Cut);
@@ -110,6 +113,7 @@ impl Driver {
 
     pub fn cut_where(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
         self.cuts += 1;
+        self.cut_at = self.events;
         let nodes = self.nodes.len() as u64;
         for from in 1..=nodes {
             let cut = (1..=nodes).filter(|&to| is_cut(from, to));

@@ -56,6 +56,8 @@ pub struct Network {
     /// The chance that a message takes up to `long` instead of `latency`.
     pub delay: u32,
     pub long: u64,
+    /// What was sent before a cut arrives in spite of it.
+    pub outlast_cuts: bool,
     /// The chances of each, whenever trouble is due.
     pub partition: u32,
     pub one_way: u32,
@@ -152,11 +154,15 @@ impl Plan {
             election_ticks: rng.u32(8..=16),
             wire: rng.u32(..4) == 0,
             network: Network {
-                latency: rng.u64(1..=TICK),
+                latency: match rng.u32(..4) {
+                    0 => rng.u64(1..=4 * TICK),
+                    _ => rng.u64(1..=TICK),
+                },
                 drop: maybe(rng, WHOLE * 2 / 5),
                 duplicate: maybe(rng, WHOLE / 8),
                 delay: maybe(rng, WHOLE / 8),
                 long: TICK * rng.u64(1..100),
+                outlast_cuts: rng.bool(),
                 partition: maybe(rng, WHOLE / 6),
                 one_way: maybe(rng, WHOLE / 8),
                 flapping: maybe(rng, WHOLE / 16),
@@ -208,7 +214,7 @@ impl Plan {
                 forget: maybe(rng, WHOLE / 32),
                 campaign: maybe(rng, WHOLE / 32),
                 contention: match rng.u32(..4) {
-                    0 => rng.u64(2..20) * TICK,
+                    0 => rng.u64(TICK / 2..10 * TICK),
                     _ => 0,
                 },
                 compact: maybe(rng, WHOLE / 2),

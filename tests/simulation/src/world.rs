@@ -1,6 +1,8 @@
 //! The cluster, and what an action does to it. Everything here is determined by the actions: no
 //! clock, no random number, no thread. After each one the checks are made.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use std::result::Result;
 
@@ -35,6 +37,8 @@ pub struct World {
     pub touched: Option<NodeId>,
     /// What the last action delivered to a node.
     pub delivered: Option<Delivered>,
+    /// The leaders, with their terms, that have told somebody to campaign.
+    pub transfers: BTreeSet<(NodeId, Term)>,
     plan: Plan,
     founders: Vec<(NodeId, Bytes)>,
 }
@@ -59,6 +63,7 @@ impl World {
             asked: Vec::new(),
             touched: None,
             delivered: None,
+            transfers: BTreeSet::new(),
             plan: plan.clone(),
             founders,
         };
@@ -310,7 +315,8 @@ impl World {
         let (before, ticks) = (old.hard_state.term, host.config.election_ticks);
         let lease = &mut host.checked.lease;
         if let Some(message) = delivered {
-            lease.delivered(message, before, &new, ticks);
+            let has_ordered = |leader, term| self.transfers.contains(&(leader, term));
+            lease.delivered(message, before, &new, ticks, has_ordered);
         }
         let leads = new.soft_state.role == Role::Leader;
         let still = old.soft_state.role == Role::Leader && before == new.hard_state.term;

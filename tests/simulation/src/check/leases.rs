@@ -43,8 +43,10 @@ pub struct Delivered {
     from: NodeId,
     term: Term,
     from_leader: bool,
-    /// It is a request for votes that a bound voter does not even look at.
+    /// It is a request for votes, which a bound voter does not even look at, except if its leader
+    /// has asked for the election.
     ignorable: bool,
+    transfer: bool,
     is_order: bool,
 }
 
@@ -54,13 +56,8 @@ impl Delivered {
             from: message.from,
             term: message.term,
             from_leader: message.body.is_from_leader(),
-            ignorable: matches!(
-                message.body,
-                Body::RequestVote {
-                    transfer: false,
-                    ..
-                }
-            ),
+            ignorable: matches!(message.body, Body::RequestVote { .. }),
+            transfer: matches!(message.body, Body::RequestVote { transfer: true, .. }),
             is_order: matches!(message.body, Body::TimeoutNow | Body::ForgetLeader),
         }
     }
@@ -77,8 +74,16 @@ impl Lease {
     }
 
     /// A message has been delivered to the node, which was in the term `before` and is now as `now`
-    /// says.
-    pub fn delivered(&mut self, message: Delivered, before: Term, now: &BasicStatus, ticks: u32) {
+    /// says. `has_ordered` tells of a leader and its term whether it has told anybody to campaign:
+    /// what some leader before it has said doesn't count any more.
+    pub fn delivered(
+        &mut self,
+        message: Delivered,
+        before: Term,
+        now: &BasicStatus,
+        ticks: u32,
+        has_ordered: impl Fn(NodeId, Term) -> bool,
+    ) {
         if let Some(heard) = self.heard.get_mut(message.from as usize) {
             *heard = self.ticks;
         }
@@ -93,7 +98,12 @@ impl Lease {
                 term,
                 until: self.ticks + u64::from(ticks),
             });
-        } else if message.is_order || (message.term > before && !message.ignorable) {
+            return;
+        }
+        let ordered = self.bound.is_some_and(|b| has_ordered(b.leader, b.term));
+        let told = message.is_order && (message.term == 0 || message.term >= before);
+        let drawn_on = message.term > before && !message.ignorable;
+        if told || drawn_on || (message.transfer && message.term > before && ordered) {
             self.bound = None;
         }
     }
@@ -142,6 +152,7 @@ mod tests {
     use super::*;
 
     const TICKS: u32 = 3;
+    const NOBODY: fn(NodeId, Term) -> bool = |_, _| false;
 
     fn message(from: NodeId, term: Term, body: Body) -> Delivered {
         Delivered::of(&Message {
@@ -177,7 +188,7 @@ mod tests {
 
     fn bound() -> Lease {
         let mut lease = Lease::default();
-        lease.delivered(message(1, 5, beat()), 5, &follower(5, 1), TICKS);
+        lease.delivered(message(1, 5, beat()), 5, &follower(5, 1), TICKS, NOBODY);
         lease
     }
 
@@ -203,15 +214,23 @@ mod tests {
         };
         let now = follower(5, 1);
         let mut lease = bound();
-        lease.delivered(message(3, 6, request(false)), 5, &now, TICKS);
+        lease.delivered(message(3, 6, request(false)), 5, &now, TICKS, NOBODY);
         assert!(lease.is_bound_to(1, 5));
-        for body in [request(true), Body::Outdated] {
+        let mut lease = bound();
+        lease.delivered(message(3, 6, Body::Outdated), 5, &now, TICKS, NOBODY);
+        assert!(!lease.is_bound_to(1, 5));
+        // Only if this leader has asked for the election.
+        for ordered in [false, true] {
             let mut lease = bound();
-            lease.delivered(message(3, 6, body), 5, &now, TICKS);
-            assert!(!lease.is_bound_to(1, 5));
+            let has_ordered = |leader, term| ordered && (leader, term) == (1, 5);
+            lease.delivered(message(3, 6, request(true)), 5, &now, TICKS, has_ordered);
+            assert_eq!(lease.is_bound_to(1, 5), !ordered);
         }
         let mut lease = bound();
-        lease.delivered(message(1, 5, Body::TimeoutNow), 5, &now, TICKS);
+        lease.delivered(message(3, 4, Body::TimeoutNow), 5, &now, TICKS, NOBODY);
+        assert!(lease.is_bound_to(1, 5));
+        let mut lease = bound();
+        lease.delivered(message(1, 5, Body::TimeoutNow), 5, &now, TICKS, NOBODY);
         assert!(!lease.is_bound_to(1, 5));
         let mut lease = bound();
         lease.release();
@@ -241,7 +260,7 @@ mod tests {
         }
         assert!(lease.leads_on(1, &conf, TICKS).is_err());
         let answer = message(2, 5, Body::Outdated);
-        lease.delivered(answer, 5, &follower(5, 1), TICKS);
+        lease.delivered(answer, 5, &follower(5, 1), TICKS, NOBODY);
         lease.leads_on(1, &conf, TICKS).unwrap();
     }
 }

@@ -80,7 +80,10 @@ pub fn sent(message: &Message, disk: &Disk, waits: Waits) -> Checked {
         } if waits != Waits::None => {
             // A request that was delayed may be of a term that the node has left.
             let own = synced.term > term || synced.vote == node;
-            let has = synced.term > term || disk.term(last.index) == Some(last.term);
+            // Or else somebody else has won, and replaced what the request speaks of.
+            let newest = disk.last().term;
+            let lost = synced.term > term || (newest >= term && newest > last.term);
+            let has = lost || disk.term(last.index) == Some(last.term);
             ensure(own && has, rule, node, || {
                 format!(
                     "asks for votes for {last:?} while {synced:?} is synced, up to {:?}",
