@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_life_of_simulated_nodes_is_the_same_again() {
         let (mut lives, mut calls, mut readys) = (0, 0, 0);
-        for seed in 1..=8 {
+        for seed in 1..=16 {
             let plan = Plan::draw(seed);
             let keep = Keep {
                 recordings: true,

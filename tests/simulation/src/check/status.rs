@@ -124,10 +124,8 @@ mod tests {
             ..status(5, 2, 7, 6)
         };
         assert!(persisted(&new, &Disk::default(), None).is_err());
-        let disk = Disk {
-            compacted: EntryId { term: 5, index: 3 },
-            ..Disk::default()
-        };
+        let mut disk = Disk::default();
+        disk.compacted = EntryId { term: 5, index: 3 };
         persisted(&new, &disk, Some(4)).unwrap();
         assert!(persisted(&new, &disk, Some(3)).is_err());
     }
