@@ -392,6 +392,38 @@ def test_the_errors_of_the_system_and_of_damage_are_told_apart(tmp_path: Path) -
         DurableStorage(tmp_path / "s")
 
 
+def test_a_disk_without_room_raises_and_loses_nothing(tmp_path: Path) -> None:
+    command = b"x" * 20_000
+    storage = DurableStorage(tmp_path / "s")
+    storage.bootstrap([1])
+    member = Member(config(1), storage)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # Python ignores the signal that comes with it.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
+        member.node.campaign()
+        with pytest.raises(libraft.StorageIOError, match="File too large") as caught:
+            for _ in range(1000):
+                member.work(lambda messages: None)
+                member.node.propose(command)
+        assert isinstance(caught.value, OSError)
+        with pytest.raises(libraft.Poisoned, match="opened anew"):
+            storage.sync()
+        last = storage.last_index()
+        member.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with DurableStorage(tmp_path / "s") as again:
+        assert last <= again.last_index() <= last + 1
+        assert [entry.data for entry in again.entries(3, last + 1)] == [command] * (last - 2)
+        assert last > 10
+        member = Member(config(1), again)
+        member.node.campaign()
+        member.work(lambda messages: None)
+        assert member.commands == [command] * (again.last_index() - 3)
+        member.close()
+
+
 def test_a_storage_is_written_and_read_in_pieces(make: Make, tmp_path: Path) -> None:
     cluster = make(1)
     cluster.leader.node.propose(b"x")

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -128,6 +130,84 @@ TEST(Cluster, AStorageWithAForeignFileInItIsRefused) {
         FAIL() << "it is damaged";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), Code::corrupt) << error.what();
+    }
+}
+
+/// No file of this process gets larger than that, for as long as this lives.
+class FileLimit {
+public:
+    explicit FileLimit(rlim_t bytes) {
+        // Who does not ignore it ends with it.
+        handler_ = std::signal(SIGXFSZ, SIG_IGN);
+        getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit limit{bytes, before_.rlim_max};
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) throw std::runtime_error("no limit");
+    }
+    ~FileLimit() {
+        setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, handler_);
+    }
+    FileLimit(const FileLimit&) = delete;
+    FileLimit& operator=(const FileLimit&) = delete;
+
+private:
+    rlimit before_{};
+    void (*handler_)(int) = SIG_DFL;
+};
+
+TEST(Cluster, ADiskWithoutRoomIsAnErrorAndLosesNothing) {
+    const Directory directory;
+    const std::string command(20000, 'x');
+    std::uint64_t saved = 0;
+    {
+        const FileLimit limit(2000000);
+        Storage storage = Storage::open(directory.of(1));
+        storage.bootstrap(1, 1, {1});
+        Node node(Config(1), storage);
+        node.campaign();
+        // There is no room for this many.
+        for (int i = 0; i < 1000 && saved == 0; ++i) {
+            while (node.has_ready() && saved == 0) {
+                const Ready ready = node.ready();
+                try {
+                    storage.save(ready);
+                    node.advance();
+                } catch (const Error& error) {
+                    EXPECT_EQ(error.code(), Code::io) << error.what();
+                    EXPECT_NE(std::string(error.what()).find("File too large"), std::string::npos) << error.what();
+                    saved = storage.last_index();
+                    try {
+                        storage.save(ready);
+                        ADD_FAILURE() << "nobody knows what is on disk";
+                    } catch (const Error& again) {
+                        EXPECT_EQ(again.code(), Code::poisoned) << again.what();
+                    }
+                }
+            }
+            if (saved == 0) node.propose(command);
+        }
+        ASSERT_GT(saved, 2U) << "the disk did not get full";
+    }
+    Storage storage = Storage::open(directory.of(1));
+    EXPECT_TRUE(storage.last_index() == saved || storage.last_index() == saved + 1);
+    const Entries entries = storage.entries(3, saved + 1);
+    EXPECT_EQ(entries.size(), saved - 2);
+    for (const Entry entry : entries) EXPECT_EQ(entry.data(), Bytes(command)) << entry.index();
+    Node node(Config(1), storage);
+    node.campaign();
+    const Ready ready = node.ready();
+    storage.save(ready);
+    node.advance();
+}
+
+TEST(Cluster, APathThatIsNoDirectoryIsAnError) {
+    const Directory directory;
+    std::ofstream(directory.of(1)) << "somebody else's";
+    try {
+        (void)Storage::open(directory.of(1));
+        FAIL() << "it is a file";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::io) << error.what();
     }
 }
 

@@ -8,6 +8,7 @@
 //! All points are tried once. Of the combinations of two only some are, unless `LIBRAFT_FAULTS` is
 //! `all`, which takes some minutes (`make faults`).
 
+mod cluster;
 mod layer;
 mod named;
 mod once;
