@@ -190,7 +190,7 @@ TEST(Cluster, ADiskWithoutRoomIsAnErrorAndLosesNothing) {
     }
     Storage storage = Storage::open(directory.of(1));
     EXPECT_TRUE(storage.last_index() == saved || storage.last_index() == saved + 1);
-    const Entries entries = storage.entries(3, saved + 1);
+    const EntryList entries = storage.entries(3, saved + 1);
     EXPECT_EQ(entries.size(), saved - 2);
     for (const Entry entry : entries) EXPECT_EQ(entry.data(), Bytes(command)) << entry.index();
     Node node(Config(1), storage);
