@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -285,12 +286,14 @@ func (c *Cluster) drain(m *Machine) error {
 	return os.Remove(c.ballast(m))
 }
 
-// sound says whether nothing has gone wrong so far that a check would report.
-func (c *Cluster) sound() bool {
+// wrong is what has happened so far that must not.
+func (c *Cluster) wrong() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.faults) == 0
+	return slices.Clone(c.faults)
 }
+
+func (c *Cluster) sound() bool { return len(c.wrong()) == 0 }
 
 func (c *Cluster) kindOfDisks() string {
 	if c.disks {

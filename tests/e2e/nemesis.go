@@ -166,7 +166,8 @@ func (n *Nemesis) recover() error {
 				missing += fmt.Sprintf(" %d", m.Number)
 			}
 		}
-		return missing == ""
+		// What has gone wrong already won't be better for waiting.
+		return missing == "" || !n.cluster.sound()
 	})
 	if err == errDeadline {
 		n.cluster.fault("%v after everything was healed, machines%s had not served a request\n%s",

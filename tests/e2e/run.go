@@ -80,6 +80,9 @@ func run(ctx context.Context, o *Options, cluster *Cluster, links *Links) (*Verd
 	if err := nemesis.recover(); err != nil {
 		return v, err
 	}
+	if !cluster.sound() {
+		return v, fmt.Errorf("the cluster doesn't come up:\n%s", strings.Join(first(cluster.wrong()), "\n"))
+	}
 	begin := history.Now()
 	late := lateness(ctx)
 	deadline := time.Now().Add(time.Duration(o.seconds) * time.Second)
@@ -149,9 +152,7 @@ func judge(ctx context.Context, v *Verdict, cluster *Cluster, load *Load, nemesi
 		keep(v, cluster.root, ops, judgement, nemesis.notes)
 	}
 
-	cluster.mu.Lock()
-	faults := cluster.faults
-	cluster.mu.Unlock()
+	faults := cluster.wrong()
 	v.check(len(faults) == 0, "all servers did what they must in between", first(faults)...)
 	counts := count(ops)
 	busy := counts["get"][Done] > 0 && counts["put"][Done] > 0 && counts["delete"][Done] > 0 && nemesis.total() > 0
