@@ -12,6 +12,8 @@ use std::result::Result;
 
 use libraft_core::*;
 
+use crate::setting::Setting;
+
 /// How the host answers a request for entries or for a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -26,6 +28,12 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Tick(NodeId),
+    /// Several ticks at once; quiet ones, if the host keeps the group quiet.
+    Ticks {
+        node: NodeId,
+        count: u32,
+        quiet: bool,
+    },
     /// A message arrives; kept, it will arrive once more.
     Deliver {
         message: u64,
@@ -67,6 +75,8 @@ pub enum Action {
     Start(NodeId),
     /// A machine that is no member any more loses everything for good.
     Wipe(NodeId),
+    /// A machine, member or not, loses everything for good.
+    Destroy(NodeId),
     Propose {
         node: NodeId,
         size: u32,
@@ -85,6 +95,12 @@ pub enum Action {
         to: NodeId,
     },
     ForgetLeader(NodeId),
+    /// The host wants a snapshot in place of its state.
+    WantSnapshot(NodeId),
+    Set {
+        node: NodeId,
+        setting: Setting,
+    },
     Campaign(NodeId),
     /// The host makes a snapshot and keeps so many entries before it.
     Compact {
@@ -115,9 +131,13 @@ impl Action {
             | Action::Restart(node)
             | Action::Start(node)
             | Action::Wipe(node)
+            | Action::Destroy(node)
             | Action::Read(node)
             | Action::ReadAgain(node)
             | Action::ForgetLeader(node)
+            | Action::WantSnapshot(node)
+            | Action::Set { node, .. }
+            | Action::Ticks { node, .. }
             | Action::Campaign(node)
             | Action::Step { node, .. }
             | Action::Answer { node, .. }
@@ -137,6 +157,15 @@ impl fmt::Display for Action {
         let word = |set: bool, word: &'static str| if set { word } else { "" };
         match self {
             Action::Tick(n) => write!(f, "tick {n}"),
+            Action::Ticks { node, count, quiet } => {
+                write!(
+                    f,
+                    "{} {node} {count}",
+                    if *quiet { "quiet-ticks" } else { "ticks" }
+                )
+            }
+            Action::WantSnapshot(n) => write!(f, "want-snapshot {n}"),
+            Action::Set { node, setting } => write!(f, "set {node} {setting}"),
             Action::Deliver { message, keep } => {
                 write!(f, "deliver {message:x}{}", word(*keep, " keep"))
             }
@@ -173,6 +202,7 @@ impl fmt::Display for Action {
             Action::Restart(n) => write!(f, "restart {n}"),
             Action::Start(n) => write!(f, "start {n}"),
             Action::Wipe(n) => write!(f, "wipe {n}"),
+            Action::Destroy(n) => write!(f, "destroy {n}"),
             Action::Propose { node, size, count } => write!(f, "propose {node} {size} {count}"),
             Action::Change {
                 node,
@@ -265,6 +295,16 @@ impl FromStr for Action {
         let mut w = Words(line.split_whitespace());
         let action = match w.word()? {
             "tick" => Action::Tick(w.number()?),
+            verb @ ("ticks" | "quiet-ticks") => Action::Ticks {
+                node: w.number()?,
+                count: w.short()?,
+                quiet: verb == "quiet-ticks",
+            },
+            "want-snapshot" => Action::WantSnapshot(w.number()?),
+            "set" => Action::Set {
+                node: w.number()?,
+                setting: Setting::of_words(w.0.by_ref())?,
+            },
             "deliver" => Action::Deliver {
                 message: w.name()?,
                 keep: w.is_next("keep")?,
@@ -298,6 +338,7 @@ impl FromStr for Action {
             "restart" => Action::Restart(w.number()?),
             "start" => Action::Start(w.number()?),
             "wipe" => Action::Wipe(w.number()?),
+            "destroy" => Action::Destroy(w.number()?),
             "propose" => Action::Propose {
                 node: w.number()?,
                 size: w.short()?,
@@ -372,61 +413,4 @@ fn change(w: &mut Words) -> Result<Action, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_action_is_read_back_from_its_line() {
-        let lines = [
-            "tick 1",
-            "deliver 1f2e keep",
-            "deliver 0",
-            "lose ffffffffffffffff",
-            "cycle 3",
-            "step 3 1",
-            "step 3 all",
-            "persist 1",
-            "sync 1",
-            "apply 1",
-            "answer 1 7 stale again",
-            "answer 1 7 fresh",
-            "answer 1 7 failed",
-            "crash 1 2 3 4",
-            "restart 1",
-            "start 4",
-            "wipe 4",
-            "propose 1 30 2",
-            "change 1 v1 +4",
-            "change 1 auto",
-            "change 1 implicit +4 -1 ~2 =3",
-            "change 1 explicit +4",
-            "read 1",
-            "read-again 1",
-            "transfer 1 2",
-            "forget-leader 1",
-            "campaign 1",
-            "compact 1 5",
-            "unreachable 1 2",
-            "report-snapshot 1 2 arrived",
-            "report-snapshot 1 2",
-        ];
-        for line in lines {
-            assert_eq!(line.parse::<Action>().unwrap().to_string(), line);
-        }
-    }
-
-    #[test]
-    fn nonsense_is_refused() {
-        for line in [
-            "",
-            "tick",
-            "tick x",
-            "tick 1 2",
-            "change 1 v1",
-            "change 1 v1 4",
-            "jump 1",
-        ] {
-            assert!(line.parse::<Action>().is_err(), "{line}");
-        }
-    }
-}
+mod tests;

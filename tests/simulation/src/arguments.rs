@@ -3,7 +3,7 @@
 pub const USAGE: &str =
     "usage: simulate [--seeds COUNT] [--seed SEED] [--steps EVENTS] [--from SEED] [--twice N]
                 [--trace FILE] [--record DIR] [--script FILE] [--last EVENTS] [--out DIR]
-                [--jobs THREADS]
+                [--jobs THREADS] [--shrink COUNT]
                 [--mutant NUMBER] [--bases COUNT] [--most EVENTS] [--known FILE] [--bless FILE]
 
   --seeds    how many seeds to play (default 100)
@@ -16,6 +16,7 @@ pub const USAGE: &str =
   --script   play this script, as a failing seed leaves one
   --last     how many events the drawing shows, at most (default 1500)
   --jobs     how many threads play seeds (default: as many as there are cores)
+  --shrink   how many of the seeds that fail are made short and drawn (default 3)
   --out      where failing seeds leave scripts and drawings (default build/sim)
 
 Only if the core was built with --cfg libraft_mutants:
@@ -38,6 +39,7 @@ pub struct Arguments {
     pub last: u64,
     pub out: String,
     pub jobs: u64,
+    pub shrink: u64,
     pub mutant: Option<u64>,
     pub bases: Option<u64>,
     pub most: u64,
@@ -69,6 +71,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
         last: 1500,
         out: "build/sim".to_owned(),
         jobs: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
+        shrink: 3,
         mutant: None,
         bases: None,
         most: 60_000_000,
@@ -98,6 +101,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
             "--record" => arguments.record = Some(value),
             "--script" => arguments.script = Some(value),
             "--out" => arguments.out = value,
+            "--shrink" => arguments.shrink = number()?,
             "--mutant" => arguments.mutant = Some(number()?),
             "--bases" => arguments.bases = Some(number()?),
             "--most" => arguments.most = number()?,

@@ -6,10 +6,74 @@ use libraft_core::*;
 
 use crate::check::flow;
 use crate::host::{Host, Request, Wanted};
+use crate::setting::Setting;
 use crate::tally::Kind;
 use crate::world::{Done, World, accepted};
 
 impl World {
+    /// Whether the host lets this change pass. Where the core is told not to look itself, its host
+    /// has to see that all that the log holds is applied and that the leader has begun its term.
+    pub fn may_change(&self, id: NodeId, change: &ConfChangeV2) -> bool {
+        let Some(host) = self.host(id).filter(|host| host.is_up()) else {
+            return false;
+        };
+        if !host.config.disable_conf_change_validation {
+            return true;
+        }
+        let status = &host.checked.status;
+        let last = host.checked.view.last();
+        let conf = host.conf();
+        let leaves = change.changes.is_empty();
+        host.leads()
+            && leaves != conf.voters_outgoing.is_empty()
+            && !(leaves && conf.auto_leave)
+            && last.term == status.hard_state.term
+            && last.index == status.last_index
+            && last.index == host.applied
+            && last.index == status.applied
+    }
+
+    pub fn want_snapshot(&mut self, id: NodeId) -> Done {
+        let Some(host) = self.host_mut(id) else {
+            return Ok(false);
+        };
+        let Some(node) = host.node.as_mut() else {
+            return Ok(false);
+        };
+        let result = node.request_snapshot();
+        host.checked.wants_snapshot |= result.is_ok();
+        self.tally.note_if(result.is_ok(), Kind::SnapshotWanted);
+        match result {
+            Err(Error::SnapshotRequestDropped(_)) => Ok(true),
+            other => accepted(id, other),
+        }
+    }
+
+    pub fn set(&mut self, id: NodeId, setting: Setting) -> Done {
+        let Some(host) = self.host_mut(id).filter(|host| host.is_up()) else {
+            return Ok(false);
+        };
+        match setting {
+            Setting::Priority(priority) => host.config.priority = priority,
+            Setting::Inflight {
+                peer,
+                messages,
+                bytes,
+            } => {
+                // A window that becomes too small is full until what is on its way has arrived.
+                let bytes = if bytes == 0 { u64::MAX } else { bytes };
+                let most = host.checked.inflight.entry(peer).or_insert((0, 0));
+                *most = (most.0.max(messages as usize), most.1.max(bytes));
+            }
+            Setting::Ahead(entries) => host.config.max_apply_unpersisted_entries = entries,
+            Setting::Groups { count, known } => {
+                host.checked.groups = (count, known);
+                host.checked.regrouped = true;
+            }
+        }
+        self.call(id, |node| setting.set(node))
+    }
+
     pub fn propose(&mut self, id: NodeId, size: u32, count: u32) -> Done {
         let logs = &self.checks.logs;
         let Some(host) = self.hosts.get_mut(id as usize - 1) else {
@@ -126,6 +190,11 @@ impl World {
         if conf.contains(id) || !members.clone().all(knows) || members.count() == 0 {
             return false;
         }
+        self.destroy(id)
+    }
+
+    /// Whoever it was, it is gone, like one that never comes back.
+    pub fn destroy(&mut self, id: NodeId) -> bool {
         let host = self.hosts.get_mut(id as usize - 1);
         let Some(host) = host.filter(|host| !host.gone) else {
             return false;

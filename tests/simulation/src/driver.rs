@@ -40,6 +40,11 @@ pub enum Job {
     Reconnect {
         cut: u64,
     },
+    /// Two sides of a partition lose or find each other; so many times more.
+    FlapSides {
+        side: u64,
+        times: u32,
+    },
     Flap {
         a: NodeId,
         b: NodeId,
@@ -74,6 +79,8 @@ pub struct Driver {
     /// The events so far, and those before the last cut.
     pub events: u64,
     pub cut_at: u64,
+    /// Messages that are held back for as long as it pleases, in any order.
+    pub hoard: Vec<u32>,
     /// What was done, if that is wanted.
     pub record: Option<Vec<Action>>,
     /// All goes well, and no client calls unless the driver says so.
@@ -90,11 +97,13 @@ impl Driver {
             cuts: 0,
             events: 0,
             cut_at: 0,
+            hoard: Vec::new(),
             record: None,
             healing: false,
         };
         for id in 1..=world.hosts.len() as u64 {
             driver.add_node(world, id);
+            driver.wheel.after(1, Job::Restart(id));
         }
         driver.wheel.after(1, Job::Client);
         driver.wheel.after(plan.trouble_every, Job::Trouble);
@@ -164,20 +173,22 @@ impl Driver {
                     world.tally.note_if(delay > TICK, Kind::SlowSync);
                     self.wheel.after(delay, Job::Sync(n));
                 }
-                Ok(())
+                self.maybe_crash(world, n)
             }
             Job::Sync(n) => {
                 self.schedule(n).syncing = false;
-                self.act(world, Action::Sync(n)).map(drop)
+                self.act(world, Action::Sync(n))?;
+                self.maybe_crash(world, n)
             }
             Job::Apply(n) => {
                 self.schedule(n).applying = false;
-                self.act(world, Action::Apply(n)).map(drop)
+                self.act(world, Action::Apply(n))?;
+                self.maybe_crash(world, n)
             }
             Job::Answer(n, request) => self.answer(world, n, request),
             Job::Restart(n) => match self.schedule(n).retired {
                 true => Ok(()),
-                false => self.act(world, Action::Restart(n)).map(drop),
+                false => self.restart(world, n),
             },
             Job::Report {
                 node,
@@ -193,7 +204,15 @@ impl Driver {
                     },
                 )
                 .map(drop),
-            Job::Client | Job::Contend | Job::Trouble | Job::Flap { .. } if self.healing => Ok(()),
+            Job::Client
+            | Job::Contend
+            | Job::Trouble
+            | Job::Flap { .. }
+            | Job::FlapSides { .. }
+                if self.healing =>
+            {
+                Ok(())
+            }
             Job::Client => {
                 let delay = self.rng.u64(1..=self.plan.clients.every);
                 self.wheel.after(delay, Job::Client);
@@ -214,6 +233,10 @@ impl Driver {
                 if cut == self.cuts {
                     self.reconnect();
                 }
+                Ok(())
+            }
+            Job::FlapSides { side, times } => {
+                self.flap(side, times);
                 Ok(())
             }
             Job::Flap { a, b, times } => {
@@ -321,10 +344,15 @@ impl Driver {
         }
         let count = if self.rng.bool() { 1 } else { u32::MAX };
         self.act(world, Action::Step { node: id, count })?;
-        if self.chance(self.plan.process.crash_in_ready) {
-            return self.crash(world, id);
+        self.maybe_crash(world, id)
+    }
+
+    /// A node may die after any step of its own or of its workers.
+    fn maybe_crash(&mut self, world: &mut World, id: NodeId) -> Checked {
+        match self.chance(self.plan.process.crash_in_ready) {
+            true => self.crash(world, id),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn answer(&mut self, world: &mut World, node: NodeId, request: RequestId) -> Checked {
@@ -351,6 +379,16 @@ impl Driver {
             },
         )
         .map(drop)
+    }
+
+    /// A node comes back, and its host tells it of its group.
+    fn restart(&mut self, world: &mut World, node: NodeId) -> Checked {
+        self.act(world, Action::Restart(node))?;
+        if self.plan.groups == 0 || self.healing {
+            return Ok(());
+        }
+        let setting = self.groups();
+        self.act(world, Action::Set { node, setting }).map(drop)
     }
 
     /// A node dies, and comes back some time.

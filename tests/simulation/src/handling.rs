@@ -64,6 +64,7 @@ impl World {
             applying: host.checked.applying,
             synced_last: host.disk.last().index,
             asynchronous,
+            wants_snapshot: host.checked.wants_snapshot,
             // Only a leader knows of a quorum that has what it lacks.
             ahead: match status.soft_state.role {
                 Role::Leader => host.config.max_apply_unpersisted_entries,
@@ -84,8 +85,10 @@ impl World {
         }
         if let Some(snapshot) = &ready.snapshot {
             remembered.applying = snapshot.id.index;
+            remembered.wants_snapshot = false;
         }
         remembered.led = led;
+        remembered.regrouped = false;
         remembered.conf_at_ready = host.confs.len().saturating_sub(1);
         for state in ready.read_states {
             let number = number_of(&state.context).unwrap_or(u64::MAX);

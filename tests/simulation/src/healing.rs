@@ -11,6 +11,7 @@ use crate::check::{Checked, Violation, ensure};
 use crate::driver::{Driver, Job};
 use crate::host::Host;
 use crate::plan::{Plan, TICK};
+use crate::setting::Setting;
 use crate::world::World;
 
 /// Ticks that a healed cluster may take, besides two for each entry that somebody lacks: they may
@@ -51,7 +52,9 @@ impl Driver {
         for id in 1..=world.hosts.len() as u64 {
             self.upgrade(world, id)?;
             self.wheel.after(1, Job::Restart(id));
+            self.settle(world, id)?;
         }
+        self.release(usize::MAX);
         let start = self.wheel.now;
         let logs = world
             .hosts
@@ -66,7 +69,8 @@ impl Driver {
         // Nobody answers a request for votes of an old term, unless it is a pre-vote. So a candidate
         // with the longest log may be a few terms behind others who campaign, as often as it does,
         // without a chance, and has to get ahead of them by luck.
-        let patience = if self.plan.pre_vote { 1 } else { 10 };
+        let quick = self.plan.pre_vote && !self.plan.mixed_guards;
+        let patience = if quick { 1 } else { 10 };
         let deadline = start + TICK * (patience * GRACE_TICKS + 2 * behind.unwrap_or(0));
 
         // One write and one read, by different members, go through when all agree.
@@ -141,13 +145,33 @@ impl Driver {
         .map(drop)
     }
 
+    /// The host takes back what it has set while the node ran. A group that has lost a machine for good
+    /// could hold up everything.
+    fn settle(&mut self, world: &mut World, node: NodeId) -> Checked {
+        let Some(host) = world.host(node).filter(|host| host.is_up()) else {
+            return Ok(());
+        };
+        let (messages, bytes) = (
+            host.config.max_inflight_msgs,
+            host.config.max_inflight_bytes,
+        );
+        let limits = host.checked.inflight.keys().map(|&peer| Setting::Inflight {
+            peer,
+            messages,
+            bytes,
+        });
+        let groups = (host.checked.groups.0 > 0).then_some(Setting::Groups { count: 0, known: 0 });
+        let settings: Vec<Setting> = limits.chain(groups).collect();
+        for setting in settings {
+            self.act(world, Action::Set { node, setting })?;
+        }
+        Ok(())
+    }
+
     /// What an operator does: ends joint configurations, and stops machines that are members no
     /// more, once all members know.
     fn tidy_up(&mut self, world: &mut World) -> Checked {
-        let Some((since, conf)) = world.checks.membership.newest() else {
-            return Ok(());
-        };
-        let conf = conf.clone();
+        let (since, conf) = world.newest_conf();
         let leader = world.hosts.iter().rfind(|host| host.leads());
         if let Some(node) = leader.map(|host| host.id) {
             let mut changes = Vec::new();
@@ -181,7 +205,8 @@ impl Driver {
                 self.act(world, Action::Restart(id))?;
             }
         }
-        let mut members = world.hosts.iter().filter(|host| conf.contains(host.id));
+        let is_member = |host: &&Host| conf.contains(host.id) && !host.gone;
+        let mut members = world.hosts.iter().filter(is_member);
         if members.all(|host| host.is_up() && host.applied >= since) {
             for id in 1..=world.hosts.len() as u64 {
                 if !conf.contains(id) && !self.schedule(id).retired {
@@ -205,8 +230,7 @@ impl Driver {
     /// way when a machine was wiped has made it a member again. No protocol helps against that.
     fn is_hopeless(world: &World) -> bool {
         let alive = |id| world.host(id).is_some_and(|host| !host.gone);
-        let newest = world.checks.membership.newest();
-        newest.is_some_and(|(_, conf)| !is_quorum(conf, alive))
+        !is_quorum(&world.newest_conf().1, alive)
     }
 
     /// Whether nobody could win an election: whoever has the longer logs is a voter no more, and
@@ -223,7 +247,8 @@ impl Driver {
                     let theirs = voter.checked.view.last();
                     let term = |host: &Host| host.checked.status.hard_state.term;
                     // Nobody tells a candidate of a newer term, except by pre-votes.
-                    let heard = world.plan().pre_vote || term(voter) <= term(candidate);
+                    let all_ask = world.plan().pre_vote && !world.plan().mixed_guards;
+                    let heard = all_ask || term(voter) <= term(candidate);
                     heard && (theirs.term, theirs.index) <= (last.term, last.index)
                 })
             };
@@ -253,15 +278,11 @@ impl Driver {
     }
 
     fn is_joint(world: &World) -> bool {
-        let newest = world.checks.membership.newest();
-        newest.is_some_and(|(_, conf)| !conf.voters_outgoing.is_empty())
+        !world.newest_conf().1.voters_outgoing.is_empty()
     }
 
     fn members(world: &World) -> Vec<NodeId> {
-        let conf = match world.checks.membership.newest() {
-            Some((_, conf)) => conf.clone(),
-            None => ConfState::of_voters(1..=world.plan().nodes),
-        };
+        let (_, conf) = world.newest_conf();
         let members = world.hosts.iter().filter(|host| conf.contains(host.id));
         members.map(|host| host.id).collect()
     }

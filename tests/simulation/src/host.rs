@@ -3,7 +3,7 @@
 //! Everything that a host keeps is here; what it does is in `handling`. A host that is down has no
 //! node. What the checks remember of a host is here as well, and no decision depends on it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use libraft_core::*;
 
@@ -134,6 +134,14 @@ pub struct Remembered {
     /// The largest payload that it has proposed or taken.
     pub largest: u64,
     pub lease: Lease,
+    /// What was ever allowed to be in flight to a peer, where the host has said so.
+    pub inflight: BTreeMap<NodeId, (usize, u64)>,
+    /// The number of commit groups, 0 without group commit, and the highest id that is in one.
+    pub groups: (u64, u64),
+    /// They have changed since the last Ready.
+    pub regrouped: bool,
+    /// The host has asked for a snapshot, and none has come.
+    pub wants_snapshot: bool,
 }
 
 impl Host {

@@ -3,6 +3,7 @@
 use libraft_core::*;
 
 use crate::check::{Checked, flow, leases, membership, promises};
+use crate::setting::group_of;
 use crate::tally::Kind;
 use crate::world::World;
 
@@ -90,7 +91,8 @@ impl World {
                 _ => 0,
             });
             remembered.largest = remembered.largest.max(sent.max().unwrap_or(0));
-            flow::in_flight(&node.status(), &host.config, remembered.largest)?;
+            let own = |peer: NodeId| remembered.inflight.get(&peer).copied();
+            flow::in_flight(&node.status(), &host.config, own, remembered.largest)?;
         }
         let known_before = logs.committed(id, &remembered.view, state.term, state.commit)?;
         if state.commit > known_before {
@@ -111,7 +113,12 @@ impl World {
             };
             let hosts = &self.hosts;
             let disk = |voter: NodeId| &hosts[voter as usize - 1].disk;
-            promises::committed(id, entry, confs.map(|(_, conf)| conf), disk)?;
+            let (count, known) = host.checked.groups;
+            let group = |voter| group_of(count, known, voter);
+            // Without group commit, a majority will do.
+            let grouped = (count > 0 && !host.checked.regrouped).then_some(&group);
+            promises::committed(id, entry, confs.map(|(_, conf)| conf), disk, grouped)?;
+            self.tally.note_if(grouped.is_some(), Kind::GroupCommit);
         }
         for other in &self.hosts {
             if let Some(term) = other.checked.led.filter(|&term| term > state.term)

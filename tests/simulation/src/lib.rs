@@ -37,6 +37,7 @@ pub mod plan;
 pub mod recordings;
 pub mod report;
 pub mod run;
+pub mod setting;
 pub mod shrink;
 pub mod tally;
 pub mod trace;

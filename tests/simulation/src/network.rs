@@ -9,6 +9,9 @@ use crate::plan::TICK;
 use crate::tally::Kind;
 use crate::world::World;
 
+/// So many messages are held back at a time.
+const MOST_HELD: usize = 200;
+
 impl Driver {
     pub fn plan_arrivals(&mut self, world: &mut World) {
         while let Some(slot) = world.flights.fresh.pop() {
@@ -16,6 +19,11 @@ impl Driver {
                 .flights
                 .get(u64::from(slot))
                 .is_some_and(|f| f.local.is_some());
+            if !local && self.hoard.len() < MOST_HELD && self.chance(self.plan.network.hold) {
+                world.tally.note(Kind::HeldBack);
+                self.hoard.push(slot);
+                continue;
+            }
             let delay = match self.chance(self.plan.network.delay) {
                 true => {
                     world.tally.note(Kind::Delayed);
@@ -25,6 +33,16 @@ impl Driver {
                 false if local => self.rng.u64(0..self.plan.disk.report_time),
                 false => 1 + self.rng.u64(0..self.plan.network.latency),
             };
+            self.wheel.after(delay, Job::Arrive(slot));
+        }
+    }
+
+    /// Some of the messages that are held back go on, however old they are.
+    pub fn release(&mut self, most: usize) {
+        for _ in 0..most.min(self.hoard.len()) {
+            let place = self.rng.usize(..self.hoard.len());
+            let slot = self.hoard.swap_remove(place);
+            let delay = 1 + self.rng.u64(0..TICK);
             self.wheel.after(delay, Job::Arrive(slot));
         }
     }
@@ -66,7 +84,10 @@ impl Driver {
         tally.note_if(cut, Kind::Cut);
         tally.note_if(lost && !cut, Kind::Lost);
         let keep = !lost && self.chance(self.plan.network.duplicate);
-        if keep {
+        if keep && self.hoard.len() < MOST_HELD && self.chance(self.plan.network.replay) {
+            world.tally.note(Kind::Replayed);
+            self.hoard.push(slot);
+        } else if keep {
             let again = 1 + self.rng.u64(0..self.plan.network.long);
             self.wheel.after(again, Job::Arrive(slot));
         }
@@ -111,16 +132,35 @@ impl Driver {
         });
     }
 
-    pub fn cut_where(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
-        self.cuts += 1;
-        self.cut_at = self.events;
+    fn cut_off(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
         let nodes = self.nodes.len() as u64;
         for from in 1..=nodes {
             let cut = (1..=nodes).filter(|&to| is_cut(from, to));
             self.schedule(from).cut = cut.map(|to| 1 << to).sum();
         }
+    }
+
+    pub fn cut_where(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
+        self.cuts += 1;
+        self.cut_at = self.events;
+        self.cut_off(is_cut);
         let delay = self.rng.u64(1..80 * TICK);
         self.wheel.after(delay, Job::Reconnect { cut: self.cuts });
+    }
+
+    /// The two sides of a partition find and lose each other again and again.
+    pub fn flap(&mut self, side: u64, times: u32) {
+        match times % 2 {
+            0 => self.cut_off(|from, to| (side >> from ^ side >> to) & 1 == 1),
+            _ => self.reconnect(),
+        }
+        if times > 0 {
+            let delay = self.rng.u64(1..8 * TICK);
+            let times = times - 1;
+            self.wheel.after(delay, Job::FlapSides { side, times });
+        } else {
+            self.reconnect();
+        }
     }
 
     pub fn reconnect(&mut self) {

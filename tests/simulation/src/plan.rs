@@ -31,6 +31,17 @@ pub struct Plan {
     /// Nearly the same for all: whoever campaigns twice as often as others, and can't win, keeps those
     /// from campaigning who can.
     pub election_ticks: u32,
+    /// Nodes differ in pre-vote and check-quorum, though each has one of them: whoever has none tells no
+    /// leader of its newer term, and those who have check-quorum don't listen to its campaigns.
+    pub mixed_guards: bool,
+    /// Nodes come back with other settings than they had.
+    pub changing: bool,
+    /// Voters have priorities.
+    pub priorities: bool,
+    /// Hosts check configuration changes, and the core does not.
+    pub unvalidated: bool,
+    /// Commit groups, how many; 0 without group commit.
+    pub groups: u64,
     /// Messages travel as bytes.
     pub wire: bool,
     pub network: Network,
@@ -40,6 +51,8 @@ pub struct Plan {
     pub clients: Clients,
     /// The chance of a configuration change, whenever trouble is due.
     pub membership: u32,
+    /// The chance that a member loses everything for good, and is replaced under a new id.
+    pub replace: u32,
     /// Time between two strokes of trouble.
     pub trouble_every: u64,
     /// How many nodes of five write asynchronously.
@@ -58,10 +71,14 @@ pub struct Network {
     pub long: u64,
     /// What was sent before a cut arrives in spite of it.
     pub outlast_cuts: bool,
+    /// The chances that a message is held back without a bound, and that a duplicate is.
+    pub hold: u32,
+    pub replay: u32,
     /// The chances of each, whenever trouble is due.
     pub partition: u32,
     pub one_way: u32,
     pub flapping: u32,
+    pub flapping_sides: u32,
     pub bridge: u32,
 }
 
@@ -103,6 +120,7 @@ pub struct Clock {
     /// Chances whenever trouble is due.
     pub burst: u32,
     pub stop: u32,
+    pub quiet: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -120,6 +138,8 @@ pub struct Clients {
     /// Time between two calls to campaign, by anybody, so that leaders hardly come to lead; 0 for none.
     pub contention: u64,
     pub compact: u32,
+    pub want_snapshot: u32,
+    pub set: u32,
     /// The host reports peers as unreachable that are not.
     pub unreachable: u32,
 }
@@ -152,6 +172,14 @@ impl Plan {
             pre_vote_comes: rng.u32(..4) == 0,
             check_quorum: rng.bool(),
             election_ticks: rng.u32(8..=16),
+            mixed_guards: rng.u32(..8) == 0,
+            changing: rng.u32(..4) == 0,
+            priorities: rng.u32(..4) == 0,
+            unvalidated: rng.u32(..12) == 0,
+            groups: match rng.u32(..8) {
+                0 => rng.u64(1..=3),
+                _ => 0,
+            },
             wire: rng.u32(..4) == 0,
             network: Network {
                 latency: match rng.u32(..4) {
@@ -163,9 +191,12 @@ impl Plan {
                 delay: maybe(rng, WHOLE / 8),
                 long: TICK * rng.u64(1..100),
                 outlast_cuts: rng.bool(),
+                hold: maybe(rng, WHOLE / 64),
+                replay: maybe(rng, WHOLE),
                 partition: maybe(rng, WHOLE / 6),
                 one_way: maybe(rng, WHOLE / 8),
                 flapping: maybe(rng, WHOLE / 16),
+                flapping_sides: maybe(rng, WHOLE / 16),
                 bridge: maybe(rng, WHOLE / 16),
             },
             process: Process {
@@ -203,6 +234,7 @@ impl Plan {
                 },
                 burst: maybe(rng, WHOLE / 16),
                 stop: maybe(rng, WHOLE / 16),
+                quiet: maybe(rng, WHOLE / 64),
             },
             clients: Clients {
                 every: rng.u64(2..4 * TICK),
@@ -218,9 +250,12 @@ impl Plan {
                     _ => 0,
                 },
                 compact: maybe(rng, WHOLE / 2),
+                want_snapshot: maybe(rng, WHOLE / 16),
+                set: maybe(rng, WHOLE / 16),
                 unreachable: maybe(rng, WHOLE / 8),
             },
             membership: maybe(rng, WHOLE / 2),
+            replace: maybe(rng, WHOLE / 32),
             trouble_every: rng.u64(2..40) * TICK,
             asynchronous: rng.u32(..5),
             length: match rng.bool() {
@@ -250,22 +285,40 @@ impl Plan {
                 ..Clients::default()
             },
             membership: 0,
+            replace: 0,
             trouble_every: TICK,
             ..self.clone()
         }
     }
 
     /// The settings of a node that starts for the `life`th time, counted from 1: the same each time,
-    /// but for pre-vote.
+    /// unless they change.
     pub fn config(&self, id: NodeId, life: u32) -> Config {
-        let rng = &mut Rng::with_seed(self.seed ^ id.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let draw = if self.changing { u64::from(life) } else { 0 };
+        let rng = &mut Rng::with_seed(
+            self.seed ^ id.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ draw.rotate_left(40),
+        );
         let mut config = Config::new(id);
         config.seed = self.seed;
         config.record_bytes = self.record_bytes;
         config.pre_vote = self.pre_vote && !(self.pre_vote_comes && life == 1);
         config.check_quorum = self.check_quorum;
+        if self.mixed_guards {
+            (config.pre_vote, config.check_quorum) = match rng.u32(..3) {
+                0 => (true, false),
+                1 => (false, true),
+                _ => (true, true),
+            };
+        }
         config.heartbeat_ticks = rng.u32(1..=3);
         config.election_ticks = self.election_ticks + rng.u32(0..=2);
+        if rng.u32(..4) == 0 {
+            config.min_election_ticks = config.election_ticks + rng.u32(0..4);
+            config.max_election_ticks = config.min_election_ticks + rng.u32(6..16);
+        }
+        if self.priorities {
+            config.priority = rng.i64(0..3);
+        }
         if rng.bool() {
             config.max_size_per_msg = rng.u64(0..300);
         }
@@ -289,7 +342,8 @@ impl Plan {
         }
         config.coalesce_appends = rng.bool();
         config.async_storage_writes = rng.u32(..5) < self.asynchronous;
-        config.disable_proposal_forwarding = rng.u32(..6) == 0;
+        config.disable_proposal_forwarding = self.unvalidated || rng.u32(..6) == 0;
+        config.disable_conf_change_validation = self.unvalidated;
         config.step_down_on_removal = rng.bool();
         config.peer_reports = rng.u32(..3) == 0;
         if rng.u32(..4) == 0 {
@@ -311,15 +365,23 @@ impl Plan {
         let (net, process, disk) = (&self.network, &self.process, &self.disk);
         let faults = [
             (self.wire, "bytes"),
+            (self.mixed_guards, "mixed-guards"),
+            (self.changing, "changing-settings"),
+            (self.priorities, "priorities"),
+            (self.unvalidated, "unvalidated-changes"),
+            (self.groups > 0, "group-commit"),
             (self.pre_vote, "pre-vote"),
             (self.pre_vote && self.pre_vote_comes, "upgrades"),
             (self.check_quorum, "check-quorum"),
             (net.drop > 0, "drops"),
             (net.duplicate > 0, "duplicates"),
             (net.delay > 0, "delays"),
+            (net.hold > 0, "held-back"),
+            (net.duplicate > 0 && net.replay > 0, "replays"),
             (net.partition > 0, "partitions"),
             (net.one_way > 0, "one-way"),
             (net.flapping > 0, "flapping"),
+            (net.flapping_sides > 0, "flapping-partitions"),
             (net.bridge > 0, "bridges"),
             (process.crash > 0, "crashes"),
             (process.storm > 0, "storms"),
@@ -341,6 +403,7 @@ impl Plan {
             (self.clock.stop > 0, "stopped-clocks"),
             (self.membership > 0, "membership"),
             (self.clients.contention > 0, "contention"),
+            (self.replace > 0, "replaced-machines"),
             (self.clients.transfer > 0, "transfers"),
             (self.clients.forget > 0, "forget-leader"),
             (self.clients.compact > 0, "compaction"),

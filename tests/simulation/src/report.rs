@@ -18,9 +18,6 @@ use crate::run::{self, Keep, Outcome};
 use crate::shrink;
 use crate::tally::Tally;
 
-/// Only so many failures of one run are made short.
-const MOST_SCRIPTS: u64 = 3;
-
 /// Plays what the arguments say.
 pub fn report(arguments: &Arguments) -> ExitCode {
     mutants::put_to_work(arguments);
@@ -92,7 +89,7 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
             );
             println!("  {}", plan.summary());
             println!("  replay: make sim SEED={seed} STEPS={}", arguments.steps);
-            if failed <= MOST_SCRIPTS {
+            if failed <= arguments.shrink {
                 shorten(arguments, &plan, violation)?;
             }
         }

@@ -29,6 +29,7 @@ kinds! {
         Proposed = "proposals",
         ReadAsked = "reads asked for",
         Restarted = "restarts",
+        Resettled = "restarts with other settings",
         QuorumMissed = "leaders that step down without a quorum",
     }
     "network" {
@@ -36,10 +37,13 @@ kinds! {
         Cut = "messages lost to a cut",
         Duplicated = "messages duplicated",
         Delayed = "messages delayed beyond the usual",
+        HeldBack = "messages held back without a bound",
+        Replayed = "duplicates held back without a bound",
         Overtaken = "messages overtaken by later ones of their link",
         OldTerm = "messages of an older term than their recipient's",
         Partition = "partitions",
         OneWay = "one-way cuts",
+        FlappingPartition = "flapping partitions",
         FlappingLink = "flapping links",
         Bridge = "bridges",
     }
@@ -77,6 +81,7 @@ kinds! {
         FastClock = "clocks that are fast",
         SlowClock = "clocks that are slow",
         Burst = "bursts of ticks",
+        Quiet = "quiet times",
         StoppedClock = "clocks that stop",
     }
     "membership" {
@@ -91,6 +96,7 @@ kinds! {
         LearnerToVoter = "learners made voters",
         LeaderRemoved = "leaders that remove themselves",
         Started = "new machines",
+        Destroyed = "members lost for good, and replaced under a new id",
         Wiped = "machines wiped",
     }
     "clients" {
@@ -105,6 +111,9 @@ kinds! {
         TimeoutNow = "transfers that reach their target",
         ForgetLeader = "leaders forgotten",
         NeedlessCampaign = "needless campaigns",
+        Set = "settings changed while a node runs",
+        GroupCommit = "commits by groups",
+        SnapshotWanted = "snapshots that a follower asks for",
         FalseReport = "false reports about peers",
         Compaction = "compactions",
         CompactionDuringSend = "compactions of what is being sent",

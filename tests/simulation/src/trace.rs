@@ -54,10 +54,10 @@ impl Trace {
             | Action::Persist(_)
             | Action::Sync(_)
             | Action::Apply(_) => return,
-            Action::Crash { .. } | Action::Wipe(_) => true,
+            Action::Crash { .. } | Action::Wipe(_) | Action::Destroy(_) => true,
             _ => false,
         };
-        if let Action::Crash { .. } = action {
+        if let Action::Crash { .. } | Action::Wipe(_) | Action::Destroy(_) = action {
             self.states.push(State {
                 at,
                 node,

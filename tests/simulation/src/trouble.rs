@@ -7,8 +7,11 @@ use libraft_core::*;
 
 use crate::action::Action;
 use crate::check::Checked;
+use crate::check::elections::is_quorum;
 use crate::driver::{Driver, Job};
-use crate::plan::TICK;
+use crate::host::Host;
+use crate::plan::{MAX_HOSTS, TICK};
+use crate::setting::Setting;
 use crate::tally::Kind;
 use crate::world::World;
 
@@ -61,6 +64,15 @@ impl Driver {
             let times = 2 * self.rng.u32(1..10);
             self.wheel.after(1, Job::Flap { a, b, times });
         }
+        if self.chance(network.flapping_sides) {
+            world.tally.note(Kind::FlappingPartition);
+            let (side, times) = (self.rng.u64(..), 2 * self.rng.u32(1..8));
+            self.flap(side, times);
+        }
+        if self.rng.bool() {
+            let most = self.rng.usize(1..8);
+            self.release(most);
+        }
         if self.chance(clock.stop) {
             world.tally.note(Kind::StoppedClock);
             let id = self.rng.u64(1..=world.hosts.len() as u64);
@@ -68,14 +80,23 @@ impl Driver {
             self.schedule(id).stopped_until = until;
         }
         if self.chance(clock.burst) {
-            world.tally.note(Kind::Burst);
-            let id = self.rng.u64(1..=world.hosts.len() as u64);
-            for _ in 0..self.rng.u32(1..40) {
-                self.act(world, Action::Tick(id))?;
-            }
+            let node = self.rng.u64(1..=world.hosts.len() as u64);
+            let count = self.rng.u32(1..40);
+            self.ticks(world, node, count, false)?;
+        }
+        if self.chance(clock.quiet) {
+            let node = self.rng.u64(1..=world.hosts.len() as u64);
+            let count = self.rng.u32(1..40);
+            self.ticks(world, node, count, true)?;
         }
         if self.chance(self.plan.membership) {
             self.change(world)?;
+            if self.rng.u32(..4) == 0 {
+                self.change(world)?;
+            }
+        }
+        if self.chance(self.plan.replace) {
+            self.replace(world)?;
         }
         let Some(node) = self.any_node(world) else {
             return Ok(());
@@ -87,6 +108,13 @@ impl Driver {
         if self.chance(clients.forget) {
             self.act(world, Action::ForgetLeader(node))?;
         }
+        if self.chance(clients.want_snapshot) {
+            self.act(world, Action::WantSnapshot(node))?;
+        }
+        if self.chance(clients.set) {
+            let setting = self.setting(world);
+            self.act(world, Action::Set { node, setting })?;
+        }
         if self.chance(clients.campaign) {
             self.act(world, Action::Campaign(node))?;
         }
@@ -96,13 +124,64 @@ impl Driver {
             } else {
                 self.rng.u64(0..20)
             };
+            // Now and then, just what somebody is being sent.
+            let sends = |host: &&Host| host.leads() && !host.requests.is_empty();
+            let sender = world.hosts.iter().find(sends).map(|host| host.id);
+            let (node, keep) = match sender.filter(|_| self.rng.bool()) {
+                Some(sender) => (sender, 0),
+                None => (node, keep),
+            };
             self.act(world, Action::Compact { node, keep })?;
         }
         if self.chance(clients.unreachable) {
             let peer = self.rng.u64(1..=world.hosts.len() as u64);
             self.act(world, Action::Unreachable { node, peer })?;
+            let arrived = self.rng.bool();
+            self.act(
+                world,
+                Action::ReportSnapshot {
+                    node,
+                    peer,
+                    arrived,
+                },
+            )?;
         }
         Ok(())
+    }
+
+    fn ticks(&mut self, world: &mut World, node: NodeId, count: u32, quiet: bool) -> Checked {
+        self.act(world, Action::Ticks { node, count, quiet })
+            .map(drop)
+    }
+
+    /// A host changes something while its node runs.
+    fn setting(&mut self, world: &World) -> Setting {
+        let peer = self.rng.u64(1..=world.hosts.len() as u64);
+        match self.rng.u32(..4) {
+            0 => Setting::Priority(self.rng.i64(0..3)),
+            1 => Setting::Inflight {
+                peer,
+                messages: self.rng.u32(0..5),
+                bytes: match self.rng.bool() {
+                    true => 0,
+                    false => self.rng.u64(1..500),
+                },
+            },
+            2 => Setting::Ahead(self.rng.u64(0..6)),
+            _ => self.groups(),
+        }
+    }
+
+    /// Commit groups as the plan has them, some of them with nodes that are in none.
+    pub fn groups(&mut self) -> Setting {
+        let known = match self.rng.bool() {
+            true => MAX_HOSTS as u64,
+            false => self.rng.u64(1..=self.plan.nodes),
+        };
+        Setting::Groups {
+            count: self.plan.groups,
+            known,
+        }
     }
 
     /// Somebody wants another configuration.
@@ -154,6 +233,42 @@ impl Driver {
             },
         )
         .map(drop)
+    }
+
+    /// A member loses everything, and does not come back. A new machine, under a new id, is to take
+    /// its place. There are always enough others.
+    fn replace(&mut self, world: &mut World) -> Checked {
+        let (_, conf) = world.newest_conf();
+        let lost = self.rng.u64(1..=world.hosts.len() as u64);
+        let is_alive = |id: NodeId| {
+            id != lost && world.host(id).is_some_and(|host| !host.gone) && conf.contains(id)
+        };
+        if !conf.contains(lost) || !is_quorum(&conf, is_alive) {
+            return Ok(());
+        }
+        let Some(new) = self.start_node(world)? else {
+            return Ok(());
+        };
+        self.act(world, Action::Destroy(lost))?;
+        let step = |kind, node_id| ConfChangeSingle { kind, node_id };
+        let change = ConfChangeV2 {
+            changes: vec![
+                step(ConfChangeKind::RemoveNode, lost),
+                step(ConfChangeKind::AddNode, new),
+            ],
+            ..ConfChangeV2::default()
+        };
+        let leader = world.hosts.iter().rfind(|host| host.leads());
+        let Some(node) = leader.map(|host| host.id) else {
+            return Ok(());
+        };
+        let first_kind = false;
+        let action = Action::Change {
+            node,
+            first_kind,
+            change,
+        };
+        self.act(world, action).map(drop)
     }
 
     fn change_step(

@@ -111,6 +111,15 @@ impl World {
         &self.plan
     }
 
+    /// The newest configuration that anybody has applied, and where.
+    pub fn newest_conf(&self) -> (Index, ConfState) {
+        let newest = self.checks.membership.newest();
+        newest.map_or(
+            (0, ConfState::of_voters(1..=self.plan.nodes)),
+            |(at, conf)| (at, conf.clone()),
+        )
+    }
+
     pub fn host(&self, id: NodeId) -> Option<&Host> {
         self.hosts.get((id as usize).checked_sub(1)?)
     }
@@ -140,7 +149,10 @@ impl World {
                 trace.action(self.events, action, node);
             }
             self.touched = Some(node);
-            self.observe(node, matches!(action, Action::Tick(_)))?;
+            self.observe(
+                node,
+                matches!(action, Action::Tick(_) | Action::Ticks { quiet: false, .. }),
+            )?;
         } else {
             self.events -= 1;
         }
@@ -166,6 +178,22 @@ impl World {
                 }
                 self.call(*n, Node::tick)
             }
+            Action::Ticks { node, count, quiet } => {
+                let Some(host) = self.host_mut(*node) else {
+                    return Ok(false);
+                };
+                host.checked.lease.pass(*count);
+                if *quiet {
+                    // Nobody looks at the quorum meanwhile.
+                    host.checked.lease.begin();
+                }
+                self.call(*node, |node| match quiet {
+                    true => (0..*count).try_for_each(|_| node.tick_quiesced()),
+                    false => node.tick_many(*count),
+                })
+            }
+            Action::WantSnapshot(n) => self.want_snapshot(*n),
+            Action::Set { node, setting } => self.set(*node, *setting),
             Action::Deliver { message, keep } => self.deliver(*message, *keep),
             Action::Lose { message } => self.lose(*message),
             Action::Cycle(n) => self.cycle(*n),
@@ -196,7 +224,13 @@ impl World {
             Action::Restart(n) => self.restart(*n),
             Action::Start(n) => self.start(*n),
             Action::Wipe(n) => Ok(self.wipe(*n)),
+            Action::Destroy(n) => Ok(self.destroy(*n)),
             Action::Propose { node, size, count } => self.propose(*node, *size, *count),
+            Action::Change {
+                node,
+                first_kind,
+                change,
+            } if !self.may_change(*node, change) => Ok(false),
             Action::Change {
                 node,
                 first_kind,
@@ -282,8 +316,11 @@ impl World {
             return Ok(false);
         };
         let synced = host.disk.hard_state;
+        let before = host.config.clone();
         host.restart(&self.plan)
             .map_err(|error| refused(id, &error))?;
+        let resettled = host.life > 1 && before != host.config;
+        self.tally.note_if(resettled, Kind::Resettled);
         status::restarted(&host.checked.status, synced)?;
         if bootstrap && host.disk.last().index == 0 {
             // The first members' entries had not been written.
@@ -377,6 +414,10 @@ impl World {
 fn kind_of(action: &Action) -> Option<Kind> {
     Some(match action {
         Action::Tick(_) => Kind::Tick,
+        Action::Ticks { quiet: false, .. } => Kind::Burst,
+        Action::Ticks { quiet: true, .. } => Kind::Quiet,
+        Action::WantSnapshot(_) => return None,
+        Action::Set { .. } => Kind::Set,
         Action::Deliver { keep: true, .. } => Kind::Duplicated,
         Action::Deliver { .. } => Kind::Delivered,
         Action::Cycle(_) | Action::Step { .. } => Kind::ReadyStep,
@@ -385,6 +426,7 @@ fn kind_of(action: &Action) -> Option<Kind> {
         Action::Restart(_) => Kind::Restarted,
         Action::Start(_) => Kind::Started,
         Action::Wipe(_) => Kind::Wiped,
+        Action::Destroy(_) => Kind::Destroyed,
         Action::Propose { .. } => Kind::Proposed,
         Action::Change { .. } => Kind::ChangeProposed,
         Action::Read(_) | Action::ReadAgain(_) => Kind::ReadAsked,

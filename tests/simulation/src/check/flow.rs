@@ -20,15 +20,24 @@ pub fn append(node: NodeId, entries: &[Entry], max_bytes: u64) -> Checked {
     )
 }
 
-/// A leader has sent appends, none with a payload above `largest`.
-pub fn in_flight(status: &Status, config: &Config, largest: u64) -> Checked {
-    let max_messages = config.max_inflight_msgs as usize;
-    // The append that reaches the limit is still sent.
+/// A leader has sent appends, none with a payload above `largest`. `own` has the most messages and bytes
+/// that the host has allowed for one peer.
+pub fn in_flight(
+    status: &Status,
+    config: &Config,
+    own: impl Fn(NodeId) -> Option<(usize, u64)>,
+    largest: u64,
+) -> Checked {
     let max_bytes = match config.max_inflight_bytes {
         0 => u64::MAX,
-        limit => limit.saturating_add(largest),
+        limit => limit,
     };
+    let general = (config.max_inflight_msgs as usize, max_bytes);
     for peer in &status.progress {
+        let own = own(peer.id).unwrap_or((0, 0));
+        let max_messages = general.0.max(own.0);
+        // The append that reaches the limit is still sent.
+        let max_bytes = general.1.max(own.1).saturating_add(largest);
         let fits = peer.inflight_messages <= max_messages && peer.inflight_bytes < max_bytes;
         let sound = peer.match_index < peer.next_index
             && peer.next_index <= status.basic.last_index + 1
@@ -92,7 +101,7 @@ mod tests {
                 progress: vec![peer],
                 ..Status::default()
             };
-            in_flight(&status, &config, 10)
+            in_flight(&status, &config, |_| None, 10)
         };
         check(peer).unwrap();
         assert!(

@@ -65,7 +65,11 @@ impl Delivered {
 
 impl Lease {
     pub fn tick(&mut self) {
-        self.ticks += 1;
+        self.pass(1);
+    }
+
+    pub fn pass(&mut self, ticks: u32) {
+        self.ticks += u64::from(ticks);
     }
 
     /// The node is told to campaign, or that its leader is gone.

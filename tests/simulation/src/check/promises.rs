@@ -101,6 +101,7 @@ pub fn committed<'a>(
     id: EntryId,
     confs: impl Iterator<Item = &'a ConfState>,
     disk: impl Fn(NodeId) -> &'a Disk,
+    group: Option<&impl Fn(NodeId) -> u64>,
 ) -> Checked {
     let has = |voter: NodeId| {
         let disk = disk(voter);
@@ -108,7 +109,10 @@ pub fn committed<'a>(
     };
     let mut tried = Vec::new();
     for conf in confs {
-        if is_quorum(conf, has) {
+        let halves = [&conf.voters, &conf.voters_outgoing];
+        let by_groups =
+            group.is_none_or(|group| halves.iter().all(|half| two_groups_have(half, has, group)));
+        if is_quorum(conf, has) && by_groups {
             return Ok(());
         }
         tried.push(conf);
@@ -116,6 +120,25 @@ pub fn committed<'a>(
     ensure(false, "committed means synced by a quorum", node, || {
         format!("commits {id:?}, which no quorum of {tried:?} has synced")
     })
+}
+
+/// Whether voters of two commit groups have it, or what stands for that: all of them, if only one group
+/// is known and not everybody is in it.
+fn two_groups_have(
+    voters: &[NodeId],
+    has: impl Fn(NodeId) -> bool,
+    group: impl Fn(NodeId) -> u64,
+) -> bool {
+    let count = |voters: &mut dyn Iterator<Item = &NodeId>| {
+        let mut groups: Vec<u64> = voters.map(|&id| group(id)).filter(|&g| g > 0).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.len()
+    };
+    if count(&mut voters.iter()) >= 2 {
+        return count(&mut voters.iter().filter(|&&id| has(id))) >= 2;
+    }
+    voters.iter().all(|&id| group(id) > 0) || voters.iter().all(|&id| has(id))
 }
 
 #[cfg(test)]
@@ -176,19 +199,29 @@ mod tests {
         let request = |index| {
             message(Body::RequestVote {
                 pre: false,
-                last: EntryId { term: 5, index },
+                last: EntryId { term: 4, index },
                 transfer: false,
                 priority: 0,
                 reports: false,
             })
         };
         for waits in [Waits::All, Waits::VoteRequests] {
+            let disk = |term, vote, last| {
+                let mut disk = disk(4, 0, last);
+                let commit = 0;
+                disk.write(Write::HardState(HardState { term, vote, commit }));
+                disk.sync();
+                disk
+            };
             sent(&request(3), &disk(5, 1, 3), waits).unwrap();
+            sent(&request(3), &disk(6, 0, 2), waits).unwrap();
             assert!(sent(&request(4), &disk(5, 1, 3), waits).is_err());
             assert!(sent(&request(3), &disk(5, 2, 3), waits).is_err());
             assert!(sent(&request(3), &disk(4, 1, 3), waits).is_err());
         }
         sent(&request(4), &disk(4, 1, 3), Waits::None).unwrap();
+        // It has followed the term's leader since, which has replaced a part of its log.
+        sent(&request(4), &disk(5, 1, 2), Waits::All).unwrap();
     }
 
     #[test]
@@ -210,9 +243,18 @@ mod tests {
         let disks = [disk(1, 0, 4), disk(1, 0, 3), disk(1, 0, 2)];
         let disk = |id: NodeId| &disks[id as usize - 1];
         let id = |index| EntryId { term: 1, index };
-        committed(1, id(3), [&conf].into_iter(), disk).unwrap();
-        assert!(committed(1, id(4), [&conf].into_iter(), disk).is_err());
+        let committed = |id, group: Option<fn(NodeId) -> u64>| {
+            committed(1, id, [&conf].into_iter(), disk, group.as_ref())
+        };
+        committed(id(3), None).unwrap();
+        assert!(committed(id(4), None).is_err());
         let other_term = EntryId { term: 2, index: 1 };
-        assert!(committed(1, other_term, [&conf].into_iter(), disk).is_err());
+        assert!(committed(other_term, None).is_err());
+        // 1 and 2 are of one group, or of two; or nobody knows of whose 3 is.
+        assert!(committed(id(3), Some(|id| 1 + id / 3)).is_err());
+        committed(id(2), Some(|id| 1 + id / 3)).unwrap();
+        committed(id(3), Some(|id| id)).unwrap();
+        committed(id(3), Some(|_| 1)).unwrap();
+        assert!(committed(id(3), Some(|id| u64::from(id < 3))).is_err());
     }
 }

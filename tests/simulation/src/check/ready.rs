@@ -14,6 +14,8 @@ pub struct Before {
     /// The last entry of all that was handed out before, and on the disk.
     pub synced_last: Index,
     pub asynchronous: bool,
+    /// The host has asked for a snapshot, although it has the entries.
+    pub wants_snapshot: bool,
     /// How many entries may be applied here that only others have persisted.
     pub ahead: u64,
     /// The limit on committed entries in one Ready.
@@ -38,7 +40,11 @@ pub fn taken(ready: &Ready, before: &Before, status: &BasicStatus) -> Checked {
         ensure(last.index == status.last_index, "entries are missing")?;
     }
     if let Some(snapshot) = &ready.snapshot {
-        let holds = snapshot.id.index > old.commit && snapshot.id.index <= new.commit;
+        let is_news = snapshot.id.index > old.commit
+            || (before.wants_snapshot
+                && snapshot.id.index >= old.commit
+                && snapshot.id.index + ready.entries.len() as u64 >= status.last_index);
+        let holds = is_news && snapshot.id.index <= new.commit;
         ensure(holds, "a snapshot of what is known already")?;
         ensure(
             ready.committed_entries.is_empty(),
@@ -113,6 +119,7 @@ mod tests {
             applying: 3,
             synced_last: 4,
             asynchronous: false,
+            wants_snapshot: false,
             ahead: 0,
             max_committed_bytes: 100,
         };
