@@ -176,6 +176,15 @@ TARGET :=
 fuzz: ## let the fuzzers run, each for FUZZ_SECONDS, or only one TARGET
 	@python3 tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(TARGET),--target $(TARGET))
 
+# How many times as many combinations of faults as the tests try: make faults TIMES=200 for all.
+TIMES := 10
+
+.PHONY: faults
+faults: lib ## let the disk of the durable storage fail at every operation: TIMES=n
+	@LIBRAFT_FAULTS=$(TIMES) cargo test --release -p libraft-storage --lib faults:: -- --nocapture
+	@cargo test --release -p libraft-storage --test processes --test system
+	@tests/faults/run
+
 # The recorded scripts to play: make conformance SCRIPTS=dir
 SCRIPTS :=
 

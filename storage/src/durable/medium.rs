@@ -80,7 +80,13 @@ impl Directory {
             .truncate(false)
             .open(path.join("LOCK"))
             .map_err(Error::io("opening the storage's lock file"))?;
-        match lock.try_lock() {
+        let locked = loop {
+            match lock.try_lock() {
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                locked => break locked,
+            }
+        };
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Locked {
