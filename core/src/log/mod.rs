@@ -61,7 +61,8 @@ pub enum Fetch {
     },
 }
 
-/// Committed entries that were read back to be applied: `[low, low + entries)`.
+/// Committed entries that were read back to be applied, without a gap. The first, if there is any, is
+/// the next one to be handed out.
 #[derive(Clone, Debug, Default)]
 struct ApplyChunk {
     entries: VecDeque<Entry>,
@@ -460,14 +461,9 @@ impl Log {
         let high = (self.max_appliable(ahead) + 1).min(self.window.first_index());
         let mut low = self.applying + 1;
         let mut bytes = self.next_apply_bytes();
-        for entry in self
-            .chunk
-            .entries
-            .iter()
-            .filter(|entry| entry.index > self.applying)
-        {
+        for entry in &self.chunk.entries {
             let size = entry_encoded_len(entry) as u64;
-            if entry.index != low || size > bytes {
+            if size >= bytes {
                 return None;
             }
             low += 1;
@@ -482,24 +478,17 @@ impl Log {
         if !self.has_next_to_apply(ahead) {
             return 0;
         }
-        let (low, high) = (self.applying + 1, self.max_appliable(ahead) + 1);
+        let high = self.max_appliable(ahead) + 1;
         let mut budget = Budget::new(self.next_apply_bytes());
-        let mut next = low;
-        if low < self.window.first_index() {
-            let read = self
-                .chunk
-                .entries
-                .iter()
-                .skip_while(|entry| entry.index < low);
-            for entry in read {
-                if entry.index != next || next >= high || !budget.take(entry) {
-                    break;
-                }
-                out.push(entry.clone());
-                next += 1;
+        let mut next = self.applying + 1;
+        for entry in &self.chunk.entries {
+            if next >= high || !budget.take(entry) {
+                return budget.taken();
             }
+            out.push(entry.clone());
+            next += 1;
         }
-        if self.window.first_index() <= next && next < high {
+        if self.window.first_index() <= next {
             self.window.copy(next, high, &mut budget, out);
         }
         budget.taken()
@@ -540,6 +529,7 @@ impl Log {
         } else {
             self.chunk.entries = entries.into();
         }
+        self.forget_handed_out();
     }
 
     /// Entries up to `index`, of the given size, have been handed out to be applied.
@@ -550,13 +540,17 @@ impl Log {
         // More that could be applied means that the limit cut it short.
         self.applying_paused =
             self.applying_bytes >= self.limits.applying_bytes || index < self.max_appliable(ahead);
-        while self
-            .chunk
-            .entries
+        self.forget_handed_out();
+    }
+
+    /// What was read back for it is not needed any more.
+    fn forget_handed_out(&mut self) {
+        let read = &mut self.chunk.entries;
+        while read
             .front()
-            .is_some_and(|entry| entry.index <= index)
+            .is_some_and(|entry| entry.index <= self.applying)
         {
-            self.chunk.entries.pop_front();
+            read.pop_front();
         }
     }
 
@@ -568,6 +562,7 @@ impl Log {
         );
         self.applied = index;
         self.applying = self.applying.max(index);
+        self.forget_handed_out();
         self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
         self.applying_paused = self.applying_bytes >= self.limits.applying_bytes;
         while self
@@ -672,6 +667,11 @@ impl Log {
         ensure(
             self.window.next_index() == self.last_index() + 1,
             "the window ends with the log",
+        )?;
+        let read = self.chunk.entries.front();
+        ensure(
+            read.is_none_or(|entry| entry.index == self.applying + 1),
+            "what was read back is applied next",
         )?;
         ensure(
             self.window.first_index() <= self.persisted + 1,

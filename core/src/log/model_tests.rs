@@ -334,7 +334,11 @@ impl Pair {
                 let Some((low, high, bytes)) = log.gap_to_apply(model.ahead) else {
                     return;
                 };
-                assert!(model.applying < low && low < high);
+                let mut at_hand = Vec::new();
+                log.next_to_apply(model.ahead, &mut at_hand);
+                assert_eq!(low, model.applying + 1 + at_hand.len() as u64);
+                assert!(low < high);
+                assert!(bytes > 0 || at_hand.is_empty(), "there is room for more");
                 assert!(high <= model.max_appliable() + 1);
                 assert!(high <= model.persisted + 1, "the rest is in memory");
                 assert!(bytes <= model.limits.applying_bytes);

@@ -350,6 +350,61 @@ fn a_storage_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_log_that_contradicts_itself_is_noticed() {
+    let sound = {
+        let mut log = log_of(&[1; 6]);
+        log.commit_to(4);
+        persist(&mut log);
+        log.accept_applying(2, 0, ApplyAhead::WithinReady);
+        log.applied_to(2, 0);
+        log.compact(2).unwrap();
+        log
+    };
+    assert_eq!(sound.check(), Ok(()));
+    let broken: [(&str, fn(&mut Log)); 9] = [
+        ("compacted <= applied", |log| log.applied = 0),
+        ("applied <= applying", |log| log.applying = 1),
+        ("applying <= committed", |log| log.applying = 5),
+        ("committed <= last", |log| log.committed = 7),
+        ("persisted <= in_progress", |log| log.in_progress = 5),
+        ("in_progress <= last", |log| log.in_progress = 7),
+        ("the window ends with the log", |log| {
+            log.window = Window::at(6);
+        }),
+        ("what was read back is applied next", |log| {
+            log.chunk.entries = [entry(1, 4)].into();
+        }),
+        ("what is not persisted is in the window", |log| {
+            (log.persisted, log.window) = (5, Window::at(7));
+        }),
+    ];
+    for (what, break_it) in broken {
+        let mut log = sound.clone();
+        break_it(&mut log);
+        assert_eq!(log.check(), Err(what));
+    }
+}
+
+#[test]
+fn a_slice_ends_within_bounds() {
+    let last = crate::MAX_POSITION;
+    assert_eq!(
+        LogSlice::check(1, id(1, last - 1), &[entry(1, last)]),
+        Ok(())
+    );
+    assert!(LogSlice::check(1, id(1, last), &[entry(1, last + 1)]).is_err());
+    assert!(
+        LogSlice::check(1, id(2, 1), &[]).is_err(),
+        "of a later term"
+    );
+    assert!(
+        LogSlice::check(2, id(1, 1), &[entry(1, 3)]).is_err(),
+        "a gap"
+    );
+    assert!(LogSlice::check(2, id(2, 1), &[entry(1, 2)]).is_err());
+}
+
+#[test]
 fn only_what_is_applied_can_be_compacted() {
     let mut log = log_of(&[1, 1, 2, 2]);
     persist(&mut log);

@@ -122,3 +122,13 @@ fn nobody_at_all_agrees_to_everything() {
     assert_eq!(committed_index([&[], &[]], |_| None), Index::MAX);
     assert_eq!(vote_result([&[], &[]], |_| None), VoteResult::Won);
 }
+
+#[test]
+fn many_voters_are_counted_as_few_are() {
+    for count in 1..=40u64 {
+        let voters: Vec<NodeId> = (1..=count).collect();
+        // Voter i has acknowledged i: a majority has the index of the voter in the middle.
+        let expected = count - (count / 2 + 1) + 1;
+        assert_eq!(committed_index([&voters, &[]], Some), expected);
+    }
+}
