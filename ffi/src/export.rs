@@ -66,8 +66,11 @@ pub(crate) fn catch<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Fa
             .unwrap_or("no message");
         let failure = Failure::new(RAFT_ERR_PANIC, format!("the library panicked: {what}"));
         // A payload may panic once more when it is dropped, and that must not get out either. What
-        // comes of that is forgotten, since it may go on so.
-        if let Err(another) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        // comes of that is forgotten unless it is text, since it might go on so.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(move || drop(payload)))
+            && !another.is::<&str>()
+            && !another.is::<String>()
+        {
             std::mem::forget(another);
         }
         Err(failure)
