@@ -228,6 +228,13 @@ e2e: servers build/e2e-run ## kill, pause, cut off and replace real servers, and
 build/e2e-run: | build
 	cd tests/e2e && go build -o ../../$@ .
 
+# For example: make sanitize ONLY=c-tsan,go-race
+.PHONY: sanitize
+sanitize: ## run the tests under sanitizers, valgrind, race detectors, and the leak tests
+	@scripts/bootstrap test
+	@$(MAKE) lib python
+	@tests/sanitize/run $(ONLY)
+
 # For example: make leaks LEAKS='--nodes 1000000 --only c,go'
 LEAKS :=
 

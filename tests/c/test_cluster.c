@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "cluster.h"
+#include "threads.h"
 
 static const char *base;
 static int durable;
@@ -594,6 +595,7 @@ int main(int argc, char **argv)
         RUN(refuses_null_and_nonsense(), label);
         RUN(reports_what_it_found_when_opened(), label);
         RUN(refuses_a_second_thread(), label);
+        run_thread_tests(durable, base);
     }
     return check_summary();
 }

@@ -147,6 +147,19 @@ static void inspect(raft_config *config, raft_storage *storage, raft_node *node)
     FREE(node, second);
 }
 
+/* What was recorded, played again: as a whole, and cut off. */
+static void replay(raft_node *node)
+{
+    raft_buffer *recording = NULL, *readys = NULL;
+    raft_replay_report report = {.size = sizeof report};
+    OK(raft_node_record_take(node, &recording, &error));
+    raft_bytes calls = raft_buffer_bytes(recording);
+    OK(raft_replay(calls.data, calls.len, 1 << 20, &readys, &report, &error));
+    FREE(buffer, readys);
+    FAILS(RAFT_ERR_RECORDING, raft_replay(calls.data, 3, 0, &readys, &report, &error));
+    FREE(buffer, recording);
+}
+
 /* The life of one node. */
 static void live(raft_storage *storage, uint64_t number)
 {
@@ -155,6 +168,7 @@ static void live(raft_storage *storage, uint64_t number)
     uint64_t voter = 1;
     OK(raft_config_new(1, &config, &error));
     OK(raft_config_set_seed(config, number, &error));
+    OK(raft_config_set_record_bytes(config, number % 4 == 0 ? 1 << 16 : 0, &error));
     OK(raft_storage_bootstrap(storage, 1, 1, &voter, 1, NULL, 0, payload, 100, &error));
     OK(raft_node_new(config, storage, &node, &error));
     fail(config, storage, node);
@@ -167,6 +181,9 @@ static void live(raft_storage *storage, uint64_t number)
     OK(raft_node_tick(node, &error));
     work(node, storage);
     inspect(config, storage, node);
+    if (number % 4 == 0) {
+        replay(node);
+    }
     /* Freed in every state: with nothing to do, with a Ready that nobody has taken, and with one
      * that is not advanced; before its storage and after it. */
     if (number % 3 > 0) {

@@ -11,16 +11,16 @@ use crate::entry::{raft_entries_free, raft_hard_state};
 use crate::snapshot::raft_snapshot_free;
 
 /// A directory that goes away with the test.
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Directory {
+    pub(super) fn new(name: &str) -> Directory {
         let path = std::env::temp_dir().join(format!("libraft-ffi-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a temporary directory can be made");
         Directory(path)
     }
 
-    fn path(&self) -> CString {
+    pub(super) fn path(&self) -> CString {
         c_path(&self.0.join("node"))
     }
 }
@@ -36,7 +36,7 @@ fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_encoded_bytes()).expect("no zero byte in it")
 }
 
-fn open(path: &CString) -> *mut raft_storage {
+pub(super) fn open(path: &CString) -> *mut raft_storage {
     let mut storage = null_mut();
     ok!(raft_storage_open(path.as_ptr(), &mut storage));
     storage

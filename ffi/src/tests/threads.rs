@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
+use super::storages::{Directory, open};
 use super::*;
+use crate::entry::raft_entries_free;
 use crate::error::raft_error;
+use crate::snapshot::raft_snapshot_free;
 
 export! {
     /// Panics while it has the node, as no other function should.
@@ -45,6 +48,9 @@ impl Drop for Hostile {
 
 /// How often a [`Hostile`] was dropped.
 static DROPS: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Default::default);
+
+const THREADS: usize = 4;
+const ROUNDS: usize = 50;
 
 /// A pointer that may go to another thread, as a C program does it.
 struct Shared(*mut raft_node);
@@ -170,4 +176,120 @@ fn what_a_caught_panic_carried_is_dropped_even_if_that_panics_as_well() {
         assert_eq!(DROPS.load(Ordering::Relaxed), times);
     }
     assert_eq!(Arc::strong_count(&DROPS), 1, "all are gone");
+}
+
+#[test]
+fn nodes_on_threads_of_their_own_share_nothing() {
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let mut host = Host::leader();
+                for round in 0..ROUNDS {
+                    host.propose(b"x");
+                    host.work();
+                    assert_eq!(host.applied.len(), round + 1);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_node_goes_round_between_threads() {
+    struct Turn {
+        number: usize,
+        host: Host,
+    }
+    // SAFETY: the functions are to be safe to call on any thread; that is under test.
+    unsafe impl Send for Turn {}
+    let turn = Mutex::new(Turn {
+        number: 0,
+        host: Host::leader(),
+    });
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let turn = &turn;
+            scope.spawn(move || {
+                let mut done = 0;
+                while done < ROUNDS {
+                    let mut turn = turn.lock().expect("no thread panicked");
+                    if turn.number % THREADS == number {
+                        turn.host.propose(b"x");
+                        turn.host.work();
+                        turn.number += 1;
+                        done += 1;
+                    }
+                    drop(turn);
+                    thread::yield_now();
+                }
+            });
+        }
+    });
+    let turn = turn.into_inner().expect("no thread panicked");
+    assert_eq!(turn.host.applied.len(), THREADS * ROUNDS);
+}
+
+#[test]
+fn a_storage_is_read_by_many_while_its_node_writes_and_compacts() {
+    struct SharedStorage(*mut raft_storage);
+    // SAFETY: a storage may be shared; that is under test.
+    unsafe impl Sync for SharedStorage {}
+    let directory = Directory::new("threads");
+    let durable = open(&directory.path());
+    bootstrap(durable, &[1]);
+    for storage in [memory(&[1]), durable] {
+        let mut host = Host::on(&Settings::new(1), storage);
+        ok!(raft_node_campaign(host.node));
+        host.work();
+        let shared = &SharedStorage(storage);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(move || (0..ROUNDS).for_each(|_| read_all(shared.0)));
+            }
+            for round in 1..=ROUNDS {
+                host.propose(b"x");
+                host.work();
+                let mut last = 0;
+                ok!(raft_storage_last_index(storage, &mut last));
+                if round % 10 == 0 {
+                    let (state, len) = (b"state".as_ptr(), 5);
+                    ok!(raft_storage_create_snapshot(
+                        storage,
+                        last,
+                        null(),
+                        0,
+                        state,
+                        len
+                    ));
+                    ok!(raft_storage_compact(storage, last - 3));
+                }
+            }
+        });
+        assert_eq!(host.applied.len(), ROUNDS);
+    }
+}
+
+/// Reads what there is, which may be compacted between two calls.
+fn read_all(storage: *mut raft_storage) {
+    let (mut first, mut last) = (0, 0);
+    ok!(raft_storage_first_index(storage, &mut first));
+    ok!(raft_storage_last_index(storage, &mut last));
+    let mut entries = null_mut();
+    let (end, limit) = (last + 1, u64::MAX);
+    match unsafe { raft_storage_entries(storage, first, end, limit, &mut entries, null_mut()) } {
+        RAFT_OK => {
+            let all = unsafe { list((*entries).entries, (*entries).entries_len) };
+            assert!(all.iter().map(|entry| entry.index).eq(first..end));
+            unsafe { raft_entries_free(entries) };
+        }
+        other => assert_eq!(other, RAFT_ERR_COMPACTED),
+    }
+    let mut snapshot = null_mut();
+    ok!(raft_storage_snapshot(storage, &mut snapshot));
+    assert_eq!(bytes(unsafe { &*snapshot }.data).len(), 5);
+    unsafe { raft_snapshot_free(snapshot) };
+    let mut state = null_mut();
+    ok!(raft_storage_restart_state(storage, &mut state));
+    assert!(!bytes(unsafe { raft_buffer_bytes(state) }).is_empty());
+    unsafe { raft_buffer_free(state) };
 }
