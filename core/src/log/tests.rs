@@ -349,6 +349,8 @@ fn a_storage_that_contradicts_itself_is_refused() {
     }
 }
 
+type Fault = fn(&mut Log);
+
 #[test]
 fn a_log_that_contradicts_itself_is_noticed() {
     let sound = {
@@ -361,7 +363,7 @@ fn a_log_that_contradicts_itself_is_noticed() {
         log
     };
     assert_eq!(sound.check(), Ok(()));
-    let broken: [(&str, fn(&mut Log)); 9] = [
+    let broken: [(&str, Fault); 9] = [
         ("compacted <= applied", |log| log.applied = 0),
         ("applied <= applying", |log| log.applying = 1),
         ("applying <= committed", |log| log.applying = 5),
