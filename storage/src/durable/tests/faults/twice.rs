@@ -1,14 +1,15 @@
-//! After a crash at every operation, something goes wrong again while the storage is opened.
+//! After a crash at every operation, or a sync that lost what it should have brought to the disk,
+//! something goes wrong again while the storage is opened.
 
 use super::*;
 
 #[test]
-fn a_fault_in_recovery_from_a_crash_loses_nothing_that_was_acknowledged() {
+fn a_fault_in_recovery_loses_nothing_that_was_acknowledged() {
     let (states, done) = clean_run(TIGHT);
     let stride = stride(199);
     let (mut turn, mut tally) = (0, Tally::default());
     for (operations, op) in done.iter().enumerate() {
-        for first in [Fault::Crash, Fault::TornCrash] {
+        for first in [Fault::Crash, Fault::TornCrash, Fault::LostSync] {
             if !first.begins_with(*op) {
                 continue;
             }
