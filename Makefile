@@ -127,7 +127,7 @@ test: ## run every test, lint and drift check
 # For example: make sim SEEDS=10000, make sim SEED=7 TRACE=run.html, make sim SCRIPT=build/sim/seed-7.script
 # What was given, not what other targets have by default: the seed, for instance.
 given = $(if $(filter command environment,$(firstword $(origin $1))),$($1))
-SIM_ARGUMENTS = $(foreach name,SEEDS SEED FROM STEPS TWICE TRACE RECORD SCRIPT LAST JOBS SHRINK,$(if $(call given,$(name)),\
+SIM_ARGUMENTS = $(foreach name,SEEDS SEED FROM STEPS TWICE TRACE RECORD REPLAY SCRIPT LAST JOBS SHRINK,$(if $(call given,$(name)),\
     --$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
 .PHONY: sim

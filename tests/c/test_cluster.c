@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "cluster.h"
+#include "recording.h"
 #include "threads.h"
 
 static const char *base;
@@ -597,5 +598,6 @@ int main(int argc, char **argv)
         RUN(refuses_a_second_thread(), label);
         run_thread_tests(durable, base);
     }
+    RUN(replays_what_it_has_recorded(), "memory");
     return check_summary();
 }

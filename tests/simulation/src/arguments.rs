@@ -2,8 +2,8 @@
 
 pub const USAGE: &str =
     "usage: simulate [--seeds COUNT] [--seed SEED] [--steps EVENTS] [--from SEED] [--twice N]
-                [--trace FILE] [--record DIR] [--script FILE] [--last EVENTS] [--out DIR]
-                [--jobs THREADS] [--shrink COUNT]
+                [--trace FILE] [--record DIR] [--replay N] [--script FILE]
+                [--last EVENTS] [--out DIR] [--jobs THREADS] [--shrink COUNT]
                 [--mutant NUMBER] [--bases COUNT] [--most EVENTS] [--known FILE] [--bless FILE]
 
   --seeds    how many seeds to play (default 100)
@@ -13,6 +13,7 @@ pub const USAGE: &str =
   --twice    every Nth seed is played twice, to see that both runs are the same (default 8)
   --trace    with --seed: draw the run into this HTML file
   --record   with --seed or --script: write the recording of every life of every node there
+  --replay   every Nth seed's nodes are recorded, and their recordings played (default: none)
   --script   play this script, as a failing seed leaves one
   --last     how many events the drawing shows, at most (default 1500)
   --jobs     how many threads play seeds (default: as many as there are cores)
@@ -35,6 +36,7 @@ pub struct Arguments {
     pub twice: u64,
     pub trace: Option<String>,
     pub record: Option<String>,
+    pub replay: u64,
     pub script: Option<String>,
     pub last: u64,
     pub out: String,
@@ -67,6 +69,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
         twice: 8,
         trace: None,
         record: None,
+        replay: 0,
         script: None,
         last: 1500,
         out: "build/sim".to_owned(),
@@ -99,6 +102,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
             "--last" => arguments.last = number()?.max(1),
             "--trace" => arguments.trace = Some(value),
             "--record" => arguments.record = Some(value),
+            "--replay" => arguments.replay = number()?,
             "--script" => arguments.script = Some(value),
             "--out" => arguments.out = value,
             "--shrink" => arguments.shrink = number()?,

@@ -42,11 +42,14 @@ struct Played {
     /// The events of all runs of it.
     events: u64,
     twice: bool,
+    /// Lives of nodes that were played again from their recordings, and calls in them.
+    replayed: (u64, u64),
 }
 
 fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
     let begun = Instant::now();
     let (mut passed, mut failed, mut twice, mut events) = (0, 0, 0, 0);
+    let mut replayed = (0, 0);
     let mut total = Tally::default();
     let last = arguments.from + arguments.seeds;
     let next = AtomicU64::new(arguments.from);
@@ -71,6 +74,10 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
             total.add(&outcome.tally);
             events += played.events;
             twice += u64::from(played.twice);
+            replayed = (
+                replayed.0 + played.replayed.0,
+                replayed.1 + played.replayed.1,
+            );
             if let Some(path) = &arguments.trace {
                 println!("seed {seed}: {}", plan.summary());
                 draw(path, &plan, arguments.last, outcome)?;
@@ -98,6 +105,9 @@ fn play_seeds(arguments: &Arguments) -> Result<bool, String> {
     let seconds = begun.elapsed().as_secs_f64();
     print!("{}", total.table());
     println!("{twice} seeds were played twice, with the same result");
+    if let (lives @ 1.., calls) = replayed {
+        println!("{lives} lives of nodes were played again from their recordings: {calls} calls");
+    }
     let rate = events as f64 / seconds;
     let (seeds, jobs) = (arguments.seeds, arguments.jobs);
     println!(
@@ -130,9 +140,10 @@ pub fn processor_seconds(whose: &str) -> Option<f64> {
 fn play_seed(arguments: &Arguments, seed: u64) -> Played {
     let plan = Plan::draw(seed);
     let twice = seed.is_multiple_of(arguments.twice);
+    let replays = arguments.replay > 0 && seed.is_multiple_of(arguments.replay);
     let keep = Keep {
         trace: arguments.trace.is_some(),
-        recordings: arguments.record.is_some(),
+        recordings: arguments.record.is_some() || replays,
         exact: twice,
         ..Keep::default()
     };
@@ -150,11 +161,27 @@ fn play_seed(arguments: &Arguments, seed: u64) -> Played {
             });
         }
     }
+    let mut replayed = (0, 0);
+    if replays && outcome.violation.is_none() {
+        for life in &outcome.lives {
+            match recordings::replay(life) {
+                Ok(calls) => replayed = (replayed.0 + 1, replayed.1 + calls),
+                Err(why) => {
+                    outcome.violation = Some(Violation {
+                        rule: "a recording does the same again",
+                        node: life.node,
+                        detail: why,
+                    });
+                }
+            }
+        }
+    }
     Played {
         seed,
         outcome,
         events,
         twice,
+        replayed,
     }
 }
 
