@@ -1027,19 +1027,31 @@ impl Node {
     }
 
     /// Every call that changes anything goes through here, and says how it is to be recorded.
+    #[inline]
     fn call<A, T>(
         &mut self,
         arguments: A,
         record: impl FnOnce(&A) -> std::result::Result<Call, Unencodable>,
         call: impl FnOnce(&mut Node, A) -> Result<T>,
     ) -> Result<T> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.begin(|| record(&arguments));
+        match self.recorder {
+            None => self.call_unrecorded(arguments, call),
+            Some(_) => self.call_recorded(arguments, record, call),
         }
+    }
+
+    /// Out of the way of nodes that are not recorded.
+    #[cold]
+    #[inline(never)]
+    fn call_recorded<A, T>(
+        &mut self,
+        arguments: A,
+        record: impl FnOnce(&A) -> std::result::Result<Call, Unencodable>,
+        call: impl FnOnce(&mut Node, A) -> Result<T>,
+    ) -> Result<T> {
+        self.record_begin(|| record(&arguments));
         let result = self.call_unrecorded(arguments, call);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.end(result.as_ref().map_or_else(Error::number, |_| 0));
-        }
+        self.record_end(result.as_ref().err());
         result
     }
 

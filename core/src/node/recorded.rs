@@ -4,7 +4,8 @@
 use bytes::Bytes;
 
 use super::Node;
-use crate::recording::{Answer, Call, RecordingState, StopReason};
+use crate::error::Error;
+use crate::recording::{Answer, Call, RecordingState, StopReason, Unencodable};
 
 impl Node {
     /// How the recording of this node stands; see [`crate::recording`] for what that is, and
@@ -56,8 +57,31 @@ impl Node {
         }
     }
 
+    /// A call is about to be made.
+    pub(super) fn record_begin(&mut self, call: impl FnOnce() -> Result<Call, Unencodable>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin(call);
+        }
+    }
+
+    /// It has returned.
+    pub(super) fn record_end(&mut self, error: Option<&Error>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(error.map_or(0, Error::number));
+        }
+    }
+
     /// Records what the call that runs will give.
+    #[inline]
     pub(super) fn record_answer(&mut self, answer: impl FnOnce() -> Answer) {
+        if self.recorder.is_some() {
+            self.record_given(answer);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_given(&mut self, answer: impl FnOnce() -> Answer) {
         if let Some(recorder) = &mut self.recorder {
             recorder.answer(answer);
         }
