@@ -59,6 +59,12 @@ pub fn draw(plan: &Plan, last: u64, outcome: &Outcome) -> String {
         )
     });
     field(&mut data, "states", &list(states));
+    let surroundings = &trace.surroundings;
+    // What was so when the drawing begins, and what came later.
+    let begin = surroundings.iter().filter(|(at, _)| *at < first).count();
+    let shown = surroundings[begin.saturating_sub(1)..].iter();
+    let shown = shown.map(|(at, text)| format!("[{},{}]", at.max(&first), quoted(text)));
+    field(&mut data, "surroundings", &list(shown));
     data.push('}');
     PAGE.replace("\"DATA\"", &data)
 }

@@ -83,6 +83,8 @@ pub struct Driver {
     pub hoard: Vec<u32>,
     /// What was done, if that is wanted.
     pub record: Option<Vec<Action>>,
+    /// What the drawing was last told of the surroundings.
+    pub drawn: String,
     /// All goes well, and no client calls unless the driver says so.
     pub healing: bool,
 }
@@ -99,6 +101,7 @@ impl Driver {
             cut_at: 0,
             hoard: Vec::new(),
             record: None,
+            drawn: String::from("all connected"),
             healing: false,
         };
         for id in 1..=world.hosts.len() as u64 {
@@ -260,6 +263,9 @@ impl Driver {
 
     /// Carries out an action, and plans what follows from it.
     pub fn act(&mut self, world: &mut World, action: Action) -> Result<bool, Violation> {
+        if world.trace.is_some() {
+            self.draw_surroundings(world);
+        }
         if let Some(record) = &mut self.record {
             record.push(named(world, &action));
         }

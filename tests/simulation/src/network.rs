@@ -37,6 +37,40 @@ impl Driver {
         }
     }
 
+    /// Tells the drawing who is cut off from whom, pauses, or has no clock, if that has changed.
+    pub fn draw_surroundings(&mut self, world: &mut World) {
+        let nodes = self.nodes.len();
+        let is_cut = |from: usize, to: usize| self.nodes[from - 1].cut >> to & 1 == 1;
+        let mut parts = Vec::new();
+        for from in 1..=nodes {
+            for to in from + 1..=nodes {
+                parts.extend(match (is_cut(from, to), is_cut(to, from)) {
+                    (true, true) => Some(format!("{from}-{to}")),
+                    (true, false) => Some(format!("{from}>{to}")),
+                    (false, true) => Some(format!("{to}>{from}")),
+                    (false, false) => None,
+                });
+            }
+        }
+        let mut text = match parts.is_empty() {
+            true => String::from("all connected"),
+            false => format!("cut: {}", parts.join(" ")),
+        };
+        for (schedule, id) in self.nodes.iter().zip(1..) {
+            if schedule.paused_until > self.wheel.now {
+                text.push_str(&format!("; {id} pauses"));
+            } else if schedule.stopped_until > self.wheel.now {
+                text.push_str(&format!("; the clock of {id} stands still"));
+            }
+        }
+        if let Some(trace) = &mut world.trace
+            && text != self.drawn
+        {
+            trace.surroundings.push((world.events, text.clone()));
+            self.drawn = text;
+        }
+    }
+
     /// Some of the messages that are held back go on, however old they are.
     pub fn release(&mut self, most: usize) {
         for _ in 0..most.min(self.hoard.len()) {

@@ -412,3 +412,38 @@ impl Plan {
         format!("{} nodes; {}", self.nodes, on.join(" "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Settings that are not for the simulation to vary: the id, and how much is recorded.
+    const FIXED: [&str; 2] = ["id", "record_bytes"];
+
+    #[test]
+    fn every_setting_differs_from_node_to_node() {
+        let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+        for seed in 1..500 {
+            let plan = Plan::draw(seed);
+            for id in 1..=3 {
+                let config = plan.config(id, 1);
+                config.validate().unwrap();
+                // As it is printed, a line for each setting.
+                for line in format!("{config:#?}").lines() {
+                    if let Some((name, value)) = line.trim().split_once(": ") {
+                        seen.insert((name.to_owned(), value.to_owned()));
+                    }
+                }
+            }
+        }
+        let names: BTreeSet<&String> = seen.iter().map(|(name, _)| name).collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            let values = seen.iter().filter(|(other, _)| other == name).count();
+            let expected = if FIXED.contains(&name.as_str()) { 1 } else { 2 };
+            assert!(values >= expected, "{name} is always the same");
+        }
+    }
+}

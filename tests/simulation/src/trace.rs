@@ -41,6 +41,8 @@ pub struct Trace {
     pub arrows: Vec<Arrow>,
     pub marks: Vec<Mark>,
     pub states: Vec<State>,
+    /// From an event on, what the network and the machines are like.
+    pub surroundings: Vec<(u64, String)>,
 }
 
 impl Trace {
@@ -70,7 +72,7 @@ impl Trace {
             at,
             node,
             fault,
-            text: action.to_string(),
+            text: at_node(action),
         });
     }
 
@@ -139,5 +141,22 @@ impl Trace {
                 new.hard_state.vote, new.hard_state.commit, new.first_index, new.last_index
             ),
         });
+    }
+}
+
+/// What is done to a node, in the words of scripts, without the number of the node.
+fn at_node(action: &Action) -> String {
+    let line = action.to_string();
+    let mut words = line.split(' ');
+    let verb = words.next().unwrap_or_default();
+    let rest: Vec<&str> = words.skip(1).collect();
+    match (action, &rest[..]) {
+        (Action::Propose { size, count, .. }, _) => match count {
+            1 => format!("propose {size} bytes"),
+            _ => format!("propose {count} times {size} bytes"),
+        },
+        (Action::Crash { kept, torn, .. }, _) => format!("crash (keeps {kept}, tears {torn})"),
+        (_, []) => verb.to_owned(),
+        (_, rest) => format!("{verb} {}", rest.join(" ")),
     }
 }
