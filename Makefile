@@ -165,8 +165,14 @@ EXPLORE_ARGUMENTS = $(if $(LONG),--long) $(if $(LONG)$(call given,JOBS),--jobs "
 
 .PHONY: explore
 explore: ## visit every state of small clusters: LONG=1 for larger bounds
+ifneq ($(MUTANT),)
+	@host=$$(rustc -vV | sed -n 's/^host: //p') && \
+	RUSTFLAGS='--cfg libraft_mutants' cargo build --quiet --profile sim -p libraft-explore --target $$host && \
+	target/$$host/sim/explore --mutant $(MUTANT) $(EXPLORE_ARGUMENTS)
+else
 	@cargo build --quiet --profile sim -p libraft-explore
 	@target/sim/explore $(EXPLORE_ARGUMENTS)
+endif
 
 # For example: make fuzz TARGET=abi FUZZ_SECONDS=3600
 FUZZ_SECONDS := 600

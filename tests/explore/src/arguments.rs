@@ -4,6 +4,7 @@ use crate::setting::Setting;
 
 pub const USAGE: &str = "\
 usage: explore [--long] [--only NAME,..] [--set BOUND=NUMBER,..] [--jobs COUNT] [--limit STATES]
+               [--mutant NUMBER]
 
   --long   the larger bounds
   --only   only these explorations
@@ -11,7 +12,8 @@ usage: explore [--long] [--only NAME,..] [--set BOUND=NUMBER,..] [--jobs COUNT] 
            and off (0) or on (1): unreachable, transfers, compaction, loses-commit, torn, pre-vote,
            coalesce
   --jobs   how many explorations run at the same time (default: the number of processors)
-  --limit  give up an exploration that has more states";
+  --limit  give up an exploration that has more states
+  --mutant put this bug into the core, in a build that has them: make explore MUTANT=24";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
@@ -20,6 +22,7 @@ pub struct Arguments {
     pub set: Vec<(String, u8)>,
     pub jobs: Option<usize>,
     pub limit: Option<u64>,
+    pub mutant: Option<u64>,
 }
 
 /// Reads the arguments.
@@ -44,6 +47,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
             "--only" => arguments.only = value.split(',').map(str::to_owned).collect(),
             "--jobs" => arguments.jobs = Some(number(&value)?.max(1) as usize),
             "--limit" => arguments.limit = Some(number(&value)?),
+            "--mutant" => arguments.mutant = Some(number(&value)?),
             "--set" => {
                 for bound in value.split(',') {
                     let (name, number_of) = bound
@@ -103,6 +107,7 @@ mod tests {
             set: vec![("term".to_owned(), 3), ("torn".to_owned(), 1)],
             jobs: Some(2),
             limit: Some(5000),
+            mutant: None,
         };
         assert_eq!(arguments, Ok(expected));
     }

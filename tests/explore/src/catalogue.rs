@@ -10,11 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use libraft_core::{Body, Message, NodeId, Term};
 
 use crate::canonical::fingerprint;
-use crate::check::{Checked, View, broken, ensure};
+use crate::check::{Checked, Commit, View, broken, ensure};
 use crate::log;
 use crate::machine::{Input, Machine, Outcome};
 use crate::panics;
 use crate::setting::{Handling, Setting};
+use crate::state::message_fingerprint;
 
 /// The number of a machine's state.
 pub type StateId = u32;
@@ -38,6 +39,8 @@ pub struct Step {
     /// The messages that it sends, in [`Catalogue::sent`].
     first_sent: u32,
     sent: u16,
+    first_commit: u32,
+    commits: u8,
     /// The index of a read that it answers, counted from 1; 0 if there is none.
     pub answer: u8,
 }
@@ -59,6 +62,7 @@ pub struct Catalogue {
     views: [Vec<View>; 3],
     steps: Vec<Step>,
     sent: Vec<MessageId>,
+    commits: Vec<Commit>,
     messages: Vec<Message>,
     message_numbers: HashMap<String, MessageId>,
     pub envelopes: Vec<Envelope>,
@@ -76,6 +80,8 @@ pub struct Envelope {
     place: u16,
     /// The recipient ignores it for good once its disk has a later term than this.
     pub term: u8,
+    /// Its part of a state's fingerprint.
+    pub fingerprint: u64,
 }
 
 /// The inputs that are no messages come first in a row.
@@ -98,6 +104,7 @@ impl Catalogue {
             views: Default::default(),
             steps: Vec::new(),
             sent: Vec::new(),
+            commits: Vec::new(),
             messages: Vec::new(),
             message_numbers: HashMap::new(),
             envelopes: Vec::new(),
@@ -146,6 +153,11 @@ impl Catalogue {
     pub fn sent(&self, step: Step) -> &[MessageId] {
         let first = step.first_sent as usize;
         &self.sent[first..first + usize::from(step.sent)]
+    }
+
+    pub fn commits(&self, step: Step) -> &[Commit] {
+        let first = step.first_commit as usize;
+        &self.commits[first..first + usize::from(step.commits)]
     }
 
     /// The column of a message.
@@ -248,7 +260,12 @@ impl Catalogue {
         if next == state && sent == 0 && answer == 0 {
             return Ok(Next::Nothing);
         }
+        let first_commit = self.commits.len() as u32;
+        let commits = outcome.commits.len() as u8;
+        self.commits.extend(outcome.commits);
         self.steps.push(Step {
+            first_commit,
+            commits,
             state: next,
             first_sent,
             sent: sent as u16,
@@ -275,6 +292,7 @@ impl Catalogue {
             to,
             place: inbox.len() as u16,
             term: self.setting.useful_up_to(&message) as u8,
+            fingerprint: message_fingerprint(id),
         });
         inbox.push(id);
         self.messages.push(message);

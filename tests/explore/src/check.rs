@@ -4,7 +4,7 @@
 //! several is checked here, in every state: election safety, log matching, leader completeness,
 //! state-machine safety, and that a quorum of disks has what is committed.
 
-use libraft_core::{Index, Term};
+use libraft_core::{ConfState, Index, NodeId, Term};
 
 use crate::log::{self, Marks};
 use crate::machine::{Machine, Shown};
@@ -49,29 +49,63 @@ pub struct View {
     pub shown: Shown,
     pub disk_term: Term,
     pub disk_log: Marks,
-    /// The voters of both halves, a bit each.
-    pub voters: u8,
-    pub outgoing: u8,
+    pub voters: Voters,
+}
+
+/// The voters of both halves of a configuration, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voters {
+    incoming: u8,
+    outgoing: u8,
+}
+
+impl Voters {
+    pub fn of(conf: &ConfState) -> Voters {
+        let mask = |ids: &[NodeId]| ids.iter().fold(0, |mask, id| mask | 1 << (id - 1));
+        Voters {
+            incoming: mask(&conf.voters),
+            outgoing: mask(&conf.voters_outgoing),
+        }
+    }
+
+    /// Whether these are a majority of both halves.
+    pub fn is_quorum(self, set: u8) -> bool {
+        let half = |of: u8| of == 0 || 2 * (set & of).count_ones() > of.count_ones();
+        half(self.incoming) && half(self.outgoing)
+    }
+
+    /// Whether all quorums have a member in common with all of another configuration.
+    pub fn intersect(self, other: Voters) -> bool {
+        let quorums = |of: Voters| (0..8).filter(move |&set| of.is_quorum(set));
+        quorums(self).all(|a| quorums(other).all(|b| a & b != 0))
+    }
+}
+
+/// A leader has come to know that this much is committed, with these voters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    pub index: Index,
+    pub voters: Voters,
 }
 
 impl View {
     /// # Errors
-    /// As [`Machine::about_to_show`].
+    /// A rule that is broken.
     pub fn of(machine: &Machine) -> Checked<View> {
         let shown = machine.about_to_show()?;
-        let mask = |ids: &[u64]| ids.iter().fold(0, |mask, id| mask | 1 << (id - 1));
+        if shown.leads {
+            let applied = machine.node.basic_status().applied;
+            let pending = log::changes_beyond(shown.log, applied);
+            ensure(pending <= 1, "one change at a time", || {
+                format!("{} with {applied} applied", log::describe(shown.log))
+            })?;
+        }
         Ok(View {
             shown,
             disk_term: machine.disk.written.term,
             disk_log: machine.disk.marks(),
-            voters: mask(&machine.conf.voters),
-            outgoing: mask(&machine.conf.voters_outgoing),
+            voters: Voters::of(&machine.conf),
         })
-    }
-
-    fn is_quorum(&self, set: u8) -> bool {
-        let half = |of: u8| of == 0 || 2 * (set & of).count_ones() > of.count_ones();
-        half(self.voters) && half(self.outgoing)
     }
 }
 
@@ -87,11 +121,18 @@ pub struct History {
 }
 
 impl History {
-    /// A machine comes into a state. `views` are all machines, it included.
+    /// A machine comes into a state. `views` are all machines, it included. `commits` says which
+    /// configurations counted; without, that before or after the step must have.
     ///
     /// # Errors
     /// A rule that is broken.
-    pub fn learn(&mut self, place: usize, before: &View, views: &[&View; 3]) -> Checked {
+    pub fn learn(
+        &mut self,
+        place: usize,
+        before: &View,
+        views: &[&View; 3],
+        commits: &[Commit],
+    ) -> Checked {
         let view = views[place];
         let Shown {
             term,
@@ -125,21 +166,18 @@ impl History {
                 "what is committed is there",
                 || format!("{commit} of {}", log::describe(log)),
             )?;
-            let have = |view: &View| log::up_to(view.disk_log ^ log, commit) == 0;
-            let disks = (0..3).filter(|&other| have(views[other]));
-            let disks = disks.fold(0, |set, other| set | 1 << other);
-            // It may have applied a change of the configuration in the same step.
-            ensure(
-                before.is_quorum(disks) || view.is_quorum(disks),
-                "a quorum of disks has what is committed",
-                || {
-                    let entries = log::describe(entries);
-                    format!(
-                        "node {} commits {entries}, and only the disks {disks:#05b} have it",
-                        place + 1
-                    )
-                },
-            )?;
+            let covered = commits.last().is_some_and(|last| last.index == commit);
+            for &Commit { index, voters } in commits.iter().filter(|made| made.index > known) {
+                let disks = disks_with(views, log, index);
+                ensure(voters.is_quorum(disks), QUORUM, || {
+                    too_few(place, log, index, disks)
+                })?;
+            }
+            let disks = disks_with(views, log, commit);
+            let enough = before.voters.is_quorum(disks) || view.voters.is_quorum(disks);
+            ensure(covered || enough, QUORUM, || {
+                too_few(place, log, commit, disks)
+            })?;
             for index in known + 1..=commit {
                 self.terms = log::put(self.terms, index, term as u8);
             }
@@ -174,6 +212,26 @@ impl History {
             },
         )
     }
+}
+
+const QUORUM: &str = "a quorum of disks has what is committed";
+
+/// The disks that have a log up to an index, a bit each.
+fn disks_with(views: &[&View; 3], log: Marks, index: Index) -> u8 {
+    let have = |view: &View| log::up_to(view.disk_log ^ log, index) == 0;
+    let disks = views.iter().enumerate().filter(|(_, view)| have(view));
+    disks.fold(0, |set, (place, _)| set | 1 << place)
+}
+
+fn too_few(place: usize, log: Marks, index: Index, disks: u8) -> String {
+    let entries = log::describe(log::up_to(log, index));
+    let nodes: Vec<_> = (1..=3)
+        .filter(|node| disks >> (node - 1) & 1 == 1)
+        .collect();
+    format!(
+        "node {} commits {entries}, and only the disks of {nodes:?} have it",
+        place + 1
+    )
 }
 
 /// Log matching, of one machine with all others.

@@ -66,6 +66,12 @@ pub fn len(marks: Marks) -> Index {
     u64::from(64 - marks.leading_zeros()).div_ceil(8)
 }
 
+/// How many changes of the configuration come after an index.
+pub fn changes_beyond(marks: Marks, index: Index) -> usize {
+    let is_change = |index: &Index| at(marks, *index) & 31 >= LEAVE;
+    (index + 1..=len(marks)).filter(is_change).count()
+}
+
 /// Log matching (paper §5.3): where both logs have an entry of the same term, they agree up to
 /// there.
 pub fn match_each_other(a: Marks, b: Marks) -> bool {

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use libraft_core::*;
 
 use crate::canonical::fingerprint;
-use crate::check::{Checked, broken, ensure};
+use crate::check::{Checked, Commit, Voters, broken, ensure};
 use crate::disk::{Disk, Write, writes};
 use crate::log::{self, Marks};
 use crate::setting::{Fault, Handling, Setting};
@@ -99,6 +99,8 @@ pub struct Outcome {
     pub sent: Vec<Message>,
     /// The index of a read that was answered.
     pub answer: Option<Index>,
+    /// What it has committed as a leader, if the configuration of the time is known.
+    pub commits: Vec<Commit>,
 }
 
 impl Machine {
@@ -160,6 +162,7 @@ impl Machine {
             machine: self.clone(),
             sent: Vec::new(),
             answer: None,
+            commits: Vec::new(),
         };
         if !run.take(input)? {
             return Ok(None);
@@ -171,12 +174,14 @@ impl Machine {
             machine,
             sent,
             answer,
+            commits,
             ..
         } = run;
         Ok(Some(Outcome {
             machine,
             sent,
             answer,
+            commits,
         }))
     }
 
@@ -216,6 +221,7 @@ struct Run<'a> {
     machine: Machine,
     sent: Vec<Message>,
     answer: Option<Index>,
+    commits: Vec<Commit>,
 }
 
 /// The append worker takes no more pieces at a time.
@@ -323,7 +329,16 @@ impl Run<'_> {
         machine.unhandled = 0;
         let ready = machine.node.ready();
         let mut ready = ready.map_err(|error| broken("a Ready can be taken", error))?;
+        let known = machine.shown.commit;
         machine.show(&ready);
+        let Shown { commit, leads, .. } = machine.shown;
+        // Otherwise a change may have been applied since it was counted.
+        if leads && commit > known && self.setting.handling == Handling::AtOnce {
+            self.commits.push(Commit {
+                index: commit,
+                voters: Voters::of(&machine.conf),
+            });
+        }
         let messages = std::mem::take(&mut ready.messages);
         for state in &ready.read_states {
             self.answer = Some(state.index);
@@ -456,7 +471,7 @@ impl Run<'_> {
             let conf = change.and_then(|change| machine.node.apply_conf_change(&change));
             let conf = conf.map_err(|error| broken("a committed change can be applied", error))?;
             ensure(
-                intersect(&machine.conf, &conf),
+                Voters::of(&machine.conf).intersect(Voters::of(&conf)),
                 "configurations intersect",
                 || format!("{:?} comes after {:?}", conf, machine.conf),
             )?;
@@ -593,18 +608,4 @@ impl Run<'_> {
         self.sent.push(message);
         Ok(())
     }
-}
-
-/// Whether all quorums of one configuration have a member in common with all of the other.
-fn intersect(old: &ConfState, new: &ConfState) -> bool {
-    let quorums = |conf: &ConfState| -> Vec<u8> {
-        let mask = |ids: &[NodeId]| ids.iter().fold(0u8, |mask, id| mask | 1 << (id - 1));
-        let (voters, outgoing) = (mask(&conf.voters), mask(&conf.voters_outgoing));
-        let half = |set: u8, of: u8| of == 0 || 2 * (set & of).count_ones() > of.count_ones();
-        (0..8)
-            .filter(|&set| half(set, voters) && half(set, outgoing))
-            .collect()
-    };
-    let (old, new) = (quorums(old), quorums(new));
-    old.iter().all(|a| new.iter().all(|b| a & b != 0))
 }

@@ -9,7 +9,7 @@ use crate::catalogue::{Catalogue, MessageId, Next, Step};
 use crate::check::{Checked, Violation, broken, ensure, logs_match};
 use crate::log;
 use crate::setting::Setting;
-use crate::state::{Head, Level, message_fingerprint};
+use crate::state::{Head, Level, Used, machine_fingerprint};
 use crate::visited::Visited;
 
 /// What a machine does: its place and the column of the input.
@@ -151,9 +151,9 @@ impl Search {
         number: u32,
         next: &mut Level,
     ) -> Result<(), Found> {
-        let mut base = 0u64;
+        let mut base = head.fingerprint();
         for &id in network {
-            base = base.wrapping_add(message_fingerprint(id));
+            base = base.wrapping_add(self.catalogue.envelopes[usize::from(id)].fingerprint);
             self.in_network[usize::from(id) / 64] |= 1 << (id % 64);
         }
         let result = self.collect(head, network, base);
@@ -174,23 +174,23 @@ impl Search {
         for place in 0..3 {
             for nth in 0..self.columns[place].len() {
                 let column = self.columns[place][nth];
-                if let Some(head) = self.allowed(head, place, column) {
-                    self.consider(&head, network, base, place, column)?;
+                if let Some(used) = self.allowed(head, place, column) {
+                    self.consider(head, used, network, base, place, column)?;
                 }
             }
         }
         for &id in network {
             let place = usize::from(self.catalogue.envelopes[usize::from(id)].to);
             let column = self.catalogue.column(id);
-            self.consider(head, network, base, place, column)?;
+            self.consider(head, head.used, network, base, place, column)?;
         }
         Ok(())
     }
 
     /// Whether the bounds allow an input that is no message, and what is used up then.
-    fn allowed(&self, head: &Head, place: usize, column: usize) -> Option<Head> {
-        let mut after = *head;
-        let (used, setting) = (&mut after.used, &self.catalogue.setting);
+    fn allowed(&self, head: &Head, place: usize, column: usize) -> Option<Used> {
+        let mut after = head.used;
+        let (used, setting) = (&mut after, &self.catalogue.setting);
         match column {
             0 => take_one(&mut used.heartbeats, setting.heartbeats)?,
             1 => {
@@ -218,16 +218,18 @@ impl Search {
         Some(after)
     }
 
+    /// Takes a step, if it is one, for a candidate.
     #[inline]
     fn consider(
         &mut self,
-        head: &Head,
+        parent: &Head,
+        used: Used,
         network: &[MessageId],
         base: u64,
         place: usize,
         column: usize,
     ) -> Result<(), (Violation, Action)> {
-        let state = head.machines[place];
+        let state = parent.machines[place];
         let action = Action {
             place: place as u8,
             column: column as u32,
@@ -238,7 +240,7 @@ impl Search {
             Err(violation) => return Err((violation, action)),
         };
         self.transitions += 1;
-        let mut head = *head;
+        let mut head = Head { used, ..*parent };
         head.machines[place] = step.state;
         let before = self.catalogue.view(place, state);
         let [a, b, c] = head.machines;
@@ -248,7 +250,8 @@ impl Search {
             self.catalogue.view(2, c),
         ];
         let view = views[place];
-        let learnt = head.history.learn(place, before, &views);
+        let commits = self.catalogue.commits(step);
+        let learnt = head.history.learn(place, before, &views, commits);
         learnt.map_err(|violation| (violation, action))?;
         if step.answer > 0 {
             let enough = step.answer >= head.used.floor;
@@ -264,16 +267,23 @@ impl Search {
 
         let later = view.disk_term > before.disk_term;
         let stale_below = if later { view.disk_term as u8 } else { 0 };
-        let mut sum = base;
+        let mut sum = base
+            .wrapping_sub(machine_fingerprint(place, state))
+            .wrapping_add(machine_fingerprint(place, step.state));
+        if (head.history, head.used) != (parent.history, parent.used) {
+            sum = sum
+                .wrapping_sub(parent.rest_fingerprint())
+                .wrapping_add(head.rest_fingerprint());
+        }
         for &id in self.catalogue.sent(step) {
             if self.is_news(id, &head) {
-                sum = sum.wrapping_add(message_fingerprint(id));
+                sum = sum.wrapping_add(self.catalogue.envelopes[usize::from(id)].fingerprint);
             }
         }
         if later {
             for &id in network {
                 if self.is_stale(id, place, stale_below) {
-                    sum = sum.wrapping_sub(message_fingerprint(id));
+                    sum = sum.wrapping_sub(self.catalogue.envelopes[usize::from(id)].fingerprint);
                     let column = self.catalogue.column(id);
                     let ignored = self.catalogue.next(place, step.state, column);
                     let ignored = ignored.and_then(|next| {
@@ -288,7 +298,7 @@ impl Search {
             }
         }
         self.candidates.push(Candidate {
-            fingerprint: sum.wrapping_add(head.fingerprint()),
+            fingerprint: sum,
             head,
             step,
             action,

@@ -65,6 +65,8 @@ pub struct Setting {
     pub torn: bool,
     pub pre_vote: bool,
     pub coalesce: bool,
+    /// An append has at most one entry.
+    pub single_entries: bool,
     pub fault: Fault,
     /// Every so many times that a machine comes into a known state, its fingerprint is put to the
     /// test; 0 for never.
@@ -73,6 +75,8 @@ pub struct Setting {
     pub expected: usize,
     /// Stop after so many states.
     pub limit: u64,
+    /// Whether it counts as a failure to stop there.
+    pub must_complete: bool,
 }
 
 pub const BASE: Setting = Setting {
@@ -88,7 +92,7 @@ pub const BASE: Setting = Setting {
     crashes: 0,
     reads: 0,
     campaigns: 2,
-    heartbeats: 1,
+    heartbeats: 0,
     unreachable: false,
     transfers: false,
     compaction: false,
@@ -96,10 +100,12 @@ pub const BASE: Setting = Setting {
     torn: false,
     pre_vote: false,
     coalesce: true,
+    single_entries: false,
     fault: Fault::None,
     compare_every: 997,
     expected: 1 << 20,
     limit: 10_000_000,
+    must_complete: true,
 };
 
 impl Setting {
@@ -112,6 +118,8 @@ impl Setting {
             pre_vote: self.pre_vote,
             check_quorum: false,
             coalesce_appends: self.coalesce,
+            max_size_per_msg: if self.single_entries { 0 } else { 1 << 20 },
+            max_committed_size_per_ready: 1 << 20,
             async_storage_writes: self.handling == Handling::ByWorkers,
             // In a network that repeats messages without end, a proposal that is passed on would
             // be appended without end.
@@ -143,6 +151,7 @@ impl Setting {
             "loses-commit" => self.loses_commit = at_most(1)? == 1,
             "torn" => self.torn = at_most(1)? == 1,
             "pre-vote" => self.pre_vote = at_most(1)? == 1,
+            "single-entries" => self.single_entries = at_most(1)? == 1,
             "coalesce" => self.coalesce = at_most(1)? == 1,
             _ => return Err(format!("there is no bound {name}")),
         }
@@ -179,6 +188,7 @@ impl Setting {
             ("torn writes", self.torn),
             ("pre-vote", self.pre_vote),
             ("appends at once", !self.coalesce),
+            ("single entries", self.single_entries),
         ];
         let on = switches.iter().filter(|(_, on)| *on);
         words.extend(on.map(|(name, _)| (*name).to_owned()));
@@ -198,62 +208,168 @@ impl Setting {
     }
 }
 
-const REMOVE_3: Change = Change {
-    transition: ConfChangeTransition::Auto,
-    steps: &[(ConfChangeKind::RemoveNode, 3)],
-};
-const ADD_3: Change = Change {
-    transition: ConfChangeTransition::Auto,
-    steps: &[(ConfChangeKind::AddNode, 3)],
-};
-const REPLACE_1_BY_3: Change = Change {
-    transition: ConfChangeTransition::JointImplicit,
-    steps: &[
-        (ConfChangeKind::RemoveNode, 1),
-        (ConfChangeKind::AddNode, 3),
-    ],
-};
+const fn change(
+    transition: ConfChangeTransition,
+    steps: &'static [(ConfChangeKind, NodeId)],
+) -> Change {
+    Change { transition, steps }
+}
 
-/// What there is to explore.
+use ConfChangeKind::{AddNode, RemoveNode};
+use ConfChangeTransition::{Auto, JointImplicit};
+
+const ADD_2: Change = change(Auto, &[(AddNode, 2)]);
+const ADD_3: Change = change(Auto, &[(AddNode, 3)]);
+const REMOVE_1: Change = change(Auto, &[(RemoveNode, 1)]);
+const REMOVE_3: Change = change(Auto, &[(RemoveNode, 3)]);
+const REPLACE_1_BY_3: Change = change(JointImplicit, &[(RemoveNode, 1), (AddNode, 3)]);
+
+/// What there is to explore. `long` has the larger bounds.
 pub fn all(long: bool) -> Vec<Setting> {
-    let settings = vec![
+    let pick = |short: u8, larger: u8| if long { larger } else { short };
+    let base = Setting {
+        limit: if long { 60_000_000 } else { 10_000_000 },
+        must_complete: !long,
+        ..BASE
+    };
+    vec![
         Setting {
             name: "elections",
-            about: "terms 1 to 3, crashes",
-            crashes: 1,
-            ..BASE
+            about: "leaders of three terms, and crashes",
+            max_term: 3,
+            campaigns: 3,
+            crashes: pick(1, 2),
+            ..base.clone()
+        },
+        Setting {
+            name: "pre-vote",
+            about: "elections with pre-vote",
+            pre_vote: true,
+            crashes: pick(0, 1),
+            ..base.clone()
         },
         Setting {
             name: "replication",
-            about: "two terms, two proposals",
+            about: "two leaders replicate commands",
+            proposals: pick(1, 2),
+            ..base.clone()
+        },
+        Setting {
+            name: "overwriting",
+            about: "leaders of several terms replace each other's entries, sent one by one",
+            max_term: pick(3, 4).into(),
+            campaigns: pick(3, 4),
+            single_entries: true,
+            ..base.clone()
+        },
+        Setting {
+            name: "forgetting",
+            about: "crashes that take back what was not synced",
             proposals: 1,
-            heartbeats: 0,
-            ..BASE
+            crashes: pick(1, 2),
+            loses_commit: true,
+            ..base.clone()
+        },
+        Setting {
+            name: "flow",
+            about: "appends message for message, heartbeats, and reports of unreachable peers",
+            campaigns: 1,
+            max_term: 1,
+            proposals: 1,
+            heartbeats: pick(0, 1),
+            unreachable: true,
+            coalesce: false,
+            ..base.clone()
+        },
+        Setting {
+            name: "snapshots",
+            about: "logs are compacted, and followers get snapshots",
+            proposals: pick(0, 1),
+            crashes: pick(1, 0),
+            compaction: true,
+            ..base.clone()
+        },
+        Setting {
+            name: "reads",
+            about: "linearizable reads at leaders",
+            heartbeats: pick(1, 2),
+            reads: 1,
+            ..base.clone()
+        },
+        Setting {
+            name: "transfer",
+            about: "leadership is handed over",
+            campaigns: 1,
+            proposals: pick(0, 1),
+            transfers: true,
+            ..base.clone()
         },
         Setting {
             name: "removal",
             about: "node 3 is removed",
             first_candidates: &[1, 3],
             changes: &[REMOVE_3],
-            heartbeats: 0,
-            ..BASE
+            crashes: pick(0, 1),
+            ..base.clone()
         },
         Setting {
             name: "addition",
             about: "node 3 is added to 1 and 2",
             voters: &[1, 2],
             changes: &[ADD_3],
-            ..BASE
+            max_term: 3,
+            campaigns: 3,
+            heartbeats: pick(0, 1),
+            crashes: 1,
+            ..base.clone()
+        },
+        Setting {
+            name: "changes",
+            about: "node 3 is added to 1 and 2, and node 1 removed",
+            voters: &[1, 2],
+            first_candidates: &[1, 2],
+            changes: &[ADD_3, REMOVE_1],
+            crashes: pick(0, 1),
+            ..base.clone()
         },
         Setting {
             name: "joint",
-            about: "node 3 takes the place of 1",
+            about: "node 3 takes the place of node 1 by way of a joint configuration",
             voters: &[1, 2],
             first_candidates: &[1, 2],
             changes: &[REPLACE_1_BY_3],
-            ..BASE
+            max_term: 3,
+            campaigns: 3,
+            heartbeats: 1,
+            crashes: pick(0, 1),
+            ..base.clone()
         },
-    ];
-    let _ = long;
-    settings
+        Setting {
+            name: "in-steps",
+            about: "inputs before a Ready is taken and before it is advanced, and torn writes",
+            handling: Handling::InSteps,
+            campaigns: pick(1, 2),
+            crashes: 1,
+            torn: true,
+            ..base.clone()
+        },
+        Setting {
+            name: "growth",
+            about: "nodes 2 and 3 are added to 1, with inputs between the steps of a Ready",
+            handling: Handling::InSteps,
+            voters: &[1],
+            changes: &[ADD_2, ADD_3],
+            crashes: 1,
+            ..base.clone()
+        },
+        Setting {
+            name: "workers",
+            about: "asynchronous storage writes, and torn ones",
+            handling: Handling::ByWorkers,
+            campaigns: 1,
+            crashes: pick(0, 1),
+            torn: true,
+            ..base
+        },
+    ]
 }

@@ -69,25 +69,30 @@ pub struct Head {
 }
 
 impl Head {
-    /// The part of the fingerprint that does not depend on the network.
+    /// The part of the fingerprint that is of neither machines nor network.
     #[inline]
-    pub fn fingerprint(&self) -> u64 {
-        let Head {
-            machines: [a, b, c],
-            history,
-            used,
-        } = *self;
-        spread(1, u64::from(a))
-            .wrapping_add(spread(2, u64::from(b)))
-            .wrapping_add(spread(3, u64::from(c)))
-            .wrapping_add(spread(4, history.committed))
+    pub fn rest_fingerprint(&self) -> u64 {
+        let Head { history, used, .. } = *self;
+        spread(4, history.committed)
             .wrapping_add(spread(5, history.terms))
             .wrapping_add(spread(6, u64::from(history.leaders)))
             .wrapping_add(spread(7, u64::from_le_bytes(used.to_bytes())))
     }
+
+    /// The fingerprint without the network's part.
+    pub fn fingerprint(&self) -> u64 {
+        let machines = (0..3).map(|place| machine_fingerprint(place, self.machines[place]));
+        machines.fold(self.rest_fingerprint(), u64::wrapping_add)
+    }
 }
 
-/// A message's part of the fingerprint.
+/// A machine's part of the fingerprint.
+#[inline]
+pub fn machine_fingerprint(place: usize, state: StateId) -> u64 {
+    spread(1 + place as u64, u64::from(state))
+}
+
+/// A message's part of the fingerprint. All parts are added up.
 #[inline]
 pub fn message_fingerprint(id: MessageId) -> u64 {
     spread(8, u64::from(id))

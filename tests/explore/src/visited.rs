@@ -69,7 +69,7 @@ impl Visited {
 /// A number spread over 64 bits. `kind` tells apart what the number is of.
 #[inline]
 pub fn spread(kind: u64, number: u64) -> u64 {
-    scramble(scramble(number ^ kind << 56) ^ kind.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    scramble(number ^ kind.wrapping_mul(0xd6e8_feb8_6659_fd93))
 }
 
 /// The finalizer of SplitMix64: a bijection.
