@@ -80,12 +80,17 @@ pub struct Envelope {
     place: u16,
     /// The recipient ignores it for good once its disk has a later term than this.
     pub term: u8,
+    /// How many later leaders have been seen to ignore it.
+    ignored: u8,
     /// Its part of a state's fingerprint.
     pub fingerprint: u64,
 }
 
 /// The inputs that are no messages come first in a row.
 pub const FIXED: usize = 32;
+
+/// So many leaders are given each message of an older term.
+const SAMPLE: u8 = 16;
 
 const UNKNOWN: u32 = 0;
 const NOTHING: u32 = 1;
@@ -292,6 +297,7 @@ impl Catalogue {
             to,
             place: inbox.len() as u16,
             term: self.setting.useful_up_to(&message) as u8,
+            ignored: 0,
             fingerprint: message_fingerprint(id),
         });
         inbox.push(id);
@@ -323,7 +329,37 @@ impl Catalogue {
         slot.rows.push(Vec::new());
         slot.numbers.insert(key, id);
         self.views[place].push(view);
+        if view.shown.leads {
+            self.ignores_old_messages(place, id, view.disk_term)?;
+        }
         Ok(id)
+    }
+
+    /// Whether a leader ignores the messages of older terms, which are taken out of the network when
+    /// its disk comes into a new term: then it does not lead yet. A sample of leaders will do.
+    fn ignores_old_messages(&mut self, place: usize, state: StateId, term: Term) -> Checked {
+        for nth in 0..self.slots[place].inbox.len() {
+            let id = self.slots[place].inbox[nth];
+            let envelope = &mut self.envelopes[usize::from(id)];
+            if Term::from(envelope.term) >= term || envelope.ignored >= SAMPLE {
+                continue;
+            }
+            envelope.ignored += 1;
+            let input = Input::Deliver(self.message(id).clone());
+            let changed = match self.run(place, state, &input)? {
+                Some(outcome) => {
+                    let after = fingerprint(&outcome.machine.state(), &mut self.text);
+                    let before = self.machine(place, state).state();
+                    let before = fingerprint(&before, &mut String::new());
+                    after != before || !outcome.sent.is_empty()
+                }
+                None => false,
+            };
+            ensure(!changed, "messages of older terms are ignored", || {
+                format!("{input:?}")
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether a machine that came into a known state does with all inputs what that one does: what
