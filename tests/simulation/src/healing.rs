@@ -84,7 +84,9 @@ impl Driver {
             }
             next_look = self.wheel.now + TICK;
             if Driver::is_hopeless(world) {
-                world.tally.beyond_help += 1;
+                world
+                    .tally
+                    .note_beyond_help("no quorum of its machines is left");
                 return Ok(());
             }
             self.tidy_up(world)?;
@@ -104,10 +106,16 @@ impl Driver {
                     asked_at = self.wheel.now;
                 }
             }
-            if self.wheel.now >= deadline
-                && (Driver::is_headless(world) || Driver::is_stranded(world))
-            {
-                world.tally.beyond_help += 1;
+            if self.wheel.now >= deadline && Driver::is_headless(world) {
+                world
+                    .tally
+                    .note_beyond_help("whoever may campaign can't win");
+                return Ok(());
+            }
+            if self.wheel.now >= deadline && Driver::is_stranded(world) {
+                world
+                    .tally
+                    .note_beyond_help("only a learner knows the newest term");
                 return Ok(());
             }
             ensure(

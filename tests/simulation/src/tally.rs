@@ -4,6 +4,7 @@
 //! has no effect doesn't count. Nothing decides anything by these numbers, except that a long run in
 //! which a kind never occurs fails: a fault that is never tried is not tested.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 macro_rules! kinds {
@@ -131,15 +132,15 @@ kinds! {
 #[derive(Clone, Debug)]
 pub struct Tally {
     counts: [u64; KINDS.len()],
-    /// Clusters that no protocol could have healed. There need be none.
-    pub beyond_help: u64,
+    /// Clusters that nothing could have healed, by the reason. There need be none.
+    beyond_help: BTreeMap<&'static str, u64>,
 }
 
 impl Default for Tally {
     fn default() -> Tally {
         Tally {
             counts: [0; KINDS.len()],
-            beyond_help: 0,
+            beyond_help: BTreeMap::new(),
         }
     }
 }
@@ -157,11 +158,18 @@ impl Tally {
         self.counts[kind as usize] = count;
     }
 
+    /// Nothing can heal this cluster.
+    pub fn note_beyond_help(&mut self, why: &'static str) {
+        *self.beyond_help.entry(why).or_default() += 1;
+    }
+
     pub fn add(&mut self, other: &Tally) {
         for (sum, count) in self.counts.iter_mut().zip(other.counts) {
             *sum += count;
         }
-        self.beyond_help += other.beyond_help;
+        for (why, count) in &other.beyond_help {
+            *self.beyond_help.entry(why).or_default() += count;
+        }
     }
 
     /// What has never occurred.
@@ -184,8 +192,8 @@ impl Tally {
             }
             let _ = writeln!(table, "{:>14} {text}", self.counts[*kind as usize]);
         }
-        if self.beyond_help > 0 {
-            let _ = writeln!(table, "{:>14} clusters beyond help", self.beyond_help);
+        for (why, count) in &self.beyond_help {
+            let _ = writeln!(table, "{count:>14} clusters beyond help: {why}");
         }
         table
     }
