@@ -50,10 +50,15 @@ mod priority {
 
     /// What a node with the priority 5 and the last entry 2 of term 2 answers.
     fn is_granted(pre: bool, last: EntryId, priority: i64) -> bool {
+        is_granted_among(&[1, 2, 3], pre, last, priority)
+    }
+
+    /// The same, by the configuration that it knows.
+    fn is_granted_among(voters: &[NodeId], pre: bool, last: EntryId, priority: i64) -> bool {
         let mut config = Config::new(1);
         config.priority = 5;
         let state = RestartState {
-            conf_state: ConfState::of_voters([1, 2, 3]),
+            conf_state: ConfState::of_voters(voters.iter().copied()),
             hard_state: HardState {
                 term: 2,
                 ..HardState::default()
@@ -89,6 +94,17 @@ mod priority {
             assert!(!is_granted(pre, last, -5));
             assert!(is_granted(pre, last, 5));
             assert!(is_granted(pre, last, 6));
+        }
+    }
+
+    /// It does not stand for election itself. Whoever asks may not have heard that it was removed, and
+    /// need its vote to commit just that.
+    #[test]
+    fn the_priority_of_a_node_that_is_no_voter_refuses_nobody() {
+        let last = EntryId { term: 2, index: 2 };
+        for pre in [true, false] {
+            assert!(is_granted_among(&[2, 3], pre, last, -5));
+            assert!(!is_granted_among(&[1, 2], pre, last, -5));
         }
     }
 

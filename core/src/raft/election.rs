@@ -82,10 +82,12 @@ pub(super) fn on_request_vote(
         || (core.vote() == NONE && core.leader() == NONE)
         || (pre && term > core.term());
     // A priority must not stand against a log that has more: its owner may be the only one that
-    // can win.
+    // can win. Nor may that of a node that can't lead itself, since it is no voter, and that a candidate
+    // who has not heard of its removal still counts on.
     let ours = core.log.last();
     let has_more = (last.term, last.index) > (ours.term, ours.index);
-    let preferred = has_more || priority >= core.config.priority;
+    let competes = core.membership.is_voter(core.id());
+    let preferred = has_more || !competes || priority >= core.config.priority;
     let seen = mutant!(SeenVotesCountAsGranted) && !pre && core.vote() == from;
     let wants = (core.log.is_up_to_date(last) || seen) && preferred;
     if may_vote && wants && !is_unwilling(core) {
