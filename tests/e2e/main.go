@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,6 +38,7 @@ type Options struct {
 	clients int
 	keys    int
 	thinkMs int
+	only    string
 	wrong   string
 	check   string
 	root    string
@@ -76,6 +78,7 @@ func parse(arguments []string) (*Options, error) {
 	flags.IntVar(&o.clients, "clients", 10, "how many clients there are")
 	flags.IntVar(&o.keys, "keys", 5, "how many keys they share at a time")
 	flags.IntVar(&o.thinkMs, "think", 10, "how many milliseconds a client waits between operations, on average")
+	flags.StringVar(&o.only, "only", "", "only these kinds of faults, comma-separated")
 	flags.StringVar(&o.wrong, "wrong", "", "run a cluster that is wrong on purpose: "+wrongNames()+", or all")
 	flags.StringVar(&o.check, "check", "", "only check a history that was written before")
 	flags.StringVar(&o.root, "root", "", "the root of the checkout (default: above this program, or above where it runs)")
@@ -104,6 +107,8 @@ func parse(arguments []string) (*Options, error) {
 		return nil, errors.New("-disk memory needs -network netns")
 	case o.wrong != "" && o.wrong != "all" && !strings.Contains(", "+wrongNames()+",", ", "+o.wrong+","):
 		return nil, fmt.Errorf("-wrong: %q is none of %s, all", o.wrong, wrongNames())
+	case o.unknownFault() != "":
+		return nil, fmt.Errorf("-only: there is no fault %q", o.unknownFault())
 	case o.check != "":
 		return o, nil
 	}
@@ -123,6 +128,25 @@ func wrongNames() string {
 		all = append(all, w.Name)
 	}
 	return strings.Join(all, ", ")
+}
+
+// wants says whether faults of a kind are asked for.
+func (o *Options) wants(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
+}
+
+// unknownFault is a kind that was asked for and doesn't exist, or nothing.
+func (o *Options) unknownFault() string {
+	if o.only == "" {
+		return ""
+	}
+	all := slices.Concat(networkFaults, processFaults, diskFaults, memberFaults)
+	for _, name := range strings.Split(o.only, ",") {
+		if !slices.ContainsFunc(all, func(f Fault) bool { return f.Name == name }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // findRoot goes up from where this runs, and from where this program lies.
@@ -215,6 +239,9 @@ func (o *Options) repeat(network string) string {
 		"-seconds", strconv.Itoa(o.seconds), "-seed", strconv.FormatUint(o.seed, 10), "-servers", o.servers,
 		"-nodes", strconv.Itoa(o.nodes), "-network", network, "-disk", o.disk,
 		"-clients", strconv.Itoa(o.clients), "-keys", strconv.Itoa(o.keys), "-think", strconv.Itoa(o.thinkMs),
+	}
+	if o.only != "" {
+		flags = append(flags, "-only", o.only)
 	}
 	if o.wrong != "" {
 		flags = append(flags, "-wrong", o.wrong)

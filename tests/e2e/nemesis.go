@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type Hand struct {
 	chance *rand.Rand
 	kinds  []Fault
 	deck   []Fault
+	lasts  bool // what it has begun is finished after the healing
 }
 
 // Nemesis is all hands together, and what they have done.
@@ -53,17 +55,23 @@ type Nemesis struct {
 	recoveries []time.Duration
 }
 
-func newNemesis(life context.Context, c *Cluster, l *Links, h *History, seed uint64, log *os.File, verbose bool) *Nemesis {
+func newNemesis(life context.Context, c *Cluster, l *Links, h *History, o *Options, log *os.File) *Nemesis {
 	n := &Nemesis{
-		life: life, cluster: c, links: l, history: h, log: log, verbose: verbose, counts: map[string]int{},
-		chance: rand.New(rand.NewPCG(seed, 1)),
+		life: life, cluster: c, links: l, history: h, log: log, verbose: o.verbose, counts: map[string]int{},
+		chance: rand.New(rand.NewPCG(o.seed, 1)),
 	}
 	decks := [][]Fault{networkFaults, processFaults, memberFaults}
 	if c.disks {
 		decks = [][]Fault{networkFaults, processFaults, diskFaults, memberFaults}
 	}
-	for i, kinds := range decks {
-		n.hands = append(n.hands, &Hand{Nemesis: n, kinds: kinds, chance: rand.New(rand.NewPCG(seed, uint64(i+2)))})
+	for i, deck := range decks {
+		kinds := slices.DeleteFunc(slices.Clone(deck), func(f Fault) bool { return !o.wants(f.Name) })
+		if len(kinds) == 0 {
+			continue
+		}
+		n.hands = append(n.hands, &Hand{
+			Nemesis: n, kinds: kinds, lasts: i == len(decks)-1, chance: rand.New(rand.NewPCG(o.seed, uint64(i+2))),
+		})
 	}
 	return n
 }
@@ -126,7 +134,7 @@ func (n *Nemesis) round(lasting time.Duration) error {
 		if i != busy && n.chance.IntN(3) == 0 {
 			continue
 		}
-		if i == len(n.hands)-1 {
+		if hand.lasts {
 			lasts.Go(func() { hand.work(faulty) })
 		} else {
 			passing.Go(func() { hand.work(faulty) })
@@ -153,12 +161,29 @@ func (n *Nemesis) heal() {
 	}
 }
 
+// restartStarved starts again what has ended for want of space. A server may notice that late, when
+// there is space again and nobody waits for its end any more.
+func (n *Nemesis) restartStarved() {
+	for _, m := range n.cluster.machines {
+		m.mu.Lock()
+		p := m.process
+		m.mu.Unlock()
+		if p == nil || p.alive() || !p.endedForSpace() {
+			continue
+		}
+		if err := n.cluster.start(m); err != nil {
+			n.cluster.fault("it can't be started again: %v", err)
+		}
+	}
+}
+
 // recover waits until every member has served a request that began after the healing, and every
 // removed one knows that it was removed. These are then taken away.
 func (n *Nemesis) recover() error {
 	begin := n.history.Now()
 	missing := ""
 	err := await(n.life, recoveryLimit, func() bool {
+		n.restartStarved()
 		served := n.history.ServedSince(begin)
 		missing = ""
 		for _, m := range n.cluster.members() {

@@ -264,7 +264,7 @@ func TestProcessesAreWatched(t *testing.T) {
 func TestBadFlagsAreRefused(t *testing.T) {
 	for _, flags := range []string{
 		"-seconds 0", "-nodes 2", "-nodes 10", "-clients 0", "-keys 0", "-think -1", "-network tube", "-disk tape",
-		"-disk memory -network proxy", "-wrong none", "-wrong stale", "-servers cobol", "-servers go,", "-root /nonexistent", "extra",
+		"-disk memory -network proxy", "-wrong none", "-wrong stale", "-servers cobol", "-servers go,", "-only flood", "-only kill,", "-root /nonexistent", "extra",
 	} {
 		if _, err := parse(strings.Fields(flags)); err == nil {
 			t.Errorf("%s: taken", flags)

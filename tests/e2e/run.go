@@ -76,7 +76,7 @@ func run(ctx context.Context, o *Options, cluster *Cluster, links *Links) (*Verd
 	load := startLoad(cluster, history, httpSend(cluster.network.Address, cluster.fault), "",
 		o.clients, o.keys, o.think, o.seed)
 	defer load.end()
-	nemesis := newNemesis(ctx, cluster, links, history, o.seed, log, o.verbose)
+	nemesis := newNemesis(ctx, cluster, links, history, o, log)
 	if err := nemesis.recover(); err != nil {
 		return v, err
 	}
