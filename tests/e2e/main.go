@@ -107,8 +107,8 @@ func parse(arguments []string) (*Options, error) {
 		return nil, errors.New("-disk memory needs -network netns")
 	case o.wrong != "" && o.wrong != "all" && !strings.Contains(", "+wrongNames()+",", ", "+o.wrong+","):
 		return nil, fmt.Errorf("-wrong: %q is none of %s, all", o.wrong, wrongNames())
-	case o.unknownFault() != "":
-		return nil, fmt.Errorf("-only: there is no fault %q", o.unknownFault())
+	case len(o.unknownFaults()) > 0:
+		return nil, fmt.Errorf("-only: there is no fault %q", o.unknownFaults()[0])
 	case o.check != "":
 		return o, nil
 	}
@@ -135,18 +135,15 @@ func (o *Options) wants(name string) bool {
 	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }
 
-// unknownFault is a kind that was asked for and doesn't exist, or nothing.
-func (o *Options) unknownFault() string {
+// unknownFaults are kinds that were asked for and don't exist.
+func (o *Options) unknownFaults() []string {
 	if o.only == "" {
-		return ""
+		return nil
 	}
 	all := slices.Concat(networkFaults, processFaults, diskFaults, memberFaults)
-	for _, name := range strings.Split(o.only, ",") {
-		if !slices.ContainsFunc(all, func(f Fault) bool { return f.Name == name }) {
-			return name
-		}
-	}
-	return ""
+	return slices.DeleteFunc(strings.Split(o.only, ","), func(name string) bool {
+		return slices.ContainsFunc(all, func(f Fault) bool { return f.Name == name })
+	})
 }
 
 // findRoot goes up from where this runs, and from where this program lies.
