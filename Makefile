@@ -159,6 +159,12 @@ mutants: ## see whether the simulation finds known bugs: BASES=n, MUTANT=n
 	    $(if $(KNOWN),--known $(MUTANT_SEEDS),$(if $(call given,SEEDS)$(call given,SEED)$(call given,SCRIPT),,--bases $(or $(BASES),5))) \
 	    $(if $(MOST),--most $(MOST)) $(if $(BLESS),--bless $(MUTANT_SEEDS))
 
+# .cargo/mutants.toml says what is changed, and why some changes don't count.
+.PHONY: code-mutants
+code-mutants: | build ## change the core in one place at a time, and see whether its tests notice (an hour)
+	@cargo mutants --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-mutants
+	@cargo mutants --package libraft-core --output build --no-shuffle
+
 # For example: make explore LONG=1, make explore ONLY=removal SET=campaigns=3,crashes=1
 EXPLORE_ARGUMENTS = $(if $(LONG),--long) $(if $(LONG)$(call given,JOBS),--jobs "$(or $(call given,JOBS),1)") \
     $(foreach name,ONLY SET LIMIT,$(if $(call given,$(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))

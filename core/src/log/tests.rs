@@ -459,6 +459,24 @@ fn what_is_needed_is_never_evicted_and_the_rest_is_read_back() {
 }
 
 #[test]
+fn what_fits_exactly_fits() {
+    let all = entries(&[1; 4]);
+    let size = encoded_len(&all[..1]);
+    assert_eq!(encoded_len(&all), 4 * size);
+    let mut budget = Budget::new(2 * size);
+    assert!(budget.take(&all[0]) && budget.take(&all[1]));
+    assert!(!budget.take(&all[2]));
+    assert_eq!(budget.taken(), 2 * size);
+
+    let mut window = Window::at(1);
+    all.iter().for_each(|entry| window.push(entry.clone()));
+    window.evict(5, 2 * size);
+    assert_eq!((window.first_index(), window.bytes()), (3, 2 * size));
+    window.evict(5, 2 * size - 1);
+    assert_eq!(window.first_index(), 4);
+}
+
+#[test]
 fn memory_of_a_burst_is_given_back() {
     let mut window = Window::at(1);
     for index in 1..=100_000 {

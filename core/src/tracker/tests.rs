@@ -1,6 +1,8 @@
 //! One member's progress through its flow states, and the window of appends in flight.
 
-use super::{Flow, InflightLimits, Inflights, Progress, Tracker};
+use super::{
+    Flow, Horizon, InflightLimits, Inflights, PendingRequest, Progress, RequestedRange, Tracker,
+};
 use crate::membership::Membership;
 use crate::types::ConfState;
 
@@ -45,6 +47,7 @@ fn replication_streams_until_the_window_is_full() {
     assert!(peer.maybe_update(8));
     if let Flow::Replicate { inflights, .. } = &mut peer.flow {
         inflights.free_up_to(8);
+        assert_eq!(inflights.count(), 1, "the second one ended there");
     }
     assert!(!peer.is_paused() && !peer.is_window_full(LIMITS));
 }
@@ -79,6 +82,14 @@ fn a_refusal_moves_next_to_the_hint_but_never_to_match_or_below() {
     let mut peer = probe(0, 10);
     assert!(peer.maybe_decrease(9, 20));
     assert_eq!(peer.next_index, 9, "a hint beyond the probe is of no use");
+
+    let mut peer = replicate(5);
+    peer.sent_entries(3, 10, LIMITS);
+    assert!(peer.maybe_decrease(8, 2));
+    assert_eq!(
+        peer.next_index, 6,
+        "what has been acknowledged is the better hint"
+    );
 }
 
 #[test]
@@ -92,6 +103,45 @@ fn after_a_snapshot_the_probe_starts_behind_it() {
     peer.become_snapshot(20);
     peer.snapshot_failed();
     assert_eq!(peer.next_index, 4);
+}
+
+#[test]
+fn a_snapshot_that_is_wanted_is_wanted_until_one_is_sent_that_will_do() {
+    let mut peer = probe(3, 4);
+    assert!(!peer.want_snapshot(2), "it has acknowledged more since");
+    assert!(peer.want_snapshot(9));
+    peer.become_snapshot(7);
+    assert_eq!(peer.wanted_snapshot, Some(9));
+    peer.become_snapshot(9);
+    assert_eq!(peer.wanted_snapshot, None);
+    assert!(!peer.want_snapshot(9), "it is on its way");
+    assert!(peer.want_snapshot(10));
+    assert!(peer.maybe_update(10));
+    assert_eq!(peer.wanted_snapshot, Some(10));
+    assert!(peer.maybe_update(11));
+    assert_eq!(peer.wanted_snapshot, None, "it has given up waiting");
+}
+
+#[test]
+fn a_wanted_snapshot_makes_other_requests_useless() {
+    let request = |range| PendingRequest {
+        id: 1,
+        range,
+        asked_at: 0,
+        more: false,
+        horizon: Horizon { last: 9, commit: 9 },
+    };
+    let entries = request(RequestedRange::Entries { low: 4, high: 10 });
+    let snapshot = request(RequestedRange::Snapshot { min_index: 9 });
+    let after = |pending, wanted| {
+        let mut peer = probe(3, 4);
+        peer.pending_request = Some(pending);
+        assert!(peer.want_snapshot(wanted));
+        peer.pending_request
+    };
+    assert_eq!(after(entries, 9), None);
+    assert_eq!(after(snapshot, 10), None, "that one may not do");
+    assert_eq!(after(snapshot, 9), Some(snapshot));
 }
 
 #[test]
@@ -115,6 +165,8 @@ fn a_commit_index_is_sent_once_and_again_after_a_loss() {
     );
     peer.sent_entries(3, 10, LIMITS);
     assert!(peer.can_bump_commit(6));
+    peer.sent_commit(6);
+    assert!(!peer.can_bump_commit(6), "it has been sent");
     peer.sent_commit(8);
     assert!(!peer.can_bump_commit(8));
     peer.become_probe();
@@ -134,6 +186,12 @@ fn inflights_are_freed_in_order() {
     }
     inflights.free_up_to(1);
     assert_eq!((inflights.count(), inflights.bytes()), (3, 60));
+    inflights.free_up_to(2);
+    assert_eq!(
+        (inflights.count(), inflights.bytes()),
+        (2, 50),
+        "it ends there"
+    );
     inflights.free_up_to(6);
     assert_eq!((inflights.count(), inflights.bytes()), (1, 30));
     inflights.free_up_to(100);
