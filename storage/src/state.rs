@@ -70,6 +70,50 @@ impl LogState {
         Ok(self.term_runs[later - 1].term)
     }
 
+    /// What holds of every outline, for one that comes from a disk. All that is computed from an
+    /// outline counts on it.
+    ///
+    /// # Errors
+    /// A sentence that says what doesn't.
+    pub fn check(&self) -> std::result::Result<(), &'static str> {
+        let ensure = |holds: bool, what| if holds { Ok(()) } else { Err(what) };
+        let EntryId { term, index } = self.compacted;
+        ensure(
+            index <= self.last_index && self.last_index <= MAX_POSITION && term <= MAX_POSITION,
+            "the log ends before it begins, or nowhere",
+        )?;
+        ensure(
+            self.snapshot_id.index >= index && self.snapshot_id.index <= MAX_POSITION,
+            "no snapshot stands for what is compacted",
+        )?;
+        let mut before = TermRun {
+            first_index: index,
+            term,
+        };
+        let first = self.term_runs.first().map(|run| run.first_index);
+        let expected = (index < self.last_index).then_some(index + 1);
+        ensure(first == expected, "the terms are not those of the log")?;
+        for (place, run) in self.term_runs.iter().enumerate() {
+            let rises = before.term < run.term || (place == 0 && before.term == run.term);
+            ensure(
+                rises && before.first_index < run.first_index,
+                "the terms fall",
+            )?;
+            before = *run;
+        }
+        ensure(
+            before.first_index <= self.last_index && before.term <= MAX_POSITION,
+            "there are terms beyond the log",
+        )?;
+        let mut before = index;
+        for &change in self.conf_changes.iter() {
+            let follows = before < change && change <= self.last_index;
+            ensure(follows, "there are changes beyond the log")?;
+            before = change;
+        }
+        Ok(())
+    }
+
     /// Whether `[low, high)` is in the log.
     pub fn check_range(&self, low: Index, high: Index) -> Result<()> {
         if low > high {

@@ -13,6 +13,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use libraft_core::MAX_POSITION;
 use redb::StorageBackend;
 
 use super::medium::MediumFile;
@@ -145,5 +146,6 @@ fn decode(bytes: &[u8]) -> Option<(u64, Mark)> {
         synced: number(24),
         suspect,
     };
-    Some((number(8), mark))
+    // A storage never gets that far, and would go on from there with the oldest of all marks.
+    (number(8) <= MAX_POSITION).then(|| (number(8), mark))
 }

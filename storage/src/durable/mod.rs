@@ -270,8 +270,7 @@ impl Storage for DurableStorage {
                 false
             };
             log.retain_in(..keep_from, drop_all).map_err(engine)?;
-            counters.log_bytes -= dropped;
-            Ok(())
+            counters.drop_log_bytes(dropped)
         })?;
         self.reclaim(&mut writer);
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use libraft_core::MAX_POSITION;
 use redb::{ReadableDatabase, StorageBackend};
 
 use super::{
@@ -136,6 +137,18 @@ fn assemble(
         let (state, counters) = read_outline(&txn)?;
         Ok((txn, state, counters))
     })?;
+    state
+        .check()
+        .map_err(|what| Error::Corrupt(format!("its outline contradicts itself: {what}")))?;
+    let bytes = file
+        .len()
+        .map_err(Error::io("opening the storage's files"))?;
+    let counted = counters.log_bytes.checked_add(counters.snapshot_bytes);
+    if counted.is_none_or(|counted| counted > bytes) || counters.sequence > MAX_POSITION {
+        return Err(Error::Corrupt(
+            "its counters can't have come about".to_owned(),
+        ));
+    }
     if counters.sequence < mark.synced {
         return Err(Error::Corrupt(format!(
             "write {} was synced, but the newest one that is whole is {}",

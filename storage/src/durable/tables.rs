@@ -41,6 +41,15 @@ pub(super) struct Counters {
     pub snapshot_bytes: u64,
 }
 
+impl Counters {
+    /// Chunks of so many bytes are gone.
+    pub fn drop_log_bytes(&mut self, dropped: u64) -> Result<()> {
+        let left = self.log_bytes.checked_sub(dropped);
+        self.log_bytes = left.ok_or_else(|| unreadable("counters"))?;
+        Ok(())
+    }
+}
+
 /// Writes what differs between two outlines, all of it if there is no old one.
 pub(super) fn write_outline(
     txn: &WriteTransaction,
@@ -137,7 +146,7 @@ pub(super) fn truncate(
         chunk[..records::prefix_len(chunk, from - first)?].to_vec()
     };
     log.retain_in(first.., drop_all).map_err(engine)?;
-    counters.log_bytes -= dropped;
+    counters.drop_log_bytes(dropped)?;
     if !kept.is_empty() {
         counters.log_bytes += kept.len() as u64;
         log.insert(first, kept.as_slice()).map_err(engine)?;

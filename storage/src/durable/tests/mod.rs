@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod faults;
 mod io;
+mod rows;
 mod sim;
 
 use libraft_core::{ConfState, Entry, EntryId, EntryKind, HardState, RestartState, Snapshot};
