@@ -59,6 +59,9 @@ class Target:
 TARGETS = [
     Target("step", 1024),
     Target("script", 1024),
+    Target("abi", 1024),
+    Target("storage", 512),
+    Target("recording", 4096),
 ]
 
 # In MiB: for the whole process, and for one allocation. Seconds for one input, on a machine that may

@@ -6,9 +6,13 @@
 //! [`abi`], where two threads may fight for a node.)
 
 pub mod input;
+pub mod scratch;
 
+pub mod abi;
 pub mod codecs;
 pub mod host;
 pub mod messages;
+pub mod recording;
 pub mod script;
 pub mod step;
+pub mod storage;

@@ -4,6 +4,11 @@
 //! Checked: both ways to read and write a message agree; a call that fails changes nothing; the node
 //! never stops, and starts again from what it has persisted at any time; its Readys follow each
 //! other; what it sends can be read.
+//!
+//! With `LIBRAFT_FUZZ_EXPORT=FILE` in the environment, the calls on the node since it last started are
+//! written to that file as a recording.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::Bytes;
 use libraft_core::*;
@@ -25,14 +30,30 @@ pub fn run(data: &[u8]) {
     let Some(mut host) = host(&mut input) else {
         return;
     };
+    let Ok(path) = std::env::var("LIBRAFT_FUZZ_EXPORT") else {
+        return play(&mut input, &mut host);
+    };
+    // The recording is wanted above all if this fails.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    let played = catch_unwind(AssertUnwindSafe(|| play(&mut input, &mut host)));
+    let recording = host.node.take_recording();
+    std::fs::write(path, recording).expect("the recording can be written");
+    if let Err(panic) = played {
+        resume_unwind(panic);
+    }
+}
+
+fn play(input: &mut Input, host: &mut Host) {
     for _ in 0..MOST_EVENTS {
         if input.is_empty() {
             break;
         }
-        event(&mut input, &mut host);
+        event(input, host);
     }
-    host.restart();
-    finish(&mut host);
+    if host.config.record_bytes == 0 {
+        host.restart();
+    }
+    finish(host);
 }
 
 /// Whatever there is to do is done in a bounded number of turns.
@@ -155,6 +176,9 @@ fn config(input: &mut Input) -> Config {
         config.max_apply_unpersisted_entries = input.below(4) as u64;
         config.max_pending_reads = 1 + input.below(3) as u32;
         config.priority = input.any::<i8>().into();
+    }
+    if std::env::var_os("LIBRAFT_FUZZ_EXPORT").is_some() {
+        config.record_bytes = 1 << 24;
     }
     if on(more, 4) {
         config.election_ticks = 2 + input.below(4) as u32;
