@@ -61,7 +61,7 @@ TARGETS = [
     Target("script", 1024),
     Target("abi", 1024),
     Target("storage", 512),
-    Target("recording", 4096),
+    Target("recording", 8192),
 ]
 
 # In MiB: for the whole process, and for one allocation. Seconds for one input, on a machine that may
