@@ -21,12 +21,12 @@ use self::{layer::*, workload::*};
 use super::{sim::*, *};
 use crate::error::Error;
 
-/// One of so many combinations is tried.
+/// One of so many combinations is tried; an odd number, for there are eight faults in turn.
 fn stride(usually: usize) -> usize {
     let times = std::env::var("LIBRAFT_FAULTS").map_or(1, |times| {
         times.parse().expect("LIBRAFT_FAULTS is a number")
     });
-    usually.div_ceil(times)
+    usually.div_ceil(times) | 1
 }
 
 /// How unsynced sectors fare in a power cut.
