@@ -192,7 +192,15 @@ impl Driver {
                 let kind = ConfChangeKind::RemoveNode;
                 changes.push(ConfChangeSingle { kind, node_id });
             }
+            // A transfer may have kept the leader from leaving by itself; the next entry brings another
+            // try. Clients don't ask while a machine that is lost is a member.
+            let lost = (1..=world.hosts.len() as u64).any(|id| is_gone(id) && conf.contains(id));
+            let nudge = lost && !conf.voters_outgoing.is_empty() && conf.auto_leave;
             let leaves = !conf.voters_outgoing.is_empty() && !conf.auto_leave;
+            if nudge {
+                let (size, count) = (8, 1);
+                self.act(world, Action::Propose { node, size, count })?;
+            }
             if leaves || !changes.is_empty() {
                 let change = ConfChangeV2 {
                     changes,
