@@ -65,6 +65,8 @@ pub struct Schedule {
     applying: bool,
     /// A bit for each node that does not get this one's messages.
     pub cut: u64,
+    /// A bit for each node that does not get what carries entries.
+    pub thin: u64,
     /// It shall stay down.
     pub retired: bool,
 }
@@ -131,6 +133,7 @@ impl Driver {
             syncing: false,
             applying: false,
             cut: 0,
+            thin: 0,
             retired: false,
         });
         let delay = self.rng.u64(0..TICK);

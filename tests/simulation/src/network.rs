@@ -5,6 +5,7 @@ use libraft_core::*;
 use crate::action::Action;
 use crate::check::Checked;
 use crate::driver::{Driver, Job};
+use crate::flights::kind;
 use crate::plan::TICK;
 use crate::tally::Kind;
 use crate::world::World;
@@ -15,16 +16,16 @@ const MOST_HELD: usize = 200;
 impl Driver {
     pub fn plan_arrivals(&mut self, world: &mut World) {
         while let Some(slot) = world.flights.fresh.pop() {
-            let local = world
-                .flights
-                .get(u64::from(slot))
-                .is_some_and(|f| f.local.is_some());
+            let flight = world.flights.get(u64::from(slot));
+            let local = flight.is_some_and(|f| f.local.is_some());
+            let slow = flight.map(|f| kind(&f.message.body)) == self.plan.network.slow_kind;
             if !local && self.hoard.len() < MOST_HELD && self.chance(self.plan.network.hold) {
                 world.tally.note(Kind::HeldBack);
                 self.hoard.push(slot);
                 continue;
             }
-            let delay = match self.chance(self.plan.network.delay) {
+            let slow = slow && self.rng.bool();
+            let delay = match slow || self.chance(self.plan.network.delay) {
                 true => {
                     world.tally.note(Kind::Delayed);
                     self.rng.u64(0..self.plan.network.long)
@@ -92,6 +93,11 @@ impl Driver {
             flight.local.is_some(),
         );
         let flight_sent_at = flight.sent_at;
+        let is_thick = match &flight.message.body {
+            Body::Append { entries, .. } => !entries.is_empty(),
+            Body::InstallSnapshot { .. } => true,
+            _ => false,
+        };
         let snapshot = matches!(flight.message.body, Body::InstallSnapshot { .. });
         if to as usize > self.nodes.len() {
             return self.act(world, Action::Lose { message }).map(drop);
@@ -113,10 +119,12 @@ impl Driver {
         // What was on its way when the cut came may still arrive.
         let early = self.plan.network.outlast_cuts && flight_sent_at < self.cut_at;
         let cut = self.schedule(from).cut >> to & 1 == 1 && !early;
-        let lost = cut || self.chance(self.plan.network.drop);
+        let thin = self.schedule(from).thin >> to & 1 == 1 && is_thick;
+        world.tally.note_if(thin && !cut, Kind::TooLarge);
+        let lost = cut || thin || self.chance(self.plan.network.drop);
         let tally = &mut world.tally;
         tally.note_if(cut, Kind::Cut);
-        tally.note_if(lost && !cut, Kind::Lost);
+        tally.note_if(lost && !cut && !thin, Kind::Lost);
         let keep = !lost && self.chance(self.plan.network.duplicate);
         if keep && self.hoard.len() < MOST_HELD && self.chance(self.plan.network.replay) {
             world.tally.note(Kind::Replayed);
@@ -166,6 +174,18 @@ impl Driver {
         });
     }
 
+    /// Most links lose every message that carries entries: what a leader adds to its log reaches
+    /// some, and is hardly ever committed, while elections go on.
+    pub fn thin_out(&mut self) {
+        let nodes = self.nodes.len() as u64;
+        for id in 1..=nodes {
+            self.schedule(id).thin = self.rng.u64(..) | self.rng.u64(..);
+        }
+        self.cuts += 1;
+        let delay = self.rng.u64(1..80 * TICK);
+        self.wheel.after(delay, Job::Reconnect { cut: self.cuts });
+    }
+
     fn cut_off(&mut self, is_cut: impl Fn(NodeId, NodeId) -> bool) {
         let nodes = self.nodes.len() as u64;
         for from in 1..=nodes {
@@ -199,7 +219,7 @@ impl Driver {
 
     pub fn reconnect(&mut self) {
         for schedule in &mut self.nodes {
-            schedule.cut = 0;
+            (schedule.cut, schedule.thin) = (0, 0);
         }
     }
 }

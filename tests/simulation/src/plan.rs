@@ -74,12 +74,16 @@ pub struct Network {
     /// The chances that a message is held back without a bound, and that a duplicate is.
     pub hold: u32,
     pub replay: u32,
+    /// Half of all messages of this kind take up to `long`: answers to heartbeats, say, or what a
+    /// node hears from its own disk.
+    pub slow_kind: Option<&'static str>,
     /// The chances of each, whenever trouble is due.
     pub partition: u32,
     pub one_way: u32,
     pub flapping: u32,
     pub flapping_sides: u32,
     pub bridge: u32,
+    pub thin: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -144,6 +148,22 @@ pub struct Clients {
     pub unreachable: u32,
 }
 
+/// The kinds of which all messages may be slow; see [`crate::flights::kind`].
+const SLOW_KINDS: [&str; 12] = [
+    "app",
+    "accept",
+    "reject",
+    "vote?",
+    "vote",
+    "prevote",
+    "beat",
+    "beat ok",
+    "read?",
+    "read",
+    "timeout-now",
+    "appended",
+];
+
 /// A rate that half of all seeds have at 0.
 fn maybe(rng: &mut Rng, most: u32) -> u32 {
     match rng.bool() {
@@ -193,11 +213,19 @@ impl Plan {
                 outlast_cuts: rng.bool(),
                 hold: maybe(rng, WHOLE / 64),
                 replay: maybe(rng, WHOLE),
+                slow_kind: match rng.bool() {
+                    true => Some(SLOW_KINDS[rng.usize(..SLOW_KINDS.len())]),
+                    false => None,
+                },
                 partition: maybe(rng, WHOLE / 6),
                 one_way: maybe(rng, WHOLE / 8),
                 flapping: maybe(rng, WHOLE / 16),
                 flapping_sides: maybe(rng, WHOLE / 16),
                 bridge: maybe(rng, WHOLE / 16),
+                thin: match rng.u32(..4) {
+                    0 => rng.u32(1..=WHOLE / 4),
+                    _ => 0,
+                },
             },
             process: Process {
                 crash: maybe(rng, WHOLE / 4),
@@ -242,7 +270,7 @@ impl Plan {
                 large: maybe(rng, WHOLE / 8),
                 batches: maybe(rng, WHOLE / 4),
                 read_again: maybe(rng, WHOLE / 2),
-                transfer: maybe(rng, WHOLE / 8),
+                transfer: maybe(rng, WHOLE / 3),
                 forget: maybe(rng, WHOLE / 32),
                 campaign: maybe(rng, WHOLE / 32),
                 contention: match rng.u32(..4) {
@@ -383,6 +411,8 @@ impl Plan {
             (net.flapping > 0, "flapping"),
             (net.flapping_sides > 0, "flapping-partitions"),
             (net.bridge > 0, "bridges"),
+            (net.thin > 0, "thin-links"),
+            (net.slow_kind.is_some(), "slow-kind"),
             (process.crash > 0, "crashes"),
             (process.storm > 0, "storms"),
             (process.pause > 0, "pauses"),

@@ -47,6 +47,8 @@ kinds! {
         FlappingPartition = "flapping partitions",
         FlappingLink = "flapping links",
         Bridge = "bridges",
+        ThinLinks = "times when links carry no entries",
+        TooLarge = "messages lost because they carry entries",
     }
     "process" {
         CrashIdle = "crashes between two Readys",

@@ -57,6 +57,10 @@ impl Driver {
             world.tally.note(Kind::Bridge);
             self.bridge();
         }
+        if self.chance(network.thin) {
+            world.tally.note(Kind::ThinLinks);
+            self.thin_out();
+        }
         if self.chance(network.flapping) {
             world.tally.note(Kind::FlappingLink);
             let nodes = self.nodes.len() as u64;
