@@ -137,7 +137,8 @@ impl Driver {
         let Some(host) = world.host(id) else {
             return Ok(());
         };
-        if self.plan.config(id, host.life).pre_vote == self.plan.pre_vote {
+        let pre_vote = |life| self.plan.config(id, life).pre_vote;
+        if pre_vote(host.life) == pre_vote(host.life + 1) {
             return Ok(());
         }
         let kept = host.disk.unsynced() as u32;

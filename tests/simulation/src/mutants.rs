@@ -318,6 +318,9 @@ fn play_known(arguments: &Arguments, path: &str) -> Result<ExitCode, String> {
                     hunt.events, hunt.seed
                 );
             }
+            None if hunt.is_none() => {
+                println!("no seed is known that finds {}", name(Some(*mutant)));
+            }
             None => {
                 failed += 1;
                 println!("MISSED  {}", name(Some(*mutant)));
