@@ -41,8 +41,8 @@
 //!     `replaced_entries_stay_away_after_a_restart`.
 //! 13. A look-up of a term answers from beyond the end of the log:
 //!     `runs_of_terms_say_what_a_list_of_terms_says`.
-//! 14. What a Ready holds changes while the host reads it: not of the core, whose Ready owns what it
-//!     holds; the C interface has a test of it.
+//! 14. What a Ready holds changes while the host reads it:
+//!     `what_a_ready_holds_stays_while_the_node_goes_on`.
 //! 15. The limit for applying entries that are not persisted outlives the leadership:
 //!     `bug_15_a_leader_that_steps_down_no_longer_applies_what_it_has_not_persisted`.
 //! 16. The term is persisted without the vote, or the vote without the term:
@@ -269,6 +269,27 @@ fn a_write_that_was_replaced_twice_does_not_count_for_the_last() {
 }
 
 /// While the host works on a Ready, everything may go on: what it leads to is in the next one.
+#[test]
+fn what_a_ready_holds_stays_while_the_node_goes_on() {
+    let mut follower = node(1, 3, 1, &[1]);
+    step(&mut follower, 2, 1, append(id(1, 1), &[1, 1], 1));
+    let ready = follower.node.ready().unwrap();
+    assert_eq!(ready.entries.len(), 2);
+    let encoded = |ready: &Ready| {
+        let mut bytes = Vec::new();
+        codec::encode_ready(ready, &mut bytes);
+        bytes
+    };
+    let before = encoded(&ready);
+    // Another leader replaces all that is in it, before the host is done and after.
+    step(&mut follower, 3, 2, append(id(1, 1), &[2], 2));
+    assert_eq!(encoded(&ready), before);
+    follower.node.advance().unwrap();
+    let next = follower.node.ready().unwrap();
+    assert_eq!((next.entries[0].id(), next.entries.len()), (id(2, 2), 1));
+    assert_eq!(encoded(&ready), before);
+}
+
 #[test]
 fn nothing_that_comes_between_a_ready_and_its_advance_is_lost() {
     let mut leader = leader(3, &[]);
