@@ -168,9 +168,10 @@ impl Clients {
             .collect()
     }
 
-    /// Whether this one has been answered.
+    /// Whether this one has been answered. One that nobody was there to take never is.
     pub fn is_answered(&self, number: u64) -> bool {
-        self.operations[number as usize].answered
+        let operation = self.operations.get(number as usize);
+        operation.is_some_and(|operation| operation.answered)
     }
 
     /// At the end, when everybody has applied everything up to `last`: what was acknowledged is
