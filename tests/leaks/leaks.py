@@ -4,7 +4,7 @@ interpreter; asyncio Nodes; and durable storages.
 
     leaks.py NODES HOSTS STORAGES DIRECTORY [FORGOTTEN]
 
-FORGOTTEN is node, ready, message, error, host or storage: every seventh time, a reference to such an
+FORGOTTEN is node, ready, error, host or storage: every seventh time, a reference to such an
 object is lost, as a defect in an extension module loses it, which tests/leaks/run has to notice.
 """
 
@@ -55,7 +55,6 @@ def work(node: RawNode, storage: Storage) -> None:
         ready = node.ready()
         storage.save(ready)
         for message in ready.messages:
-            maybe_forget("message", message)
             libraft.Message.decode(message.encoded_view)
         for entry in ready.committed_entries:
             if entry.type != EntryType.NORMAL:
