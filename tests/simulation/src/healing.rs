@@ -337,7 +337,8 @@ impl Driver {
         let goal = leader.checked.status;
         let agrees = |host: &&Host| {
             let status = &host.checked.status;
-            status.applied == goal.last_index
+            host.is_up()
+                && status.applied == goal.last_index
                 && host.applied == goal.last_index
                 && status.last_index == goal.last_index
                 && status.hard_state
