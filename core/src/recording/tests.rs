@@ -411,6 +411,7 @@ const NO_CALLS: &[&str] = &[
 fn every_method_that_changes_a_node_is_recorded() {
     let sources = [
         include_str!("../node.rs"),
+        include_str!("../node/output.rs"),
         include_str!("../node/recorded.rs"),
     ]
     .concat();
