@@ -339,6 +339,8 @@ impl Pair {
                 assert_eq!(low, model.applying + 1 + at_hand.len() as u64);
                 assert!(low < high);
                 assert!(bytes > 0 || at_hand.is_empty(), "there is room for more");
+                let room = model.limits.applying_bytes - model.applying_bytes();
+                assert_eq!(bytes, room - encoded_len(&at_hand), "the rest of the room");
                 assert!(high <= model.max_appliable() + 1);
                 assert!(high <= model.persisted + 1, "the rest is in memory");
                 assert!(bytes <= model.limits.applying_bytes);
