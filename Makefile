@@ -39,10 +39,25 @@ demo: servers ## build everything and run the demo: three nodes, three languages
 cluster: servers ## start the same cluster and leave it up until Ctrl-C
 	@python3 examples/kv/demo/demo.py --stay $(DEMO)
 
-.PHONY: soak
-soak: servers build/e2e-run ## long runs of the key-value cluster under faults: SOAK=seconds of each of two
+.PHONY: soak-kv
+soak-kv: servers build/e2e-run ## long runs of the key-value cluster under faults: SOAK=seconds of each of two
 	@python3 examples/kv/demo/demo.py --soak $(SOAK) $(DEMO)
 	@build/e2e-run -seconds $(SOAK) -seed $(SEED) $(E2E)
+
+# Each in its long form, hours in all; what fails ends it, with the line that repeats it.
+.PHONY: soak
+soak: ## everything that can go on for longer than in make test, one after the other: SOAK=seconds
+	@scripts/bootstrap test
+	@$(MAKE) soak-kv
+	@$(MAKE) sim SEEDS=100000 FROM=$(SEED)
+	@$(MAKE) mutants
+	@$(MAKE) explore LONG=1
+	@$(MAKE) fuzz FUZZ_SECONDS=$(SOAK)
+	@$(MAKE) faults
+	@$(MAKE) sanitize
+	@$(MAKE) lockstep STEPS=10000000
+	@$(MAKE) interop ROUNDS=200
+	@$(MAKE) code-mutants
 
 .PHONY: bootstrap
 bootstrap: ## install what is missing to build and run
