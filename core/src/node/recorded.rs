@@ -99,6 +99,11 @@ impl Node {
         counted.messages = messages;
         counted.places + self.raft.places_to_come()
     }
+
+    /// How many messages one tick can send at most; for a player, too.
+    pub(crate) fn messages_of_a_tick(&self) -> u64 {
+        self.raft.messages_of_a_tick()
+    }
 }
 
 /// The messages in the outbox that have been counted, and their places.

@@ -21,6 +21,18 @@ impl Raft {
         messages.sum()
     }
 
+    /// How many messages one tick can send at most, as heartbeats or as requests for votes.
+    pub fn messages_of_a_tick(&self) -> u64 {
+        let conf = self.core.membership.conf_state();
+        let lists = [
+            &conf.voters,
+            &conf.voters_outgoing,
+            &conf.learners,
+            &conf.learners_next,
+        ];
+        1 + lists.iter().map(|list| list.len() as u64).sum::<u64>()
+    }
+
     /// Places that one more call can take: what a leader may send of what it has in memory, and what
     /// is in the outbox besides messages.
     pub fn places_to_come(&self) -> u64 {

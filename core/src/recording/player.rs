@@ -20,7 +20,8 @@ use crate::types::{ConfState, Entry, Snapshot};
 /// What a player may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Places for entries in messages that no Ready has handed out; each takes about 70 bytes.
+    /// Places for messages, and for entries in them, that no Ready has handed out; each takes up to
+    /// about 110 bytes.
     pub max_queued_entries: u64,
     /// Bytes of one Ready.
     pub max_ready_bytes: u64,
@@ -32,7 +33,7 @@ impl Default for Limits {
     /// More than any recording of a real host needs.
     fn default() -> Limits {
         Limits {
-            max_queued_entries: 1 << 24,
+            max_queued_entries: 1 << 23,
             max_ready_bytes: 1 << 30,
             max_ticks: 1 << 32,
         }
@@ -219,13 +220,16 @@ impl Player {
         }))
     }
 
-    /// A batch at a time, since each may fill the outbox.
+    /// As many at a time as leave a bounded number of messages in the outbox, whatever the number of
+    /// members.
     fn tick_many(&mut self, count: u32) -> Result<crate::Result<Answer>, RecordingError> {
-        const BATCH: u32 = 1 << 12;
+        const MESSAGES: u64 = 1 << 16;
         self.count_ticks(count)?;
+        let most = (MESSAGES / self.node.messages_of_a_tick()).max(1);
         let mut rest = count;
         loop {
-            let batch = rest.min(BATCH);
+            // No more than `rest`, and so a u32.
+            let batch = most.min(u64::from(rest)) as u32;
             if let Err(error) = self.node.tick_many(batch) {
                 return Ok(Err(error));
             }

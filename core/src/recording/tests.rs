@@ -263,6 +263,13 @@ fn a_limit_ends_a_recording_that_asks_for_too_much() {
     // Four billion rounds of heartbeats, and none of them is taken.
     let ticks = leads(2).into_iter().chain([Call::TickMany(u32::MAX)]);
     limited(calls(&eager(2), ticks), "entries in messages");
+    // With many members, neither do a few thousand ticks go far beyond it before that is noticed.
+    let ticks = leads(60).into_iter().chain([Call::TickMany(4096)]);
+    let reader = Reader::unchecked(calls(&eager(60), ticks)).unwrap();
+    let mut player = Player::of(reader, limits).unwrap();
+    while player.play().is_ok_and(|played| played.is_some()) {}
+    let queued = player.node().load(&mut crate::node::Load::default());
+    assert!((10_000..100_000).contains(&queued), "{queued} places");
     // A few entries to many members.
     let propose = |entries| Call::Propose(crate::proto::libraft::recording::Entries { entries });
     let few = propose(vec![Bytes::from_static(b"\x22\x01x"); 200]);
