@@ -10,7 +10,7 @@ usage: explore [--long] [--only NAME,..] [--set BOUND=NUMBER,..] [--jobs COUNT] 
   --only   only these explorations
   --set    other bounds: term, campaigns, heartbeats, proposals, crashes, reads, batch;
            and off (0) or on (1): unreachable, transfers, compaction, loses-commit, torn, pre-vote,
-           coalesce
+           coalesce, single-entries
   --jobs   how many explorations run at the same time (default: the number of processors)
   --limit  give up an exploration that has more states
   --mutant put this bug into the core, in a build that has them: make explore MUTANT=24";

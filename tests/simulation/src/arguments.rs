@@ -123,6 +123,15 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
     if arguments.seeds == 0 {
         return Err("--seeds must be at least 1".to_owned());
     }
+    if arguments.from.checked_add(arguments.seeds).is_none() {
+        return Err("there are no seeds beyond 18446744073709551614".to_owned());
+    }
+    if arguments.steps > u64::MAX / 16 {
+        return Err("--steps is too large".to_owned());
+    }
+    if arguments.bases == Some(0) {
+        return Err("--bases must be at least 1".to_owned());
+    }
     Ok(arguments)
 }
 
@@ -145,6 +154,10 @@ mod tests {
             "--seed",
             "--seed x",
             "--seeds 0",
+            "--seed 18446744073709551615",
+            "--seeds 18446744073709551615",
+            "--steps 18446744073709551615",
+            "--bases 0",
             "--trace x.html",
             "--record x",
             "seed 7",
