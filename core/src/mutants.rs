@@ -113,8 +113,8 @@ mod at_work {
         18 PreVotesCountAsVotes
         /// To assent to a pre-vote puts off one's own campaign.
         19 PreVotesPutOffElections
-        /// A candidate whose log is too short is noted as the one who got the vote, and is granted it
-        /// when it asks again.
+        /// A voter notes whom it has seen campaign in its newest term, whatever that candidate's log,
+        /// and the candidate takes being noted for having the vote.
         21 SeenVotesCountAsGranted
         /// A log that is compacted to its end compares as if its last term were 0.
         22 CompactedLogsCompareAsEmpty

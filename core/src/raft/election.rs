@@ -88,7 +88,7 @@ pub(super) fn on_request_vote(
     let has_more = (last.term, last.index) > (ours.term, ours.index);
     let competes = core.membership.is_voter(core.id());
     let preferred = has_more || !competes || priority >= core.config.priority;
-    let seen = mutant!(SeenVotesCountAsGranted) && !pre && core.vote() == from;
+    let seen = mutant!(SeenVotesCountAsGranted) && !pre;
     let wants = (core.log.is_up_to_date(last) || seen) && preferred;
     if may_vote && wants && !is_unwilling(core) {
         // A pre-vote is for a term to come, and an answer in ours would look stale to whoever
@@ -103,9 +103,6 @@ pub(super) fn on_request_vote(
         }
     } else {
         core.notes.metrics.votes_refused += u64::from(!pre);
-        if mutant!(SeenVotesCountAsGranted) && !pre && may_vote {
-            core.grant_vote(from);
-        }
         core.send(
             from,
             Body::Vote {

@@ -90,6 +90,8 @@ pub enum Action {
     Read(NodeId),
     /// Asks again for the reads that have had no answer.
     ReadAgain(NodeId),
+    /// A leader's client gives its read the name of the newest one that this leader has answered.
+    ReadByOldName(NodeId),
     Transfer {
         node: NodeId,
         to: NodeId,
@@ -134,6 +136,7 @@ impl Action {
             | Action::Destroy(node)
             | Action::Read(node)
             | Action::ReadAgain(node)
+            | Action::ReadByOldName(node)
             | Action::ForgetLeader(node)
             | Action::WantSnapshot(node)
             | Action::Set { node, .. }
@@ -229,6 +232,7 @@ impl fmt::Display for Action {
             }
             Action::Read(n) => write!(f, "read {n}"),
             Action::ReadAgain(n) => write!(f, "read-again {n}"),
+            Action::ReadByOldName(n) => write!(f, "read-by-old-name {n}"),
             Action::Transfer { node, to } => write!(f, "transfer {node} {to}"),
             Action::ForgetLeader(n) => write!(f, "forget-leader {n}"),
             Action::Campaign(n) => write!(f, "campaign {n}"),
@@ -347,6 +351,7 @@ impl FromStr for Action {
             "change" => change(&mut w)?,
             "read" => Action::Read(w.number()?),
             "read-again" => Action::ReadAgain(w.number()?),
+            "read-by-old-name" => Action::ReadByOldName(w.number()?),
             "transfer" => Action::Transfer {
                 node: w.number()?,
                 to: w.number()?,

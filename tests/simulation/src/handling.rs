@@ -91,7 +91,8 @@ impl World {
         remembered.regrouped = false;
         remembered.conf_at_ready = host.confs.len().saturating_sub(1);
         for state in ready.read_states {
-            let number = number_of(&state.context).unwrap_or(u64::MAX);
+            let name = number_of(&state.context).unwrap_or(u64::MAX);
+            let number = self.checks.clients.of_name(name);
             if self
                 .checks
                 .clients
@@ -107,7 +108,8 @@ impl World {
                 .and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
             if let Some(number) = number.filter(|_| dropped.kind != DropKind::ConfChange) {
                 let clients = &mut self.checks.clients;
-                clients.refused(id, u64::from_le_bytes(number))?;
+                let name = u64::from_le_bytes(number);
+                clients.refused(id, clients.of_name(name))?;
                 self.tally.note(match dropped.kind {
                     DropKind::Read => Kind::ReadDropped,
                     _ => Kind::ProposalRefused,

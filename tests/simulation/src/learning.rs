@@ -35,7 +35,8 @@ impl World {
         };
         let term = status.hard_state.term;
         let covered = leads && leases::is_covered(id, term, host.conf(), lease);
-        for (number, index) in answers {
+        for (name, index) in answers {
+            let number = self.checks.clients.of_name(name);
             self.tally.note(match covered {
                 true => Kind::LeaseRead,
                 false => Kind::LeaseLapsed,

@@ -40,6 +40,7 @@ pub mod run;
 pub mod setting;
 pub mod shrink;
 pub mod tally;
+pub mod themes;
 pub mod trace;
 pub mod trouble;
 pub mod wheel;

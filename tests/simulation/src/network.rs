@@ -18,7 +18,9 @@ impl Driver {
         while let Some(slot) = world.flights.fresh.pop() {
             let flight = world.flights.get(u64::from(slot));
             let local = flight.is_some_and(|f| f.local.is_some());
-            let slow = flight.map(|f| kind(&f.message.body)) == self.plan.network.slow_kind;
+            let slow_kinds = &self.plan.network.slow_kinds;
+            let slow = !slow_kinds.is_empty()
+                && flight.is_some_and(|f| slow_kinds.contains(&kind(&f.message.body)));
             if !local && self.hoard.len() < MOST_HELD && self.chance(self.plan.network.hold) {
                 world.tally.note(Kind::HeldBack);
                 self.hoard.push(slot);
@@ -98,6 +100,8 @@ impl Driver {
             Body::InstallSnapshot { .. } => true,
             _ => false,
         };
+        let lossy_kinds = &self.plan.network.lossy_kinds;
+        let lossy = !lossy_kinds.is_empty() && lossy_kinds.contains(&kind(&flight.message.body));
         let snapshot = matches!(flight.message.body, Body::InstallSnapshot { .. });
         if to as usize > self.nodes.len() {
             return self.act(world, Action::Lose { message }).map(drop);
@@ -121,7 +125,8 @@ impl Driver {
         let cut = self.schedule(from).cut >> to & 1 == 1 && !early;
         let thin = self.schedule(from).thin >> to & 1 == 1 && is_thick;
         world.tally.note_if(thin && !cut, Kind::TooLarge);
-        let lost = cut || thin || self.chance(self.plan.network.drop);
+        let lossy = lossy && self.rng.u32(..8) > 0;
+        let lost = cut || thin || lossy || self.chance(self.plan.network.drop);
         let tally = &mut world.tally;
         tally.note_if(cut, Kind::Cut);
         tally.note_if(lost && !cut && !thin, Kind::Lost);

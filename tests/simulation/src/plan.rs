@@ -7,6 +7,8 @@
 use fastrand::Rng;
 use libraft_core::{Config, NodeId, ReadOnlyOption};
 
+use crate::themes::Theme;
+
 /// The length of a tick on a clock that is right, in units of simulated time.
 pub const TICK: u64 = 16;
 /// No cluster has more machines than this over its whole life.
@@ -18,6 +20,8 @@ pub const WHOLE: u32 = 1024;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
+    /// What this seed is about, if it is about anything.
+    pub theme: Option<Theme>,
     pub nodes: u64,
     /// Not drawn: [`Config::record_bytes`] of all nodes.
     pub record_bytes: u64,
@@ -28,6 +32,8 @@ pub struct Plan {
     /// may have drifted apart without it.
     pub pre_vote_comes: bool,
     pub check_quorum: bool,
+    /// All reads are by lease, where they may be.
+    pub leases: bool,
     /// Nearly the same for all: whoever campaigns twice as often as others, and can't win, keeps those
     /// from campaigning who can.
     pub election_ticks: u32,
@@ -74,9 +80,11 @@ pub struct Network {
     /// The chances that a message is held back without a bound, and that a duplicate is.
     pub hold: u32,
     pub replay: u32,
-    /// Half of all messages of this kind take up to `long`: answers to heartbeats, say, or what a
+    /// Half of all messages of these kinds take up to `long`: answers to heartbeats, say, or what a
     /// node hears from its own disk.
-    pub slow_kind: Option<&'static str>,
+    pub slow_kinds: Vec<&'static str>,
+    /// Most messages of these kinds are lost.
+    pub lossy_kinds: Vec<&'static str>,
     /// The chances of each, whenever trouble is due.
     pub partition: u32,
     pub one_way: u32,
@@ -135,6 +143,8 @@ pub struct Clients {
     pub large: u32,
     pub batches: u32,
     pub read_again: u32,
+    /// The chance that a leader's client gives a read the name of one that has been answered.
+    pub read_by_old_name: u32,
     /// Chances whenever trouble is due.
     pub transfer: u32,
     pub forget: u32,
@@ -183,14 +193,16 @@ impl Plan {
             11 => 4,
             _ => rng.u64(3..=9),
         };
-        Plan {
+        let mut plan = Plan {
             seed,
+            theme: None,
             nodes,
             record_bytes: 0,
             bootstrap: rng.bool(),
             pre_vote: rng.bool(),
             pre_vote_comes: rng.u32(..4) == 0,
             check_quorum: rng.bool(),
+            leases: false,
             election_ticks: rng.u32(8..=16),
             mixed_guards: rng.u32(..8) == 0,
             changing: rng.u32(..4) == 0,
@@ -213,10 +225,11 @@ impl Plan {
                 outlast_cuts: rng.bool(),
                 hold: maybe(rng, WHOLE / 64),
                 replay: maybe(rng, WHOLE),
-                slow_kind: match rng.bool() {
-                    true => Some(SLOW_KINDS[rng.usize(..SLOW_KINDS.len())]),
-                    false => None,
+                slow_kinds: match rng.bool() {
+                    true => vec![SLOW_KINDS[rng.usize(..SLOW_KINDS.len())]],
+                    false => Vec::new(),
                 },
+                lossy_kinds: Vec::new(),
                 partition: maybe(rng, WHOLE / 6),
                 one_way: maybe(rng, WHOLE / 8),
                 flapping: maybe(rng, WHOLE / 16),
@@ -270,6 +283,7 @@ impl Plan {
                 large: maybe(rng, WHOLE / 8),
                 batches: maybe(rng, WHOLE / 4),
                 read_again: maybe(rng, WHOLE / 2),
+                read_by_old_name: 0,
                 transfer: maybe(rng, WHOLE / 3),
                 forget: maybe(rng, WHOLE / 32),
                 campaign: maybe(rng, WHOLE / 32),
@@ -290,7 +304,9 @@ impl Plan {
                 true => 16,
                 false => rng.u64(1..=16),
             },
-        }
+        };
+        plan.draw_theme();
+        plan
     }
 
     /// Everything goes well from now on.
@@ -377,10 +393,15 @@ impl Plan {
         config.disable_conf_change_validation = self.unvalidated;
         config.step_down_on_removal = rng.bool();
         config.peer_reports = rng.u32(..3) == 0;
+        if self.changing {
+            // What it promises is for nodes that have it as long as the cluster lives.
+            let own = self.seed ^ id.rotate_left(32);
+            config.peer_reports = Rng::with_seed(own).u32(..3) == 0;
+        }
         if rng.u32(..4) == 0 {
             config.max_apply_unpersisted_entries = rng.u64(1..6);
         }
-        if config.check_quorum && rng.bool() {
+        if config.check_quorum && (rng.bool() || self.leases) {
             config.read_only = ReadOnlyOption::LeaseBased;
         }
         config
@@ -421,7 +442,8 @@ impl Plan {
             (net.flapping_sides > 0, "flapping-partitions"),
             (net.bridge > 0, "bridges"),
             (net.thin > 0, "thin-links"),
-            (net.slow_kind.is_some(), "slow-kind"),
+            (!net.slow_kinds.is_empty(), "slow-kinds"),
+            (!net.lossy_kinds.is_empty(), "lossy-kinds"),
             (process.crash > 0, "crashes"),
             (process.storm > 0, "storms"),
             (process.pause > 0, "pauses"),
@@ -448,7 +470,8 @@ impl Plan {
             (self.clients.compact > 0, "compaction"),
         ];
         let on: Vec<&str> = faults.iter().filter(|f| f.0).map(|f| f.1).collect();
-        format!("{} nodes; {}", self.nodes, on.join(" "))
+        let theme = self.theme.map_or("", Theme::name);
+        format!("{} nodes; {theme}{}", self.nodes, on.join(" "))
     }
 }
 

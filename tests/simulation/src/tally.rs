@@ -29,6 +29,7 @@ kinds! {
         Answered = "requests of the core answered",
         Proposed = "proposals",
         ReadAsked = "reads asked for",
+        ReadByOldName = "reads under the name of an earlier one",
         Restarted = "restarts",
         Resettled = "restarts with other settings",
         QuorumMissed = "leaders that step down without a quorum",

@@ -311,9 +311,10 @@ impl Driver {
             return Ok(());
         };
         let clients = &self.plan.clients;
-        let (reads, again, large, batches) = (
+        let (reads, again, by_old_name, large, batches) = (
             clients.reads,
             clients.read_again,
+            clients.read_by_old_name,
             clients.large,
             clients.batches,
         );
@@ -324,6 +325,9 @@ impl Driver {
                     true => Action::ReadAgain(node),
                     false => Action::Read(node),
                 };
+                if self.chance(by_old_name) && self.act(world, Action::ReadByOldName(node))? {
+                    continue;
+                }
                 self.act(world, action)?;
             }
             return Ok(());

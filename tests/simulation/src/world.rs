@@ -255,6 +255,8 @@ impl World {
                     return Ok(false);
                 };
                 let number = self.checks.clients.read(*n, life);
+                let leads = self.host(*n).is_some_and(Host::leads);
+                self.checks.clients.keep_name(number, leads);
                 self.read_index(*n, number)
             }
             Action::ReadAgain(n) => {
@@ -265,6 +267,16 @@ impl World {
                     self.read_index(*n, number)?;
                 }
                 Ok(true)
+            }
+            Action::ReadByOldName(n) => {
+                let Some(host) = self.host(*n).filter(|host| host.leads()) else {
+                    return Ok(false);
+                };
+                let life = host.life;
+                match self.checks.clients.read_by_old_name(*n, life) {
+                    Some(name) => self.read_index(*n, name),
+                    None => Ok(false),
+                }
             }
             Action::Transfer { node, to } => self.call(*node, |node| node.transfer_leader(*to)),
             Action::ForgetLeader(n) => {
@@ -430,6 +442,7 @@ fn kind_of(action: &Action) -> Option<Kind> {
         Action::Propose { .. } => Kind::Proposed,
         Action::Change { .. } => Kind::ChangeProposed,
         Action::Read(_) | Action::ReadAgain(_) => Kind::ReadAsked,
+        Action::ReadByOldName(_) => Kind::ReadByOldName,
         Action::Transfer { .. } => Kind::Transfer,
         Action::ForgetLeader(_) => Kind::ForgetLeader,
         Action::Campaign(_) => Kind::NeedlessCampaign,

@@ -6,7 +6,7 @@
 //! before it was asked for. One number holds what has been answered: the highest index at which
 //! any of it took effect. (The state that a machine serves is checked with the logs.)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::result::Result;
 
 use libraft_core::*;
@@ -24,6 +24,10 @@ struct Operation {
     /// Where a write took effect first.
     effect: Index,
     is_read: bool,
+    /// Its name may be given to another read once this one has been served: it was asked of a leader,
+    /// which no network repeats, and only once.
+    keeps_name: bool,
+    name: u64,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +37,10 @@ pub struct Clients {
     frontier: Index,
     /// Answers to reads that come from a lease which is not in force.
     excused: BTreeSet<(u64, Index)>,
+    /// The reads that go under the name of an earlier one, by that name.
+    renamed: BTreeMap<u64, u64>,
+    /// The newest read that was served under a name that may be used again, by its node and life.
+    free_names: BTreeMap<(NodeId, u32), u64>,
     pub writes_answered: u64,
     pub reads_answered: u64,
 }
@@ -46,8 +54,31 @@ impl Clients {
             answered: false,
             effect: 0,
             is_read,
+            keeps_name: false,
+            name: self.operations.len() as u64,
         });
         self.operations.len() as u64 - 1
+    }
+
+    /// This read's name may be used again, if `asked_of_leader`.
+    pub fn keep_name(&mut self, number: u64, asked_of_leader: bool) {
+        self.operations[number as usize].keeps_name = asked_of_leader;
+    }
+
+    /// A client asks a leader for a read under a name whose last read has been served. Returns the
+    /// name, if there is one.
+    pub fn read_by_old_name(&mut self, home: NodeId, life: u32) -> Option<u64> {
+        let name = self.free_names.remove(&(home, life))?;
+        let number = self.ask(home, life, true);
+        let op = &mut self.operations[number as usize];
+        (op.keeps_name, op.name) = (true, name);
+        self.renamed.insert(name, number);
+        Some(name)
+    }
+
+    /// The operation that has this name now.
+    pub fn of_name(&self, name: u64) -> u64 {
+        self.renamed.get(&name).copied().unwrap_or(name)
     }
 
     /// How many operations there have been; the number of the next one.
@@ -147,6 +178,9 @@ impl Clients {
             return Ok(());
         }
         let floor = op.floor;
+        if op.keeps_name {
+            self.free_names.insert((op.home, op.life), op.name);
+        }
         self.reads_answered += 1;
         ensure(applied >= floor, "linearizability", node, || {
             format!("read {number} was served at {applied}, and {floor} had been seen before")
@@ -155,17 +189,20 @@ impl Clients {
         Ok(())
     }
 
-    /// Reads of this node that have had no answer, the newest few.
-    pub fn open_reads(&self, node: NodeId, life: u32) -> Vec<u64> {
+    /// Reads of this node that have had no answer, the newest few. They are asked for again, so that
+    /// there may be more than one answer under their names.
+    pub fn open_reads(&mut self, node: NodeId, life: u32) -> Vec<u64> {
         let recent = self.operations.len().saturating_sub(64);
         let open = |number: &usize| {
             let op = &self.operations[*number];
-            op.is_read && !op.answered && (op.home, op.life) == (node, life)
+            let named = op.name == *number as u64;
+            op.is_read && !op.answered && named && (op.home, op.life) == (node, life)
         };
-        (recent..self.operations.len())
-            .filter(open)
-            .map(|number| number as u64)
-            .collect()
+        let open: Vec<usize> = (recent..self.operations.len()).filter(open).collect();
+        for &number in &open {
+            self.operations[number].keeps_name = false;
+        }
+        open.into_iter().map(|number| number as u64).collect()
     }
 
     /// Whether this one has been answered. One that nobody was there to take never is.
