@@ -41,7 +41,8 @@ mod tests;
 ///
 /// It does nothing by itself: the host passes in ticks, messages and proposals, takes a [`crate::Ready`]
 /// whenever [`Node::has_ready`] says so, does what that asks for, and calls [`Node::advance`].
-/// A call that returns an error has changed nothing, except that events and counters tell of it.
+/// A call that returns an error has changed nothing, except that events and counters tell of it, and
+/// that a request with a wrong answer is over and will be made anew.
 #[derive(Clone, Debug)]
 pub struct Node {
     raft: Raft,

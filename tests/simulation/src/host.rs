@@ -126,7 +126,8 @@ pub struct Remembered {
     pub conf_at_ready: usize,
     /// The term that it led when it handed out its last Ready.
     pub led: Option<Term>,
-    /// Applied when it was elected, and the payload not applied then that no limit counts.
+    /// Applied when it was elected, and the payload not applied then that no limit counts; all there is, if
+    /// that is not known.
     pub applied_at_election: Index,
     pub uncounted: u64,
     /// The first index of each batch that is applied, and of which the node has not heard yet.

@@ -72,13 +72,17 @@ impl World {
         logs.written(id, &mut remembered.view, &ready.entries, still)?;
         if let (Some(term), None) = (led, still) {
             logs.complete(id, &remembered.view, term)?;
-            let indexes = remembered.applied_at_election + 1..=remembered.view.last().index;
-            let view = &remembered.view;
-            let older = indexes.filter_map(|index| Some((index, view.term(index)?)));
-            remembered.uncounted = older
+            let (first, view) = (remembered.applied_at_election + 1, &remembered.view);
+            // What is applied counts as committed, even if a snapshot has replaced it long since.
+            let replaced = first < view.last().index && view.term(first).is_none();
+            let older = (first..=view.last().index)
+                .filter_map(|index| Some((index, view.term(index)?)))
                 .filter(|&(_, entry_term)| entry_term < term)
-                .map(|(index, entry_term)| logs.payload(index, entry_term))
-                .sum();
+                .map(|(index, entry_term)| logs.payload(index, entry_term));
+            remembered.uncounted = match replaced {
+                true => u64::MAX,
+                false => older.sum(),
+            };
         }
         if led.is_some()
             && ready
