@@ -147,6 +147,7 @@ SIM_ARGUMENTS = $(foreach name,SEEDS SEED FROM STEPS TWICE TRACE RECORD REPLAY S
 
 .PHONY: sim
 sim: ## simulate whole clusters under faults: SEEDS=n, or SEED=n TRACE=out.html
+	@scripts/bootstrap test
 	@cargo build --quiet --profile sim -p libraft-simulation
 	@target/sim/simulate $(SIM_ARGUMENTS)
 
@@ -156,6 +157,7 @@ ARGS :=
 
 .PHONY: replay
 replay: ## show a recording of a node, and do it again: FILE=node.raftrec
+	@scripts/bootstrap test
 	@cargo run --quiet --release -p libraft-replay -- $(ARGS) "$(FILE)"
 
 # For example: make mutants BASES=3, make mutants MUTANT=10, make mutants MUTANT=10 SEED=7 TRACE=run.html.
@@ -168,6 +170,7 @@ MUTANT_SEEDS := tests/simulation/mutants.txt
 
 .PHONY: mutants
 mutants: ## see whether the simulation finds known bugs: BASES=n, MUTANT=n
+	@scripts/bootstrap test
 	@host=$$(rustc -vV | sed -n 's/^host: //p') && \
 	RUSTFLAGS='--cfg libraft_mutants' cargo build --quiet --profile sim -p libraft-simulation --target $$host && \
 	target/$$host/sim/simulate $(if $(MUTANT),--mutant $(MUTANT)) $(SIM_ARGUMENTS) \
@@ -177,6 +180,7 @@ mutants: ## see whether the simulation finds known bugs: BASES=n, MUTANT=n
 # .cargo/mutants.toml says what is changed, and why some changes don't count.
 .PHONY: code-mutants
 code-mutants: | build ## change the core in one place at a time, and see whether its tests notice (an hour)
+	@scripts/bootstrap test
 	@cargo mutants --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-mutants
 	@cargo mutants --package libraft-core --output build --no-shuffle
 
@@ -186,6 +190,7 @@ EXPLORE_ARGUMENTS = $(if $(LONG),--long) $(if $(LONG)$(call given,JOBS),--jobs "
 
 .PHONY: explore
 explore: ## visit every state of small clusters: LONG=1 for larger bounds
+	@scripts/bootstrap test
 ifneq ($(MUTANT),)
 	@host=$$(rustc -vV | sed -n 's/^host: //p') && \
 	RUSTFLAGS='--cfg libraft_mutants' cargo build --quiet --profile sim -p libraft-explore --target $$host && \
@@ -201,6 +206,7 @@ TARGET :=
 
 .PHONY: fuzz
 fuzz: ## let the fuzzers run, each for FUZZ_SECONDS, or only one TARGET
+	@scripts/bootstrap test
 	@python3 tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(TARGET),--target $(TARGET))
 
 # How many times as many combinations of faults as the tests try: make faults TIMES=200 for all.
@@ -208,6 +214,7 @@ TIMES := 10
 
 .PHONY: faults
 faults: lib ## let the disk of the durable storage fail at every operation: TIMES=n
+	@scripts/bootstrap test
 	@LIBRAFT_FAULTS=$(TIMES) cargo test --release -p libraft-storage --lib faults:: -- --nocapture
 	@cargo test --release -p libraft-storage --test processes --test system
 	@tests/faults/run

@@ -74,7 +74,7 @@ export! {
     /// who frees it with raft_buffer_free(); it is empty if nothing was recorded.
     ///
     /// This works on a node that is poisoned too, after RAFT_ERR_PANIC for example: the call that has
-    /// panicked is then the last one. To be done with a node before it is freed.
+    /// panicked is then the last one. Call it before the node is freed.
     try fn raft_node_record_take(
         node: *mut raft_node,
         out: *mut *mut raft_buffer,

@@ -319,7 +319,8 @@ fn play_known(arguments: &Arguments, path: &str) -> Result<ExitCode, String> {
                 );
             }
             None if hunt.is_none() => {
-                println!("no seed is known that finds {}", name(Some(*mutant)));
+                failed += 1;
+                println!("MISSED  {}: no seed is known", name(Some(*mutant)));
             }
             None => {
                 failed += 1;
