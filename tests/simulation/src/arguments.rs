@@ -23,7 +23,7 @@ pub const USAGE: &str =
 Only if the core was built with --cfg libraft_mutants:
   --mutant   the bug with this number is in all nodes
   --bases    play from each of so many first seeds until a bug is found, one bug after the other
-  --most     give one up after so many events (default 60000000)
+  --most     give one up after so many events (default 200000000)
   --known    play the seeds of this file, each of which is known to find a bug
   --bless    with --bases: write that file";
 
@@ -77,7 +77,7 @@ pub fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String
         shrink: 3,
         mutant: None,
         bases: None,
-        most: 60_000_000,
+        most: 200_000_000,
         known: None,
         bless: None,
     };
