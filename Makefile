@@ -200,14 +200,15 @@ else
 	@target/sim/explore $(EXPLORE_ARGUMENTS)
 endif
 
-# For example: make fuzz TARGET=abi FUZZ_SECONDS=3600
+# For example: make fuzz TARGET=abi FUZZ_SECONDS=3600. With a FUZZ_SEED it takes the same way each time.
 FUZZ_SECONDS := 600
+FUZZ_SEED := 0
 TARGET :=
 
 .PHONY: fuzz
 fuzz: ## let the fuzzers run, each for FUZZ_SECONDS, or only one TARGET
 	@scripts/bootstrap test
-	@python3 tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(TARGET),--target $(TARGET))
+	@python3 tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(if $(TARGET),--target $(TARGET))
 
 # How many times as many combinations of faults as the tests try: make faults TIMES=200 for all.
 TIMES := 10

@@ -75,6 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds the fuzzers and lets them run.")
     parser.add_argument("--target", choices=[target.name for target in TARGETS])
     parser.add_argument("--seconds", type=int, default=600, help="for each target")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers; 0: another each time")
     parser.add_argument("--minimize", action="store_true", help="make the corpus small again")
     arguments = parser.parse_args()
     targets = [target for target in TARGETS if arguments.target in (None, target.name)]
@@ -86,7 +87,7 @@ def main() -> int:
             minimize(target, binaries)
         return 0
     with ThreadPoolExecutor(max_workers=2) as pool:
-        results = list(pool.map(lambda target: run(target, binaries, arguments.seconds), targets))
+        results = list(pool.map(lambda target: run(target, binaries, arguments.seconds, arguments.seed), targets))
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed", flush=True)
     return 0 if all(results) else 1
 
@@ -128,14 +129,14 @@ def options(target: Target) -> list[str]:
     ]
 
 
-def run(target: Target, binaries: Path, seconds: int) -> bool:
+def run(target: Target, binaries: Path, seconds: int, seed: int) -> bool:
     """Lets one fuzzer run, beginning with the corpus. Returns whether nothing was found."""
     found = BUILD / "corpus" / target.name
     artifacts = BUILD / "artifacts" / target.name
     for folder in (found, artifacts):
         folder.mkdir(parents=True, exist_ok=True)
     command = [str(binaries / target.name), *options(target)]
-    command += [f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", str(found)]
+    command += [f"-seed={seed}", f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", str(found)]
     if (CORPUS / target.name).is_dir():
         command.append(str(CORPUS / target.name))
     log = BUILD / f"{target.name}.log"

@@ -361,11 +361,12 @@ fn torn(input: &mut Input, directory: &Path, images: &[Image], states: &[Content
     };
     image.put(directory);
     let states = &states[..=after.state];
-    let opened = judge(
+    // The engine may have synced in between, and what is mixed across that no disk can leave behind: so
+    // a refusal is right as well. The storage's own tests tear between syncs, and allow none.
+    judge(
         directory,
         states,
         |state| state >= before.state,
         "after a torn write",
     );
-    assert!(opened, "a torn write is cut off, and no damage");
 }
