@@ -136,7 +136,9 @@ def run(target: Target, binaries: Path, seconds: int, seed: int) -> bool:
     for folder in (found, artifacts):
         folder.mkdir(parents=True, exist_ok=True)
     command = [str(binaries / target.name), *options(target)]
-    command += [f"-seed={seed}", f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", str(found)]
+    # Without any time, only what the corpus has.
+    limit = f"-max_total_time={seconds}" if seconds else "-runs=0"
+    command += [f"-seed={seed}", limit, f"-artifact_prefix={artifacts}/", str(found)]
     if (CORPUS / target.name).is_dir():
         command.append(str(CORPUS / target.name))
     log = BUILD / f"{target.name}.log"
