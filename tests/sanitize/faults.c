@@ -8,6 +8,7 @@
 #define _POSIX_C_SOURCE 200809L /* pthread */
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
             exit(2);                                                           \
         }                                                                      \
     } while (0)
+
+enum { ROUNDS = 1000 }; /* of the threads that race */
 
 static raft_storage *storage;
 static raft_node *node;
@@ -116,11 +119,28 @@ static void misaligned(void)
     end();
 }
 
+/* Relaxed, so that they order nothing: the threads wait for each other, and yet race. */
+static int looks, changes;
+
+static void wait_for(const int *counter, int count)
+{
+    while (__atomic_load_n(counter, __ATOMIC_RELAXED) < count) {
+        sched_yield();
+    }
+}
+
+static void count(int *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
 static void *read_old(void *old)
 {
     unsigned total = 0;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         total += sum(old);
+        count(&looks);
+        wait_for(&changes, i + 1);
     }
     return (void *)(uintptr_t)total;
 }
@@ -129,8 +149,10 @@ static void *save_old(void *old)
 {
     raft_storage *other = NULL;
     OK(raft_storage_memory_new(&other, &error));
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         raft_storage_save(other, old, NULL);
+        count(&looks);
+        wait_for(&changes, i + 1);
     }
     raft_storage_free(other);
     return NULL;
@@ -143,10 +165,12 @@ static void race(void *(*look)(void *))
     if (pthread_create(&thread, NULL, look, (void *)(uintptr_t)ready) != 0) {
         exit(2);
     }
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
+        wait_for(&looks, i + 1);
         OK(raft_node_advance(node, &error));
         raft_node_propose(node, (const uint8_t *)"x", 1, NULL); /* Until it leads, it refuses. */
         OK(raft_node_ready(node, &ready, &error));
+        count(&changes);
     }
     pthread_join(thread, NULL);
     end();
