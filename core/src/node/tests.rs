@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::cluster::{Cluster, Member, change};
+use crate::error::Impossible;
 use crate::types::{EntryId, NONE};
 
 /// All of a node except for its events and counters, which tell of failed calls too.
@@ -497,6 +498,46 @@ fn an_answer_that_is_wrong_or_missing_is_asked_for_again() {
     member.applied.clear();
     cluster.settle();
     assert_eq!(cluster.at(1).commands(), [b"a"]);
+}
+
+#[test]
+fn a_stale_message_without_a_sender_is_refused_and_not_answered() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.at(1).node.transfer_leader(2).unwrap();
+    cluster.settle();
+    let member = cluster.at(3);
+    let term = member.node.basic_status().hard_state.term;
+    let bodies = [
+        Body::Append {
+            prev: EntryId::default(),
+            entries: vec![],
+            commit: 0,
+        },
+        Body::Heartbeat {
+            commit: 0,
+            context: Bytes::new(),
+        },
+        Body::RequestVote {
+            pre: true,
+            last: EntryId::default(),
+            transfer: false,
+            priority: 0,
+            reports: false,
+        },
+    ];
+    for body in bodies {
+        for from in [NONE, 3] {
+            let refused = member.node.step(Message {
+                to: 3,
+                from,
+                term: term - 1,
+                body: body.clone(),
+            });
+            assert_eq!(refused, Err(Error::Impossible(Impossible::NoSender)));
+        }
+    }
+    assert!(!member.node.has_ready());
 }
 
 #[test]

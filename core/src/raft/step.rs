@@ -80,6 +80,7 @@ impl Raft {
         if message.term > MAX_POSITION {
             return Err(Error::Impossible(Impossible::OutOfBounds));
         }
+        self.vet_sender(&message).map_err(Error::Impossible)?;
         if message.term == 0 || message.term >= self.core.term() {
             self.vet(&message).map_err(Error::Impossible)?;
         }
@@ -88,6 +89,20 @@ impl Raft {
             Aligned::Current => self.dispatch(message),
             Aligned::Done => Ok(()),
         }
+    }
+
+    /// Whether there is somebody else to answer, where that may be needed: whatever the message's term,
+    /// since a stale one may get an answer as well.
+    fn vet_sender(&self, message: &Message) -> std::result::Result<(), Impossible> {
+        let needs_sender = message.body.is_from_leader()
+            || matches!(
+                message.body,
+                Body::RequestVote { .. } | Body::RequestSnapshot { .. }
+            );
+        if needs_sender && (message.from == NONE || message.from == self.core.id()) {
+            return Err(Impossible::NoSender);
+        }
+        Ok(())
     }
 
     /// Whether some correct node can have sent this.
@@ -101,14 +116,6 @@ impl Raft {
         let leads = matches!(self.role, RoleState::Leader(_)) && message.term <= core.term();
         let last = core.log.last_index();
 
-        let needs_sender = message.body.is_from_leader()
-            || matches!(
-                message.body,
-                Body::RequestVote { .. } | Body::RequestSnapshot { .. }
-            );
-        if needs_sender && (message.from == NONE || message.from == core.id()) {
-            return Err(Impossible::NoSender);
-        }
         if matches!(message.body, Body::RequestVote { .. }) && message.term == 0 {
             return Err(Impossible::NoTerm);
         }
