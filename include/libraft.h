@@ -2866,8 +2866,10 @@ raft_status raft_node_record_stop(struct raft_node *node, struct raft_error **er
  * in; the caller sets out->size first. A replay that does not do the same is no error:
  * out->differs_at tells.
  *
- * A recording may come from anywhere. One that makes its node take more than about a gigabyte is
- * refused.
+ * A recording may come from anywhere. One that makes its node take more than about a gigabyte,
+ * besides a small multiple of the recording's own length, is refused. Time has no such bound: a
+ * short recording can ask for much work, so that a service should play those of strangers in a
+ * process that it can end.
  *
  * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (out->size; more than `max_bytes` of Readys),
  * RAFT_ERR_RECORDING (it is damaged, cut off, of another version, no recording, or refused; the

@@ -1,4 +1,5 @@
-//! Calls, Readys and states in words. What is long is cut short, and says so.
+//! Calls, Readys and states in words. Payloads and lists of entries that are long are cut
+//! short, and say so; everything else is shown whole.
 
 use std::fmt::Write as _;
 

@@ -98,7 +98,7 @@ fn two_threads(env: &mut Env, input: &mut Input) {
     let mut sides = [env.shared(), env.shared()];
     let inputs = [input.piece(), input.piece()];
     thread::scope(|scope| {
-        for (side, bytes) in sides.iter_mut().zip(inputs) {
+        let threads = sides.iter_mut().zip(inputs).map(|(side, bytes)| {
             scope.spawn(move || {
                 let mut input = Input::new(bytes);
                 for _ in 0..40 {
@@ -111,7 +111,13 @@ fn two_threads(env: &mut Env, input: &mut Input) {
                         side.scratch.clear();
                     }
                 }
-            });
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        // The end of the scope waits for the closures only. What a thread still has to tidy up for
+        // itself afterwards would look like a leak.
+        for thread in threads {
+            thread.join().expect("a call does not panic");
         }
     });
     env.forget_views();
