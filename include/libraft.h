@@ -831,6 +831,11 @@
 #define RAFT_GROUP_COMMIT_INCONSISTENT 2
 
 /**
+ * What raft_node_next_deadline() says if time alone does nothing.
+ */
+#define RAFT_NO_DEADLINE UINT64_MAX
+
+/**
  * The entries have been compacted away.
  */
 #define RAFT_READ_COMPACTED 1
@@ -1879,6 +1884,20 @@ typedef struct raft_metrics {
 } raft_metrics;
 
 /**
+ * A node of an array that a call could do nothing with; see raft_nodes_tick().
+ */
+typedef struct raft_node_failure {
+  /**
+   * Its place in the array.
+   */
+  uint32_t index;
+  /**
+   * What raft_node_tick_many() would have returned for it.
+   */
+  raft_status status;
+} raft_node_failure;
+
+/**
  * How a recording stands: one of the RAFT_RECORDING_ numbers.
  */
 typedef int32_t raft_recording_state;
@@ -2398,6 +2417,28 @@ raft_status raft_node_bootstrap(struct raft_node *node,
 raft_status raft_node_tick(struct raft_node *node, struct raft_error **error);
 
 /**
+ * So many units of logical time have passed at once: the same as raft_node_tick() called so
+ * often, for a host that had no need to touch the node meanwhile. 0 is nothing. Up to
+ * raft_node_next_deadline(), all of them together cost what one does. Beyond it, time and memory grow
+ * with what the node has to do: a leader makes all the heartbeats that it has missed. So a host that
+ * was stopped for long passes the lower one of what it has missed and the deadline.
+ */
+raft_status raft_node_tick_many(struct raft_node *node,
+                                uint32_t ticks,
+                                struct raft_error **error);
+
+/**
+ * How many ticks it takes until one of them can do more than move the node's clocks, at least
+ * 1; RAFT_NO_DEADLINE if time alone does nothing. It holds until the next other call that
+ * changes the node. So a host with many groups at rest, once it has done what raft_node_ready()
+ * asked for, may leave this one alone for so long, or until a message, a proposal or anything
+ * else comes for it, and then first make up for the ticks with raft_node_tick_many().
+ */
+raft_status raft_node_next_deadline(const struct raft_node *node,
+                                    uint64_t *out,
+                                    struct raft_error **error);
+
+/**
  * One unit of logical time has passed for a group that is known to be at rest: the election
  * clock moves and nothing is sent.
  */
@@ -2817,6 +2858,36 @@ raft_status raft_node_metrics(const struct raft_node *node,
 raft_status raft_node_status_encoded(const struct raft_node *node,
                                      struct raft_buffer **out,
                                      struct raft_error **error);
+
+/**
+ * Lets time pass for many nodes, and tells which of them have something to do: for each of
+ * the `nodes_len` nodes in turn, what raft_node_tick_many() and raft_node_has_ready() do.
+ * With 0 ticks, it only asks.
+ *
+ * The places in `nodes` of those that have a Ready go to `ready`, in ascending order, and how
+ * many they are to `ready_len`. A node that another thread is using (RAFT_ERR_MISUSE) or that
+ * has stopped for good (RAFT_ERR_POISONED, RAFT_ERR_PANIC) is passed over, and nothing has
+ * changed for it, except that a defect has stopped it; it goes to `failed`, in ascending order
+ * as well, and all others have had their ticks. So the call is RAFT_OK as soon as the
+ * arguments are right. Ticks that a busy node has missed can be made up for later, and
+ * raft_node_tick_many() on one that has stopped says why in words.
+ *
+ * `ready` and `failed` have room for `nodes_len` items each, of which only those that are told
+ * of are written; no two of the arrays overlap. For 0 nodes, all three may be NULL. A node that
+ * is in the array twice gets the ticks twice, and may be told of twice. Nodes are in use by this
+ * call in their own turn only: other threads may use the others meanwhile, and free none.
+ *
+ * Errors, with which no node has changed: RAFT_ERR_NULL (an array, one of the nodes, a place for
+ * a length), RAFT_ERR_ARGUMENT (more than UINT32_MAX nodes).
+ */
+raft_status raft_nodes_tick(struct raft_node *const *nodes,
+                            size_t nodes_len,
+                            uint32_t ticks,
+                            uint32_t *ready,
+                            size_t *ready_len,
+                            struct raft_node_failure *failed,
+                            size_t *failed_len,
+                            struct raft_error **error);
 
 /**
  * How the recording of this node stands, and how many bytes of it wait to be taken. See

@@ -42,6 +42,7 @@ pub mod requests;
 pub mod snapshot;
 
 pub mod node;
+pub mod nodes;
 pub mod recording;
 pub mod storage;
 

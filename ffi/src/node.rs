@@ -100,6 +100,9 @@ pub const RAFT_GROUP_COMMIT_CONSISTENT: raft_group_commit_state = 1;
 /// It has not, or there are no two groups.
 pub const RAFT_GROUP_COMMIT_INCONSISTENT: raft_group_commit_state = 2;
 
+/// What raft_node_next_deadline() says if time alone does nothing.
+pub const RAFT_NO_DEADLINE: u64 = u64::MAX;
+
 /// Why a raft_read_request can't be answered: one of the RAFT_READ_ numbers.
 pub type raft_read_failure = i32;
 
@@ -225,6 +228,37 @@ export! {
     /// missed are better dropped than made up for.
     try fn raft_node_tick(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
         node.with(|inner| Ok(inner.node.tick()?))
+    }
+}
+
+export! {
+    /// So many units of logical time have passed at once: the same as raft_node_tick() called so
+    /// often, for a host that had no need to touch the node meanwhile. 0 is nothing. Up to
+    /// raft_node_next_deadline(), all of them together cost what one does. Beyond it, time and memory grow
+    /// with what the node has to do: a leader makes all the heartbeats that it has missed. So a host that
+    /// was stopped for long passes the lower one of what it has missed and the deadline.
+    try fn raft_node_tick_many(
+        node: *mut raft_node,
+        ticks: u32,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(|inner| Ok(inner.node.tick_many(ticks)?))
+    }
+}
+
+export! {
+    /// How many ticks it takes until one of them can do more than move the node's clocks, at least
+    /// 1; RAFT_NO_DEADLINE if time alone does nothing. It holds until the next other call that
+    /// changes the node. So a host with many groups at rest, once it has done what raft_node_ready()
+    /// asked for, may leave this one alone for so long, or until a message, a proposal or anything
+    /// else comes for it, and then first make up for the ticks with raft_node_tick_many().
+    try fn raft_node_next_deadline(
+        node: *const raft_node,
+        out: *mut u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let deadline = node.with(|inner| Ok(inner.node.next_deadline()))?;
+        out.put(deadline.unwrap_or(RAFT_NO_DEADLINE))
     }
 }
 
@@ -934,6 +968,20 @@ impl raft_node {
 }
 
 impl raft_node {
+    /// Lets time pass, and says whether there is something to do.
+    #[inline]
+    pub(crate) fn tick_and_look(&self, ticks: u32) -> Result<bool, Failure> {
+        self.with(|inner| {
+            match ticks {
+                1 => inner.node.tick()?,
+                _ => inner.node.tick_many(ticks)?,
+            }
+            Ok(inner.has_ready())
+        })
+    }
+}
+
+impl raft_node {
     /// The same on a node that a panic has ended, too, for what does not ask how far the panicking call
     /// got.
     pub(crate) fn with_even_if_broken<T>(
@@ -949,6 +997,14 @@ impl raft_node {
 
 #[cfg(test)]
 impl raft_node {
+    /// Stops the node, as the core does it when its state contradicts itself.
+    pub(crate) fn stopped(&self, why: &str) -> Result<(), Failure> {
+        self.with(|inner| {
+            inner.node.poison(why.to_owned());
+            Ok(())
+        })
+    }
+
     /// Runs `call` in the place of a call on the core.
     pub(crate) fn occupied(&self, call: impl FnOnce()) -> Result<(), Failure> {
         self.with(|_| {

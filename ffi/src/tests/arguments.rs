@@ -8,6 +8,7 @@ use crate::conf_change::*;
 use crate::conf_state::raft_conf_state_free;
 use crate::entry::{RAFT_ENTRY_CONF_CHANGE, RAFT_ENTRY_NORMAL, raft_entries_free, raft_hard_state};
 use crate::message::{raft_message, raft_message_decode};
+use crate::nodes::raft_nodes_tick;
 use crate::ready::raft_ready;
 use crate::recording::*;
 use crate::requests::raft_requests;
@@ -31,7 +32,11 @@ fn a_null_handle_is_refused_by_every_function() {
     let host = Host::new(&settings, &[1]);
     let mut flag = false;
     let mut number = 0u64;
-    let mut count = 9usize;
+    let (mut count, mut others) = (9usize, 9usize);
+    let nobody = crate::nodes::raft_node_failure {
+        index: 9,
+        status: 9,
+    };
     let mut group_commit = 9;
     let mut ready: *const raft_ready = null();
     let mut requests: *const raft_requests = null();
@@ -102,6 +107,9 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_bootstrap(node, null(), 0) names "node";
         raft_node_tick(node) names "node";
         raft_node_tick_quiesced(node) names "node";
+        raft_node_tick_many(node, 1) names "node";
+        raft_nodes_tick([node].as_ptr(), 1, 1, &mut 0, &mut count, [nobody].as_mut_ptr(), &mut others) names "nodes[0]";
+        raft_node_next_deadline(node, &mut number) names "node";
         raft_node_campaign(node) names "node";
         raft_node_propose(node, nothing, 0) names "node";
         raft_node_propose_many(node, null(), 0) names "node";
@@ -183,6 +191,7 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_conf_state(node, null_mut()) names "out";
         raft_node_has_ready(node, null_mut()) names "out";
         raft_node_ready(node, null_mut()) names "out";
+        raft_node_next_deadline(node, null_mut()) names "out";
         raft_node_peek_ready(node, null_mut()) names "out";
         raft_node_take_requests(node, null_mut()) names "out";
         raft_node_get_status(node, null_mut()) names "out";

@@ -9,6 +9,7 @@ mod clusters;
 mod events;
 mod extensions;
 mod hostile;
+mod many;
 mod numbers;
 mod readys;
 mod recordings;

@@ -90,6 +90,8 @@ fn other_numbers_are_those_of_the_core() {
     assert_eq!(RAFT_LOCAL_APPEND, libraft_core::LOCAL_APPEND);
     assert_eq!(RAFT_LOCAL_APPLY, libraft_core::LOCAL_APPLY);
     assert_eq!(RAFT_NO_LIMIT, libraft_core::NO_LIMIT);
+    // No number of ticks that a node can count.
+    assert_eq!(RAFT_NO_DEADLINE, u64::MAX);
 }
 
 #[test]

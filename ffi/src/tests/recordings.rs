@@ -244,6 +244,9 @@ const RECORDED: &[Recorded] = &[
     ("tick_quiesced", "tick_quiesced", |node| unsafe {
         raft_node_tick_quiesced(node, null_mut());
     }),
+    ("tick_many", "tick_many", |node| unsafe {
+        raft_node_tick_many(node, 3, null_mut());
+    }),
     ("campaign", "campaign", |node| unsafe {
         raft_node_campaign(node, null_mut());
     }),
@@ -416,5 +419,14 @@ fn every_function_that_changes_a_node_is_recorded() {
     assert_eq!(
         declared, known,
         "each function is recorded, or changes nothing"
+    );
+    let of_many = header
+        .lines()
+        .filter(|line| line.contains("raft_node *const *"));
+    let of_many: Vec<_> = of_many.map(str::trim).collect();
+    assert_eq!(
+        of_many,
+        ["raft_status raft_nodes_tick(struct raft_node *const *nodes,"],
+        "many.rs looks at what the functions for many nodes record"
     );
 }

@@ -19,6 +19,13 @@ export! {
 }
 
 export! {
+    /// Stops the node as the core does it when its state contradicts itself.
+    try fn raft_test_poison(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
+        node.stopped("told to")
+    }
+}
+
+export! {
     /// Panics in a function that has no way to say so.
     fn raft_test_plain_panic() -> u64 {
         "no number".parse().expect("a defect")

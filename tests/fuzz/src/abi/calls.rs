@@ -14,6 +14,7 @@ use raft::event::*;
 use raft::message::*;
 use raft::node::*;
 use raft::node_status::*;
+use raft::nodes::*;
 use raft::recording::*;
 use raft::snapshot::*;
 use raft::status::*;
@@ -505,6 +506,41 @@ pub const CALLS: &[Call] = table! {
     };
     raft_node_tick => |e, i| { node_call!(e, i, raft_node_tick()); };
     raft_node_tick_quiesced => |e, i| { node_call!(e, i, raft_node_tick_quiesced()); };
+    raft_node_tick_many => |e, i| {
+        // More would be the same, for hours.
+        let ticks = i.below(40) as u32;
+        node_call!(e, i, raft_node_tick_many(ticks));
+    };
+    raft_node_next_deadline => |e, i| {
+        if let Some(ticks) = asks!(e, i, node, 0, raft_node_next_deadline()) {
+            assert!(ticks > 0);
+        }
+    };
+    raft_nodes_tick => |e, i| {
+        const UNSET: raft_node_failure = raft_node_failure { index: 77, status: 77 };
+        let mut lists = Vec::new();
+        let (nodes, len) = e.list(i, &mut lists, |e, i| e.node(i));
+        let (mut ready, mut failed, mut ready_len) = ([77; 4], [UNSET; 4], 77);
+        let out = if i.chance(16) { null_mut() } else { ready.as_mut_ptr() };
+        let bad = if i.chance(16) { null_mut() } else { failed.as_mut_ptr() };
+        let ready_len_out = if i.chance(16) { null_mut() } else { &raw mut ready_len };
+        let ticks = i.below(40) as u32;
+        // SAFETY: see above.
+        let failed_len = result(e, i, 77, |failed_len, error| unsafe {
+            raft_nodes_tick(nodes, len, ticks, out, ready_len_out, bad, failed_len, error)
+        });
+        let (ready_len, failed_len) = match failed_len {
+            Some(failed_len) => (ready_len, failed_len),
+            None => (0, 0),
+        };
+        let mut told: Vec<u32> = ready[..ready_len].to_vec();
+        told.extend(failed[..failed_len].iter().map(|failure| failure.index));
+        assert!(failed[..failed_len].iter().all(|failure| failure.status != RAFT_OK));
+        told.sort_unstable();
+        assert!(told.is_sorted_by(|a, b| a < b) && told.iter().all(|&index| (index as usize) < len));
+        assert!(ready[ready_len..].iter().all(|&index| index == 77));
+        assert!(failed[failed_len..].iter().all(|failure| failure.index == 77));
+    };
     raft_node_campaign => |e, i| { node_call!(e, i, raft_node_campaign()); };
     raft_node_propose => |e, i| {
         let (data, len) = e.data(i);
