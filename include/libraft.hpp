@@ -256,6 +256,8 @@ enum class ReadFailure : raft_read_failure {
 
 /** No limit, for settings and calls that limit bytes. */
 inline constexpr std::uint64_t no_limit = RAFT_NO_LIMIT;
+/** What Node::next_deadline() says if time alone does nothing. */
+inline constexpr std::uint64_t no_deadline = RAFT_NO_DEADLINE;
 /** The recipient of MessageType::storage_append. */
 inline constexpr std::uint64_t local_append = RAFT_LOCAL_APPEND;
 /** The recipient of MessageType::storage_apply. */
@@ -1467,6 +1469,23 @@ public:
     void tick() { detail::call(raft_node_tick, raw_.get()); }
     /** The same, for a group that is known to be at rest: nothing is sent. */
     void tick_quiesced() { detail::call(raft_node_tick_quiesced, raw_.get()); }
+    /**
+     * So many units at once: the same as tick() called so often, for a host that had no need to touch
+     * the node meanwhile. Up to next_deadline() all of them together cost what one does; beyond it, time
+     * and memory grow with what the node has to do. 0 is nothing.
+     */
+    void tick_many(std::uint32_t ticks) { detail::call(raft_node_tick_many, raw_.get(), ticks); }
+    /**
+     * How many ticks it takes until one of them can do more than move the node's clocks, at least 1;
+     * no_deadline if time alone does nothing. It holds until the next other call that changes the node:
+     * a host with many groups at rest may leave this one alone for so long, or until something comes for
+     * it, and then first make up for the ticks with tick_many().
+     */
+    std::uint64_t next_deadline() const {
+        std::uint64_t out = 0;
+        detail::call(raft_node_next_deadline, static_cast<const raft_node*>(raw_.get()), &out);
+        return out;
+    }
     /** Campaigns at once, without waiting for the election timeout. */
     void campaign() { detail::call(raft_node_campaign, raw_.get()); }
 
@@ -1790,6 +1809,82 @@ private:
     }
 
     detail::Owned<raft_node, raft_node_free> raw_;
+};
+
+// ---------------------------------------------------------------- many nodes
+
+/** A node of a NodeArray that had no ticks: its place there, and why. */
+struct NodeFailure {
+    /** Its place. */
+    std::uint32_t index = 0;
+    /** Code::misuse (another thread is using it), Code::poisoned, Code::panic (see is_fatal()). */
+    Code code = Code::ok;
+
+    /** From C's. */
+    NodeFailure(const raft_node_failure& raw) noexcept
+        : index(raw.index), code(static_cast<Code>(raw.status)) {}
+};
+
+/**
+ * Nodes that get their ticks together, in one call of the library, for hosts with very many groups. It
+ * has room for what it finds, so that a tick allocates nothing.
+ *
+ * The nodes are borrowed: each has to live until it is replaced here. Moving a Node does not matter. An
+ * array is used by one thread at a time; other threads may use its nodes, which are busy in their own turn
+ * only.
+ */
+class NodeArray {
+public:
+    /** A list of places, in ascending order. */
+    using Places = List<std::uint32_t, std::uint32_t>;
+    /** A list of failures, by ascending places. */
+    using Failures = List<NodeFailure, raft_node_failure>;
+
+    /** Adds a node, at the place size(). Throws Code::null if it was moved from. */
+    void push_back(const Node& node) {
+        raft_node* const raw = checked(node);
+        // The room first, so that there is enough of it even if one of these throws.
+        ready_.resize(raw_.size() + 1);
+        failed_.resize(raw_.size() + 1);
+        raw_.push_back(raw);
+    }
+    /** Puts another node in the place of one. Throws Code::null, std::out_of_range. */
+    void replace(std::size_t index, const Node& node) { raw_.at(index) = checked(node); }
+    /** Takes all nodes out; the room stays. */
+    void clear() noexcept {
+        raw_.clear();
+        failed_size_ = 0;
+    }
+    /** How many nodes there are. */
+    std::size_t size() const noexcept { return raw_.size(); }
+
+    /**
+     * Does what Node::tick_many() and Node::has_ready() do for each node, and gives the places of those
+     * with a Ready; with 0 ticks, it only asks. Nodes that are busy or have stopped are passed over
+     * unchanged, and are in failed(): what a busy one has missed can be made up for with
+     * Node::tick_many(), which on one that has stopped throws what there is to say. A node that was
+     * added twice gets the ticks twice. The list is good until the next call that changes this array.
+     */
+    Places tick(std::uint32_t ticks = 1) {
+        std::size_t ready = 0, failed = 0;
+        detail::call(raft_nodes_tick, raw_.data(), raw_.size(), ticks, ready_.data(), &ready, failed_.data(),
+                     &failed);
+        failed_size_ = failed;
+        return Places(ready_.data(), ready);
+    }
+    /** The nodes that the last tick() passed over. The list is good as long as what that gave. */
+    Failures failed() const noexcept { return Failures(failed_.data(), failed_size_); }
+
+private:
+    static raft_node* checked(const Node& node) {
+        if (!node) throw Error(Code::null, "the node was moved from");
+        return node.raw();
+    }
+
+    std::vector<raft_node*> raw_;
+    std::vector<std::uint32_t> ready_;
+    std::vector<raft_node_failure> failed_;
+    std::size_t failed_size_ = 0;
 };
 
 // ---------------------------------------------------------------- replays
