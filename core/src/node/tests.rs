@@ -557,6 +557,11 @@ fn impossible_messages_change_nothing() {
         commit: 0,
     };
     let id = |term, index| EntryId { term, index };
+    let no_change = Entry {
+        kind: EntryKind::ConfChangeV2,
+        data: Bytes::from_static(&[7]),
+        ..entry(1, 4)
+    };
     let no_voters = Snapshot {
         id: id(1, 100),
         conf_state: ConfState {
@@ -571,6 +576,7 @@ fn impossible_messages_change_nothing() {
         append(id(1, 2), vec![entry(99, 3)]),
         append(id(9, 1), vec![]),
         append(id(1, MAX_POSITION), vec![entry(1, MAX_POSITION + 1)]),
+        append(id(1, 2), vec![entry(1, 3), no_change]),
         Body::Heartbeat {
             commit: commit + 1,
             context: Bytes::new(),

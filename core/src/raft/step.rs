@@ -4,6 +4,7 @@
 //! Vetting comes first, so that a message that no correct node can have sent changes nothing at
 //! all, not even the term.
 
+use crate::codec::conf_change_of;
 use crate::error::{Error, Impossible, Result};
 use crate::event::{CampaignKind, CampaignReason, DropKind};
 use crate::log::LogSlice;
@@ -128,6 +129,12 @@ impl Raft {
                 let ours = core.log.term(prev.index);
                 if prev.index < core.log.committed() && ours.is_ok_and(|ours| ours != prev.term) {
                     return Err(Impossible::CommittedConflict(prev.index));
+                }
+                // No leader lets one into its log that can't be read (`screen_conf_changes`), and no
+                // host could apply it.
+                let mut changes = entries.iter().filter(|entry| entry.is_conf_change());
+                if changes.any(|entry| conf_change_of(entry).is_err()) {
+                    return Err(Impossible::IllFormedConfChange);
                 }
             }
             Body::Heartbeat { commit, .. } if *commit > last => {
