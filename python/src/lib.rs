@@ -18,6 +18,7 @@ mod entry;
 mod message;
 mod snapshot;
 
+mod many;
 mod members;
 mod node;
 mod ready;
@@ -40,6 +41,7 @@ fn _libraft(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<storage::DurableStorage>()?;
     module.add_class::<node::RawNode>()?;
     module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
+    module.add_function(wrap_pyfunction!(many::tick_all, module)?)?;
     module.add_function(wrap_pyfunction!(members::decode_conf_change, module)?)?;
     module.add_function(wrap_pyfunction!(members::encode_conf_change, module)?)?;
     module.add_function(wrap_pyfunction!(recording::replay, module)?)?;

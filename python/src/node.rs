@@ -38,7 +38,7 @@ pub struct RawNode {
 
 /// A node of the library, and the Ready that it lends.
 pub struct NativeNode {
-    handle: Handle<raft_node>,
+    pub handle: Handle<raft_node>,
     lent: Mutex<Lent>,
 }
 
@@ -99,7 +99,8 @@ impl RawNode {
         }
     }
 
-    fn native(&self) -> Result<Arc<NativeNode>, Failure> {
+    /// The node of the library, unless it is closed.
+    pub fn native(&self) -> Result<Arc<NativeNode>, Failure> {
         lock(&self.node)
             .clone()
             .ok_or_else(|| Failure::closed("node"))
@@ -232,6 +233,23 @@ impl RawNode {
         self.plain(raft_node_tick_quiesced)
     }
 
+    /// So many units of logical time have passed at once.
+    fn tick_many(&self, ticks: u32) -> PyResult<()> {
+        let node = self.native()?;
+        // SAFETY: the node is alive as long as `node`.
+        call(|error| unsafe { raft_node_tick_many(node.handle.get(), ticks, error) })?;
+        Ok(())
+    }
+
+    /// How many ticks it takes until one of them can do something.
+    fn next_deadline(&self) -> PyResult<Option<u64>> {
+        let node = self.native()?;
+        let mut out = 0;
+        // SAFETY: the node is alive, and `out` is a place for the result.
+        call(|error| unsafe { raft_node_next_deadline(node.handle.get(), &raw mut out, error) })?;
+        Ok((out != RAFT_NO_DEADLINE).then_some(out))
+    }
+
     /// Campaigns at once.
     fn campaign(&self) -> PyResult<()> {
         self.plain(raft_node_campaign)
@@ -343,9 +361,19 @@ impl RawNode {
         self.with_bytes(raft_node_step, &message)
     }
 
-    /// Hands over several messages, each preceded by its length as a protobuf varint.
-    fn step_many(&self, messages: Input<'_>) -> PyResult<()> {
-        self.with_bytes(raft_node_step_many, &messages)
+    /// Hands over several messages: a list, or bytes in which each is preceded by its length as a
+    /// protobuf varint.
+    fn step_many(&self, messages: Messages<'_>) -> PyResult<()> {
+        let framed = match &messages {
+            Messages::Framed(framed) => return self.with_bytes(raft_node_step_many, framed),
+            Messages::List(list) => frame(list),
+        };
+        let node = self.native()?;
+        call(|error| {
+            // SAFETY: the node is alive, and so are the bytes.
+            unsafe { raft_node_step_many(node.handle.get(), framed.as_ptr(), framed.len(), error) }
+        })?;
+        Ok(())
     }
 
     /// Asks for a linearizable read.
@@ -781,6 +809,25 @@ impl RawNode {
             unsafe { raft_node_status_encoded(node.handle.get(), out, error) }
         })
     }
+}
+
+/// The messages of a batch.
+#[derive(FromPyObject)]
+enum Messages<'py> {
+    Framed(Input<'py>),
+    List(Vec<Input<'py>>),
+}
+
+/// Messages in one piece, each preceded by its length.
+fn frame(messages: &[Input<'_>]) -> Vec<u8> {
+    let views = || messages.iter().map(Input::view);
+    let mut framed = Vec::with_capacity(views().map(|view| view.len + 10).sum());
+    for view in views() {
+        prost::encoding::encode_varint(view.len as u64, &mut framed);
+        // SAFETY: the views are of the messages, under the interpreter lock.
+        framed.extend_from_slice(unsafe { list(view.data, view.len) });
+    }
+    framed
 }
 
 fn owned_conf_state<'py>(

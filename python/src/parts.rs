@@ -151,4 +151,5 @@ pub static ROLE: Class = Class::named("Role");
 pub static SNAPSHOT_REQUEST: Class = Class::named("SnapshotRequest");
 pub static SOFT_STATE: Class = Class::named("SoftState");
 pub static STATUS: Class = Class::named("Status");
+pub static TICKED: Class = Class::named("Ticked");
 pub static TRANSITION: Class = Class::named("Transition");

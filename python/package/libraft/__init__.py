@@ -59,6 +59,7 @@ from ._libraft import (
     decode_conf_change,
     encode_conf_change,
     replay,
+    tick_all,
 )
 from ._types import (
     LOCAL_APPEND,
@@ -92,6 +93,7 @@ from ._types import (
     SnapshotStatus,
     SoftState,
     Status,
+    Ticked,
     Transition,
 )
 
@@ -160,6 +162,7 @@ __all__ = [
     "StorageError",
     "StorageIOError",
     "StorageLocked",
+    "Ticked",
     "Transition",
     "Unavailable",
     "UnknownPeer",
@@ -168,4 +171,5 @@ __all__ = [
     "decode_conf_change",
     "encode_conf_change",
     "replay",
+    "tick_all",
 ]

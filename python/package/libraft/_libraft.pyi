@@ -36,6 +36,7 @@ from ._types import (
     SnapshotStatus,
     SoftState,
     Status,
+    Ticked,
     Transition,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "decode_conf_change",
     "encode_conf_change",
     "replay",
+    "tick_all",
 ]
 
 __version__: Final[str]
@@ -361,6 +363,19 @@ class RawNode:
         """One unit of logical time has passed. Ticks that were missed are better dropped."""
     def tick_quiesced(self) -> None:
         """One unit of logical time has passed for a group that is known to be at rest."""
+    def tick_many(self, ticks: int) -> None:
+        """So many units of logical time have passed at once: the same as `tick` called so often.
+
+        For a host that had no need to touch the node meanwhile. Up to `next_deadline`, all of them
+        together cost what one does; beyond it, time and memory grow with what the node has to do.
+        """
+    def next_deadline(self) -> int | None:
+        """How many ticks it takes until one of them can do more than move the clocks, at least 1.
+
+        None if time alone does nothing. It holds until the next other call that changes the node: a
+        host with many groups at rest may leave this one alone for so long, or until something comes
+        for it, and then first make up for the ticks with `tick_many`.
+        """
     def campaign(self) -> None:
         """Campaigns at once, without waiting for the election timeout."""
     def propose(self, data: Buffer) -> None:
@@ -402,8 +417,10 @@ class RawNode:
         Raises MalformedMessage, ImpossibleMessage, LocalMessage, UnknownPeer, and ProposalDropped
         for a forwarded proposal. In each case nothing has changed.
         """
-    def step_many(self, messages: Buffer) -> None:
-        """Hands over several messages, each one preceded by its length as a protobuf varint.
+    def step_many(self, messages: Buffer | Sequence[Buffer]) -> None:
+        """Hands over several messages: a list, or bytes that have a length before each message.
+
+        The lengths are protobuf varints.
 
         All are decoded first: if one can't be, none is handed over. One that the node then
         refuses does not keep the others from it; the first refusal is raised at the end.
@@ -551,4 +568,13 @@ def replay(recording: Buffer, max_bytes: int = ...) -> Replay:
 
     Raises RecordingError, ArgumentError (more than max_bytes), LibraryPanic (a call panics, as it may
     have done when it was recorded).
+    """
+
+def tick_all(nodes: Sequence[RawNode], ticks: int = 1) -> Ticked:
+    """Does for each node in turn what `tick_many` and `has_ready` do, in one call of the library.
+
+    With 0 ticks it only asks. A node that can't be ticked, as it is closed, has stopped or is busy with
+    another thread, is passed over unchanged, and told of in the result; all others have had their ticks.
+    A node that is in the list twice gets the ticks twice. Other threads run meanwhile from ten thousand
+    nodes on; below that it takes less than a millisecond.
     """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from ._errors import RaftError
 
 NO_LIMIT: Final = 2**64 - 1
 """No limit, for the settings that limit bytes."""
@@ -455,6 +458,18 @@ class Replay(NamedTuple):
     replayed: int
     end: RecordingState
     readys: tuple[bytes, ...]
+
+
+class Ticked(NamedTuple):
+    """What `tick_all` has found.
+
+    `ready`: the places in the list of the nodes with a Ready. `failed`: the places of those that were
+    passed over, and why: ClosedError, Poisoned, LibraryPanic, or MisuseError if another thread uses the
+    node, which can make up for it with `RawNode.tick_many`. Both are in ascending order.
+    """
+
+    ready: list[int]
+    failed: tuple[tuple[int, RaftError], ...]
 
 
 @dataclass(frozen=True, slots=True)
