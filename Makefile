@@ -307,7 +307,13 @@ bench-publish: lib python ## the same, and write the tables in the READMEs
 
 .PHONY: bench-gate
 bench-gate: lib ## fail if our instructions or allocations have grown by more than 2%
+	@scripts/bootstrap test
 	@python3 tests/bench/bench.py gate
+
+.PHONY: bench-bless
+bench-bless: lib ## make the present instructions and allocations the baseline of bench-gate
+	@scripts/bootstrap test
+	@python3 tests/bench/bench.py gate --bless
 
 .PHONY: profile
 profile: lib ## draw a flame graph of a workload: make profile WORKLOAD=rep3_b64_16

@@ -17,7 +17,6 @@ exactly, and are what `gate` looks at.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import datetime
 import json
 import os
@@ -28,136 +27,25 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import charts
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-OUT = ROOT / "target" / "bench"
-BASELINE = HERE / "baseline.json"
-
-JSON = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Contestant:
-    """A library in one configuration."""
-
-    name: str
-    program: tuple[str, ...]
-    best: bool = False
-    # Which workloads it runs: all, or those that are about replication.
-    all_workloads: bool = True
-
-    def runs(self, workload: str) -> bool:
-        return self.all_workloads or workload.startswith(("rep", "single"))
-
-    def command(self, workload: str) -> list[str]:
-        return [*self.program, workload, *(["--best"] if self.best else [])]
-
-
-def program(name: str) -> tuple[str, ...]:
-    return (str(OUT / "bin" / name),)
-
-
-PYTHON = (str(ROOT / ".venv" / "bin" / "python"), str(HERE / "python" / "bench.py"))
-
-CONTESTANTS = [
-    Contestant("rust", program("bench-libraft")),
-    Contestant("rust best", program("bench-libraft"), best=True),
-    Contestant("c", program("bench-c"), all_workloads=False),
-    Contestant("c best", program("bench-c"), best=True, all_workloads=False),
-    Contestant("c++", program("bench-cpp"), all_workloads=False),
-    Contestant("c++ best", program("bench-cpp"), best=True, all_workloads=False),
-    Contestant("go", program("bench-go"), all_workloads=False),
-    Contestant("go best", program("bench-go"), best=True, all_workloads=False),
-    Contestant("python", PYTHON, all_workloads=False),
-    Contestant("python best", PYTHON, best=True, all_workloads=False),
-    Contestant("raft-rs", program("bench-raft-rs")),
-    Contestant("raft-rs best", program("bench-raft-rs"), best=True),
-    Contestant("etcd 3.6", program("bench-etcd-3.6")),
-    Contestant("etcd 3.6 best", program("bench-etcd-3.6"), best=True),
-    Contestant("etcd 3.7", program("bench-etcd-3.7")),
-    Contestant("etcd 3.7 best", program("bench-etcd-3.7"), best=True),
-]
-OURS = ("rust", "c", "c++", "go", "python")
-PEERS = ("raft-rs", "etcd 3.6", "etcd 3.7")
-
-WORKLOADS = [
-    "single_b1_16",
-    "rep3_b1_16",
-    "rep3_b64_16",
-    "rep3_b64_1k",
-    "rep3_b16_64k",
-    "rep5_b1_16",
-    "rep7_b64_256",
-    "readindex_b1",
-    "readindex_b64",
-    "idle_10k",
-    "tick_10k",
-    "election_3",
-    "election_5",
-    "election_7",
-    "catchup_100k",
-    "joint_5to5",
-]
-
-# How cost grows: the title, the workloads, and what the number in their names is. An operation of the
-# group_ workloads serves as many followers as there are, less one, and is divided by that.
-GROWTH: dict[str, tuple[str, dict[int, str]]] = {
-    "log": ("entries in the log", {1_000: "log_1k", 100_000: "log_100k", 10_000_000: "log_10m"}),
-    "group": ("voters, ns for each follower", {n: f"group_{n}" for n in (3, 5, 7, 11, 15, 17, 31, 51, 101)}),
-    "groups": ("groups of three, ns for a heartbeat round", {10**n: f"idle_{10**n}" for n in range(5)}),
-    "payload": (
-        "bytes of payload, batches of 16",
-        {
-            16: "rep3_b16_16",
-            256: "rep3_b16_256",
-            1024: "rep3_b16_1k",
-            4096: "rep3_b16_4k",
-            16384: "rep3_b16_16k",
-            65536: "rep3_b16_64k",
-        },
-    ),
-}
-GROWTH_CONTESTANTS = ("rust", "raft-rs", "etcd 3.6", "etcd 3.7")
-# A log of ten million entries in three storages takes the peers tens of gigabytes and minutes.
-TOO_LARGE_FOR_PEERS = {"log_10m"}
-
-# The time of a peer divided by ours, at least: default against default, best against best.
-TARGETS: dict[tuple[str, str], dict[str, float]] = {
-    ("single_b1_16", "rust"): {"raft-rs": 4, "raft-rs best": 4, "etcd 3.6": 10, "etcd 3.7": 20},
-    ("rep3_b1_16", "rust"): {"raft-rs": 5, "raft-rs best": 5, "etcd 3.6": 10, "etcd 3.7": 14},
-    ("rep3_b64_16", "rust"): {"raft-rs": 6, "raft-rs best": 1.7, "etcd 3.6": 18, "etcd 3.7": 20},
-    ("rep3_b64_1k", "rust"): {"raft-rs": 4, "raft-rs best": 1.7, "etcd 3.6": 10, "etcd 3.7": 15},
-    ("rep5_b1_16", "rust"): {"raft-rs": 5, "raft-rs best": 5, "etcd 3.6": 10, "etcd 3.7": 14},
-    ("idle_10k", "rust"): {"raft-rs": 4, "raft-rs best": 4, "etcd 3.6": 6, "etcd 3.7": 8},
-    ("rep3_b1_16", "c"): {"raft-rs": 2, "raft-rs best": 2, "etcd 3.6": 3.5, "etcd 3.7": 5},
-    ("rep3_b64_16", "c"): {"raft-rs": 3, "raft-rs best": 1, "etcd 3.6": 9, "etcd 3.7": 10},
-    ("rep3_b1_16", "go"): {"etcd 3.6": 1.5, "etcd 3.7": 2.5},
-    ("rep3_b64_16", "go"): {"etcd 3.6": 2, "etcd 3.7": 2.5},
-    ("rep3_b64_16", "python"): {"etcd 3.6": 1, "etcd 3.7": 1},
-}
-
-# Few enough for valgrind, enough for what is rare to come up.
-GATE: dict[tuple[str, str], int] = {
-    ("single_b1_16", "rust"): 5_000,
-    ("rep3_b1_16", "rust"): 5_000,
-    ("rep3_b64_16", "rust"): 64_000,
-    ("rep3_b64_16", "rust best"): 64_000,
-    ("rep3_b64_1k", "rust"): 10_000,
-    ("rep5_b1_16", "rust"): 5_000,
-    ("readindex_b1", "rust"): 5_000,
-    ("readindex_b64", "rust"): 20_000,
-    ("idle_1k", "rust"): 5_000,
-    ("tick_1k", "rust"): 50_000,
-    ("election_5", "rust"): 300,
-    ("joint_5to5", "rust"): 20,
-    ("rep3_b1_16", "c"): 5_000,
-    ("rep3_b64_16", "c"): 64_000,
-}
-GATE_LIMIT = 1.02
+import gate
+from building import build
+from contestants import (
+    CONTESTANTS,
+    GROWTH,
+    GROWTH_CONTESTANTS,
+    HERE,
+    JSON,
+    OURS,
+    OUT,
+    PEERS,
+    ROOT,
+    TARGETS,
+    TOO_LARGE_FOR_PEERS,
+    WORKLOADS,
+    Contestant,
+)
 
 
 def main() -> int:
@@ -169,8 +57,8 @@ def main() -> int:
     run.add_argument("--rounds", type=int, default=15)
     run.add_argument("--seconds", type=float, default=0.2, help="for each measurement")
     run.add_argument("--publish", action="store_true", help="write the READMEs")
-    gate = commands.add_parser("gate")
-    gate.add_argument("--bless", action="store_true", help="make this the baseline")
+    gate_parser = commands.add_parser("gate")
+    gate_parser.add_argument("--bless", action="store_true", help="make this the baseline")
     commands.add_parser("smoke")
     profile = commands.add_parser("profile")
     profile.add_argument("workload")
@@ -181,56 +69,11 @@ def main() -> int:
         case "run":
             return command_run(args)
         case "gate":
-            return command_gate(args.bless)
+            return gate.run(args.bless)
         case "smoke":
             return command_smoke()
         case _:
             return command_profile(args.workload, args.best)
-
-
-# Building.
-
-
-def build(peers: bool) -> None:
-    """Builds the programs, into OUT/bin."""
-    (OUT / "bin").mkdir(parents=True, exist_ok=True)
-    environment = dict(os.environ, CARGO_TARGET_DIR=str(OUT / "cargo"))
-    packages = ["bench-libraft"]
-    if peers:
-        packages.append("bench-raft-rs")
-        environment.setdefault("PROTOC", bundled_protoc())
-    command = ["cargo", "build", "--release", "--quiet", "--locked"]
-    call([*command, *(f"--package={name}" for name in packages)], HERE, environment)
-    for name in packages:
-        shutil.copy2(OUT / "cargo" / "release" / name, OUT / "bin" / name)
-    call(["make", "--quiet", "-C", str(HERE), f"OUT={OUT}/bin"], HERE, dict(os.environ))
-    digest = subprocess.check_output(["sha256sum", ROOT / "target/release/libraft.a"], text=True)[:15]
-    environment = dict(os.environ, CGO_CFLAGS=f"-O2 -g -DLIBRAFT_DIGEST=0x{digest}")
-    variants = [("bench-go", ["-tags=libraft"])]
-    if peers:
-        variants.append(("bench-etcd-3.6", ["-tags=v36", "-modfile=v36.mod"]))
-        variants.append(("bench-etcd-3.7", ["-tags=v37"]))
-    for name, flags in variants:
-        call(["go", "build", *flags, "-o", str(OUT / "bin" / name), "."], HERE / "go", environment)
-
-
-def bundled_protoc() -> str:
-    """raft-rs compiles its messages with protoc, and one of its build dependencies brings one along."""
-    host = re.search(r"^host: (.+)$", subprocess.check_output(["rustc", "-vV"], text=True), re.MULTILINE)
-    command = ["cargo", "metadata", "--format-version=1", "--locked"]
-    command += ["--filter-platform", host[1]] if host else []
-    metadata = json.loads(subprocess.check_output(command, cwd=HERE, text=True))
-    for package in metadata["packages"]:
-        if package["name"] == "protobuf-build":
-            machine = {"aarch64": "aarch_64"}.get(platform.machine(), platform.machine())
-            protoc = Path(package["manifest_path"]).parent / "bin" / f"protoc-linux-{machine}"
-            if protoc.exists():
-                return str(protoc)
-    return shutil.which("protoc") or "protoc"
-
-
-def call(command: list[str], directory: Path, environment: dict[str, str]) -> None:
-    subprocess.run(command, cwd=directory, env=environment, check=True)
 
 
 # Measuring.
@@ -411,60 +254,6 @@ def summary(report: JSON) -> str:
             f"| {workload} | {surface} | {ns(figures[surface]['ns'])} | " + " | ".join(cells) + f" | {verdict} |"
         )
     return "\n".join(lines) + "\n"
-
-
-# The gate.
-
-
-def instructions(contestant: Contestant, workload: str, ops: int) -> JSON:
-    """Of the measured part alone, in valgrind's processor, which does everything in the same way again."""
-    trace = OUT / "callgrind.out"
-    command = ["valgrind", "--tool=callgrind", "--toggle-collect=*bench_measured*", f"--callgrind-out-file={trace}"]
-    command += [*contestant.command(workload), "--ops", str(ops)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    collected = re.search(r"Collected : (\d+)", done.stderr)
-    if collected is None:
-        raise SystemExit(f"valgrind did not say what it has counted:\n{done.stderr}")
-    result = json.loads(done.stdout)
-    return {
-        "instructions": int(collected[1]) / result["ops"],
-        "allocations": result["allocations"] / result["ops"],
-        "node_bytes": result["node_bytes"],
-    }
-
-
-def command_gate(bless: bool) -> int:
-    build(peers=False)
-    compiler = subprocess.check_output(["rustc", "--version"], text=True).strip()
-    contestants = {contestant.name: contestant for contestant in CONTESTANTS}
-    figures = {
-        f"{workload} {name}": instructions(contestants[name], workload, ops) for (workload, name), ops in GATE.items()
-    }
-    baseline: JSON = json.loads(BASELINE.read_text()) if BASELINE.exists() else {"compiler": compiler, "figures": {}}
-    passed = failed = 0
-    other_compiler = baseline["compiler"] != compiler
-    for key, figure in figures.items():
-        before = baseline["figures"].get(key, {})
-        worse = [what for what in figure if figure[what] > before.get(what, 0) * GATE_LIMIT + 0.005]
-        verdict = "worse: " + ", ".join(worse) if worse else "ok"
-        was = before.get("instructions", 0)
-        print(
-            f"{key:<26} {figure['instructions']:>10.1f} instructions (was {was:.1f})"
-            f"  {figure['allocations']:>7.3f} allocations  {verdict}"
-        )
-        failed += bool(worse)
-        passed += not worse
-    if bless:
-        rounded = {key: {what: round(value, 3) for what, value in figure.items()} for key, figure in figures.items()}
-        BASELINE.write_text(json.dumps({"compiler": compiler, "figures": rounded}, indent=1) + "\n")
-        return 0
-    if other_compiler and failed:
-        print(f"not held against it: the baseline is of {baseline['compiler']}, and this is {compiler}")
-        passed, failed = passed + failed, 0
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
 
 
 # The rest.

@@ -117,6 +117,7 @@ static void start(size_t count) {
     for (size_t i = 0; i < count; i++) {
         raft_config *config;
         must(raft_config_new(i + 1, &config, NULL), "config");
+        must(raft_config_set_seed(config, i + 1, NULL), "seed");
         must(raft_config_set_pre_vote(config, false, NULL), "pre_vote");
         must(raft_config_set_check_quorum(config, false, NULL), "check_quorum");
         must(raft_storage_memory_new(&nodes[i].storage, NULL), "storage");

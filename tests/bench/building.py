@@ -1,0 +1,55 @@
+"""Builds the programs that are measured, into target/bench/bin."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from contestants import HERE, OUT, ROOT
+
+
+def build(peers: bool) -> None:
+    """Builds the programs, into OUT/bin."""
+    (OUT / "bin").mkdir(parents=True, exist_ok=True)
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(OUT / "cargo"))
+    packages = ["bench-libraft"]
+    if peers:
+        packages.append("bench-raft-rs")
+        environment.setdefault("PROTOC", bundled_protoc())
+    command = ["cargo", "build", "--release", "--quiet", "--locked"]
+    call([*command, *(f"--package={name}" for name in packages)], HERE, environment)
+    for name in packages:
+        shutil.copy2(OUT / "cargo" / "release" / name, OUT / "bin" / name)
+    call(["make", "--quiet", "-C", str(HERE), f"OUT={OUT}/bin"], HERE, dict(os.environ))
+    digest = subprocess.check_output(["sha256sum", ROOT / "target/release/libraft.a"], text=True)[:15]
+    environment = dict(os.environ, CGO_CFLAGS=f"-O2 -g -DLIBRAFT_DIGEST=0x{digest}")
+    variants = [("bench-go", ["-tags=libraft"])]
+    if peers:
+        variants.append(("bench-etcd-3.6", ["-tags=v36", "-modfile=v36.mod"]))
+        variants.append(("bench-etcd-3.7", ["-tags=v37"]))
+    for name, flags in variants:
+        call(["go", "build", *flags, "-o", str(OUT / "bin" / name), "."], HERE / "go", environment)
+
+
+def bundled_protoc() -> str:
+    """raft-rs compiles its messages with protoc, and one of its build dependencies brings one along."""
+    host = re.search(r"^host: (.+)$", subprocess.check_output(["rustc", "-vV"], text=True), re.MULTILINE)
+    command = ["cargo", "metadata", "--format-version=1", "--locked"]
+    command += ["--filter-platform", host[1]] if host else []
+    metadata = json.loads(subprocess.check_output(command, cwd=HERE, text=True))
+    for package in metadata["packages"]:
+        if package["name"] == "protobuf-build":
+            machine = {"aarch64": "aarch_64"}.get(platform.machine(), platform.machine())
+            protoc = Path(package["manifest_path"]).parent / "bin" / f"protoc-linux-{machine}"
+            if protoc.exists():
+                return str(protoc)
+    return shutil.which("protoc") or "protoc"
+
+
+def call(command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    subprocess.run(command, cwd=directory, env=environment, check=True)

@@ -1,0 +1,118 @@
+"""Who takes part in the comparison, in which workloads, and which ratios are asked for.
+
+Names only: what a workload does is in ../harness and its counterparts, how the programs are made is in
+building.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OUT = ROOT / "target" / "bench"
+
+JSON = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """A library in one configuration."""
+
+    name: str
+    program: tuple[str, ...]
+    best: bool = False
+    # Which workloads it runs: all, or those that are about replication.
+    all_workloads: bool = True
+
+    def runs(self, workload: str) -> bool:
+        return self.all_workloads or workload.startswith(("rep", "single"))
+
+    def command(self, workload: str) -> list[str]:
+        return [*self.program, workload, *(["--best"] if self.best else [])]
+
+
+def program(name: str) -> tuple[str, ...]:
+    return (str(OUT / "bin" / name),)
+
+
+PYTHON = (str(ROOT / ".venv" / "bin" / "python"), str(HERE / "python" / "bench.py"))
+
+CONTESTANTS = [
+    Contestant("rust", program("bench-libraft")),
+    Contestant("rust best", program("bench-libraft"), best=True),
+    Contestant("c", program("bench-c"), all_workloads=False),
+    Contestant("c best", program("bench-c"), best=True, all_workloads=False),
+    Contestant("c++", program("bench-cpp"), all_workloads=False),
+    Contestant("c++ best", program("bench-cpp"), best=True, all_workloads=False),
+    Contestant("go", program("bench-go"), all_workloads=False),
+    Contestant("go best", program("bench-go"), best=True, all_workloads=False),
+    Contestant("python", PYTHON, all_workloads=False),
+    Contestant("python best", PYTHON, best=True, all_workloads=False),
+    Contestant("raft-rs", program("bench-raft-rs")),
+    Contestant("raft-rs best", program("bench-raft-rs"), best=True),
+    Contestant("etcd 3.6", program("bench-etcd-3.6")),
+    Contestant("etcd 3.6 best", program("bench-etcd-3.6"), best=True),
+    Contestant("etcd 3.7", program("bench-etcd-3.7")),
+    Contestant("etcd 3.7 best", program("bench-etcd-3.7"), best=True),
+]
+OURS = ("rust", "c", "c++", "go", "python")
+PEERS = ("raft-rs", "etcd 3.6", "etcd 3.7")
+
+WORKLOADS = [
+    "single_b1_16",
+    "rep3_b1_16",
+    "rep3_b64_16",
+    "rep3_b64_1k",
+    "rep3_b16_64k",
+    "rep5_b1_16",
+    "rep7_b64_256",
+    "readindex_b1",
+    "readindex_b64",
+    "idle_10k",
+    "tick_10k",
+    "election_3",
+    "election_5",
+    "election_7",
+    "catchup_100k",
+    "joint_5to5",
+]
+
+# How cost grows: the title, the workloads, and what the number in their names is. An operation of the
+# group_ workloads serves as many followers as there are, less one, and is divided by that.
+GROWTH: dict[str, tuple[str, dict[int, str]]] = {
+    "log": ("entries in the log", {1_000: "log_1k", 100_000: "log_100k", 10_000_000: "log_10m"}),
+    "group": ("voters, ns for each follower", {n: f"group_{n}" for n in (3, 5, 7, 11, 15, 17, 31, 51, 101)}),
+    "groups": ("groups of three, ns for a heartbeat round", {10**n: f"idle_{10**n}" for n in range(5)}),
+    "payload": (
+        "bytes of payload, batches of 16",
+        {
+            16: "rep3_b16_16",
+            256: "rep3_b16_256",
+            1024: "rep3_b16_1k",
+            4096: "rep3_b16_4k",
+            16384: "rep3_b16_16k",
+            65536: "rep3_b16_64k",
+        },
+    ),
+}
+GROWTH_CONTESTANTS = ("rust", "raft-rs", "etcd 3.6", "etcd 3.7")
+# A log of ten million entries in three storages takes the peers tens of gigabytes and minutes.
+TOO_LARGE_FOR_PEERS = {"log_10m"}
+
+# The time of a peer divided by ours, at least: default against default, best against best.
+TARGETS: dict[tuple[str, str], dict[str, float]] = {
+    ("single_b1_16", "rust"): {"raft-rs": 4, "raft-rs best": 4, "etcd 3.6": 10, "etcd 3.7": 20},
+    ("rep3_b1_16", "rust"): {"raft-rs": 5, "raft-rs best": 5, "etcd 3.6": 10, "etcd 3.7": 14},
+    ("rep3_b64_16", "rust"): {"raft-rs": 6, "raft-rs best": 1.7, "etcd 3.6": 18, "etcd 3.7": 20},
+    ("rep3_b64_1k", "rust"): {"raft-rs": 4, "raft-rs best": 1.7, "etcd 3.6": 10, "etcd 3.7": 15},
+    ("rep5_b1_16", "rust"): {"raft-rs": 5, "raft-rs best": 5, "etcd 3.6": 10, "etcd 3.7": 14},
+    ("idle_10k", "rust"): {"raft-rs": 4, "raft-rs best": 4, "etcd 3.6": 6, "etcd 3.7": 8},
+    ("rep3_b1_16", "c"): {"raft-rs": 2, "raft-rs best": 2, "etcd 3.6": 3.5, "etcd 3.7": 5},
+    ("rep3_b64_16", "c"): {"raft-rs": 3, "raft-rs best": 1, "etcd 3.6": 9, "etcd 3.7": 10},
+    ("rep3_b1_16", "go"): {"etcd 3.6": 1.5, "etcd 3.7": 2.5},
+    ("rep3_b64_16", "go"): {"etcd 3.6": 2, "etcd 3.7": 2.5},
+    ("rep3_b64_16", "python"): {"etcd 3.6": 1, "etcd 3.7": 1},
+}
