@@ -315,9 +315,15 @@ bench-bless: lib ## make the present instructions and allocations the baseline o
 	@scripts/bootstrap test
 	@python3 tests/bench/bench.py gate --bless
 
+# For example: make profile WORKLOAD=rep3_b1_16 OF=c TOOL=callgrind, OF="rust best", OF="etcd 3.7". Without
+# TOOL, it is perf if that is permitted, and callgrind if not.
+OF := rust
+TOOL := auto
+
 .PHONY: profile
-profile: lib ## draw a flame graph of a workload: make profile WORKLOAD=rep3_b64_16
-	@python3 tests/bench/bench.py profile $(WORKLOAD)
+profile: lib ## draw a flame graph of a workload: make profile WORKLOAD=rep3_b64_16 OF=c
+	@scripts/bootstrap test
+	@python3 tests/bench/bench.py profile $(WORKLOAD) --contestant "$(OF)" --tool $(TOOL)
 
 .PHONY: clean
 clean: ## remove everything that was made

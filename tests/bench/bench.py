@@ -4,7 +4,7 @@
     bench.py run [--only W,..] [--rounds N] [--seconds S] [--publish]
     bench.py gate [--bless]      our instructions and allocations against baseline.json
     bench.py smoke               every workload on what of ours is built, a few operations each
-    bench.py profile WORKLOAD    a flame graph of our core: target/bench/WORKLOAD.svg
+    bench.py profile WORKLOAD    a flame graph: target/bench/WORKLOAD.svg
 
 How noise is met: every measurement is a process of its own; the contestants take turns, round after
 round, in alternating order; a time is the minimum over all rounds, and a ratio is that of the minima,
@@ -29,6 +29,7 @@ import sys
 from pathlib import Path
 
 import charts
+import flame
 import gate
 from building import build
 from contestants import (
@@ -62,7 +63,8 @@ def main() -> int:
     commands.add_parser("smoke")
     profile = commands.add_parser("profile")
     profile.add_argument("workload")
-    profile.add_argument("--best", action="store_true")
+    profile.add_argument("--contestant", default="rust", help="rust, c, go best, raft-rs, ..")
+    profile.add_argument("--tool", choices=("auto", "perf", "callgrind"), default="auto")
     args = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     match args.command:
@@ -73,7 +75,7 @@ def main() -> int:
         case "smoke":
             return command_smoke()
         case _:
-            return command_profile(args.workload, args.best)
+            return command_profile(args)
 
 
 # Measuring.
@@ -279,18 +281,13 @@ def command_smoke() -> int:
     return 1 if failed else 0
 
 
-def command_profile(workload: str, best: bool) -> int:
-    build(peers=False)
-    contestant = next(c for c in CONTESTANTS if c.name == ("rust best" if best else "rust"))
-    data = OUT / "perf.data"
-    record = ["perf", "record", "--quiet", "-e", "cpu-clock", "-F", "4999", "--call-graph", "dwarf,16384"]
-    command = [*contestant.command(workload), "--seconds", "2"]
-    subprocess.run([*record, "-o", str(data), "--", *pinned(command)], check=True, stdout=subprocess.DEVNULL)
-    script = subprocess.check_output(
-        ["perf", "script", "-i", str(data), "-F", "ip,sym", "--no-inline"], text=True, stderr=subprocess.DEVNULL
-    )
-    target = OUT / f"{workload}.svg"
-    target.write_text(charts.flame_graph(script, workload))
+def command_profile(args: argparse.Namespace) -> int:
+    build(peers=args.contestant.startswith(PEERS))
+    contestant = next((c for c in CONTESTANTS if c.name == args.contestant), None)
+    if contestant is None:
+        raise SystemExit(f"{args.contestant} is none of: {', '.join(c.name for c in CONTESTANTS)}")
+    target = OUT / f"{args.workload}.svg"
+    target.write_text(flame.draw(contestant, args.workload, args.tool, pinned([])))
     print(target.relative_to(ROOT))
     return 0
 

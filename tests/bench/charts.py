@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from html import escape
 from typing import Any
 
@@ -89,42 +88,3 @@ def short(size: float) -> str:
         if size >= factor:
             return f"{size / factor:g}{unit}" if size % factor == 0 else f"{size / 1024:g}k"
     return f"{size:g}"
-
-
-def flame_graph(script: str, title: str) -> str:
-    """From the output of `perf script`: one stack after the other, innermost frame first."""
-    tree: dict[str, Any] = {"count": 0, "children": {}}
-    for stack in script.split("\n\n"):
-        frames = [line.split(None, 1)[1] for line in stack.splitlines() if len(line.split(None, 1)) == 2]
-        frames.reverse()
-        inside = [place for place, frame in enumerate(frames) if "bench_measured" in frame]
-        if not inside:
-            continue
-        node = tree
-        node["count"] += 1
-        for frame in frames[inside[0] + 1 :]:
-            node = node["children"].setdefault(frame, {"count": 0, "children": {}})
-            node["count"] += 1
-    width, row = 1200, 17
-    body: list[str] = []
-
-    def draw(node: dict[str, Any], x: float, depth: int) -> int:
-        deepest = depth
-        for name, child in sorted(node["children"].items()):
-            share = child["count"] / tree["count"] * width
-            if share >= 1:
-                colour = f"hsl({20 + zlib.crc32(name.encode()) % 40}, 80%, 65%)"
-                label = escape(f"{name} ({child['count'] / tree['count']:.1%})")
-                body.append(
-                    f'<g><title>{label}</title><rect x="{x:.1f}" y="{30 + depth * row}" width="{share:.1f}" '
-                    f'height="{row - 1}" fill="{colour}"/>'
-                )
-                room = int(share / 7)
-                shown = name if len(name) <= room else name[: max(room - 1, 0)]
-                body.append(text(x + 2, 30 + depth * row + 12, shown) + "</g>")
-                deepest = max(deepest, draw(child, x, depth + 1))
-            x += share
-        return deepest
-
-    depth = draw(tree, 0, 0)
-    return svg(width, 50 + (depth + 1) * row, [text(10, 20, f"{title}: {tree['count']} samples"), *body])
