@@ -222,6 +222,11 @@ impl Body {
         )
     }
 
+    /// Whether its term says nothing: it is taken in any.
+    pub fn is_of_any_term(&self) -> bool {
+        matches!(self, Body::Propose { .. } | Body::ReadIndex { .. }) || self.is_report()
+    }
+
     /// Whether this tells its recipient what has become of a request, or of itself.
     pub fn is_report(&self) -> bool {
         matches!(

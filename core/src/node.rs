@@ -272,10 +272,8 @@ impl Node {
         self.call(
             entries,
             |entries| Call::of_propose(entries),
-            |node, entries| {
-                let ticket = None;
-                node.raft.call(NONE, Body::Propose { entries, ticket })
-            },
+            // By way of `Raft::call`, 200 instructions more.
+            |node, entries| node.raft.propose(NONE, entries),
         )
     }
 

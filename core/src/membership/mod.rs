@@ -95,7 +95,8 @@ impl Membership {
 
     /// The highest index that both majorities have acknowledged.
     pub fn committed_index(&self, acked: impl Fn(NodeId) -> Option<Index>) -> Index {
-        quorum::committed_index(self.halves(), acked)
+        let acked = |&id: &NodeId| acked(id).unwrap_or(0);
+        quorum::committed_index(self.halves().map(|half| half.iter().map(acked)))
     }
 
     /// The highest index that both majorities have acknowledged, with two groups in each.
@@ -112,7 +113,8 @@ impl Membership {
         quorum::vote_result(self.halves(), vote)
     }
 
-    fn halves(&self) -> [&[NodeId]; 2] {
+    /// The voters of both halves; the second one is empty unless the configuration is joint.
+    pub fn halves(&self) -> [&[NodeId]; 2] {
         [&self.state.voters, &self.state.voters_outgoing]
     }
 
@@ -140,8 +142,8 @@ impl Membership {
     }
 }
 
-/// Lists of ids are kept sorted.
-fn has(list: &[NodeId], id: NodeId) -> bool {
+/// Whether a list of ids has this one. They are kept sorted.
+pub fn has(list: &[NodeId], id: NodeId) -> bool {
     list.binary_search(&id).is_ok()
 }
 

@@ -5,6 +5,7 @@ use super::Node;
 use crate::error::{Error, Result};
 use crate::log::payload_len;
 use crate::message::{Body, Message};
+use crate::raft::move_list;
 use crate::ready::Ready;
 use crate::recording::{Answer, Call};
 use crate::types::*;
@@ -38,8 +39,9 @@ impl Node {
         let hard_state = core.hard_state();
         let has_next_to_apply = log.has_next_to_apply(self.raft.apply_ahead())
             && (log.is_next_to_apply_at_hand() || log.apply_read().is_none());
-        outbox.has_messages()
+        !outbox.messages.is_empty()
             || !outbox.after_append.is_empty()
+            || !outbox.to_self.is_empty()
             || !outbox.read_states.is_empty()
             || !outbox.reads.is_empty()
             || !outbox.snapshot_requests.is_empty()
@@ -195,7 +197,7 @@ impl Node {
     /// outbox. All lists keep their room. Returns the encoded size of what is to be applied.
     fn build_ready(&mut self, ready: &mut Ready) -> u64 {
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        let (id, ahead, shown) = (self.id(), self.raft.apply_ahead(), self.shown_hard_state);
+        let (ahead, shown) = (self.raft.apply_ahead(), self.shown_hard_state);
         let core = self.raft.core_mut();
         let (log, outbox) = (&core.log, &mut core.outbox);
 
@@ -208,7 +210,6 @@ impl Node {
         ready.must_sync = !ready.entries.is_empty()
             || hard_state.term != shown.term
             || (hard_state.vote != shown.vote && !mutant!(VoteIsNotSynced));
-        outbox.take_messages(&mut ready.messages);
         move_list(&mut outbox.read_states, &mut ready.read_states);
         move_list(&mut outbox.reads, &mut ready.reads);
         move_list(&mut outbox.snapshot_requests, &mut ready.snapshot_requests);
@@ -216,16 +217,12 @@ impl Node {
         ready.events.extend(core.notes.events());
         if self.async_storage_writes {
             let after_append = std::mem::take(&mut outbox.after_append);
+            outbox.take_messages(&mut ready.messages);
             self.add_storage_messages(ready, after_append);
-        } else if !outbox.after_append.is_empty() {
+        } else {
+            outbox.take_messages(&mut ready.messages);
             self.own_messages.clear();
-            for message in outbox.after_append.drain(..) {
-                if message.to == id {
-                    self.own_messages.push(message);
-                } else {
-                    ready.messages.push(message);
-                }
-            }
+            move_list(&mut outbox.to_self, &mut self.own_messages);
         }
         applied_bytes
     }
@@ -324,13 +321,5 @@ impl Node {
     pub(super) fn make_requests(&mut self) {
         self.raft.flush();
         self.raft.request_entries_to_apply(self.raft.apply_ahead());
-    }
-}
-
-/// Moves a list to `to`, which is empty and whose room is left to the next one.
-fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
-    // Nearly always there is nothing, and it is cheaper to look than to swap.
-    if !from.is_empty() {
-        std::mem::swap(from, to);
     }
 }

@@ -4,16 +4,26 @@
 use super::{Group, GroupCommitted, VoteResult, majority};
 use crate::types::{Index, NodeId};
 
-/// The highest index that a majority of each half has acknowledged.
-pub fn committed_index(halves: [&[NodeId]; 2], acked: impl Fn(NodeId) -> Option<Index>) -> Index {
-    let [incoming, outgoing] = halves.map(|half| majority::committed_index(half, &acked));
+/// The highest index that a majority of each half has, given what each voter of it has acknowledged.
+pub fn committed_index<T: Iterator<Item = Index>>(acked: [T; 2]) -> Index {
+    let [incoming, outgoing] = acked.map(majority::committed_index);
     if mutant!(OneMajorityCommits) {
         return incoming;
     }
     incoming.min(outgoing)
 }
 
-/// The same, if two groups of voters have to have it besides: within each half.
+/// How many voters have to acknowledge something above `committed` who have not yet, before a
+/// majority of each half has: one voter may count for both.
+pub fn acks_needed<T: Iterator<Item = Index>>(acked: [T; 2], committed: Index) -> usize {
+    let [incoming, outgoing] = acked.map(|half| majority::acks_needed(half, committed));
+    if mutant!(OneMajorityCommits) {
+        return incoming;
+    }
+    incoming.max(outgoing)
+}
+
+/// The highest index that a majority of each half has, if two groups of voters have to have it besides: within each half.
 pub fn group_committed_index(
     halves: [&[NodeId]; 2],
     acked: impl Fn(NodeId) -> Option<Index>,

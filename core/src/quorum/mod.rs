@@ -5,7 +5,7 @@ mod majority;
 
 use crate::types::Index;
 
-pub use joint::{committed_index, group_committed_index, vote_result};
+pub use joint::{acks_needed, committed_index, group_committed_index, vote_result};
 
 #[cfg(test)]
 mod tests;

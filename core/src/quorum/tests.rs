@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{GroupCommitted, VoteResult, committed_index, group_committed_index, vote_result};
+use super::{
+    GroupCommitted, VoteResult, acks_needed, committed_index, group_committed_index, vote_result,
+};
 use crate::types::{Index, NodeId};
 
 /// Counts, one index after the other, instead of sorting.
@@ -19,6 +21,10 @@ fn committed_by_definition(voters: &[NodeId], acked: &[Option<Index>]) -> Index 
 
 fn lookup<T: Copy>(values: &[Option<T>]) -> impl Fn(NodeId) -> Option<T> {
     |id| values[id as usize - 1]
+}
+
+fn acks_of(half: &[NodeId], acked: &[Option<Index>]) -> impl Iterator<Item = Index> {
+    half.iter().map(|&id| acked[id as usize - 1].unwrap_or(0))
 }
 
 fn half() -> impl Strategy<Value = Vec<NodeId>> {
@@ -78,7 +84,7 @@ proptest! {
         let found = group_committed_index(halves, lookup(&acked), group);
         prop_assert_eq!(found.index, expected[0].index.min(expected[1].index));
         prop_assert_eq!(found.by_groups, expected[0].by_groups && expected[1].by_groups);
-        prop_assert!(found.index <= committed_index(halves, lookup(&acked)));
+        prop_assert!(found.index <= committed_index(halves.map(|half| acks_of(half, &acked))));
     }
 
     #[test]
@@ -89,7 +95,37 @@ proptest! {
     ) {
         let expected = committed_by_definition(&incoming, &acked)
             .min(committed_by_definition(&outgoing, &acked));
-        prop_assert_eq!(committed_index([&incoming, &outgoing], lookup(&acked)), expected);
+        prop_assert_eq!(committed_index([&incoming, &outgoing].map(|half| acks_of(half, &acked))), expected);
+    }
+
+    #[test]
+    fn nothing_is_committed_before_the_acknowledgements_that_are_needed(
+        incoming in half(),
+        outgoing in half(),
+        acked in proptest::collection::vec(proptest::option::of(0..50u64), 20),
+        committed in 0..50u64,
+        order in Just((1..=20u64).collect::<Vec<NodeId>>()).prop_shuffle(),
+    ) {
+        let halves = [&incoming, &outgoing];
+        let commits = |acked: &[Option<Index>]| {
+            committed_index(halves.map(|half| acks_of(half, acked))) > committed
+        };
+        let needed = acks_needed(halves.map(|half| acks_of(half, &acked)), committed);
+        prop_assert_eq!(needed == 0, commits(&acked));
+        // Whoever they come from, so many are too few; and all voters' are enough.
+        let mut acked = acked;
+        let mut more = 0;
+        for id in order {
+            let votes = halves.iter().any(|half| half.contains(&id));
+            let ack = &mut acked[id as usize - 1];
+            if !votes || ack.unwrap_or(0) > committed {
+                continue;
+            }
+            *ack = Some(committed + 1);
+            more += 1;
+            prop_assert!(more >= needed || !commits(&acked));
+        }
+        prop_assert!(commits(&acked));
     }
 
     #[test]
@@ -119,7 +155,8 @@ proptest! {
 
 #[test]
 fn nobody_at_all_agrees_to_everything() {
-    assert_eq!(committed_index([&[], &[]], |_| None), Index::MAX);
+    let nobody = [&[], &[]].map(|half| acks_of(half, &[]));
+    assert_eq!(committed_index(nobody), Index::MAX);
     assert_eq!(vote_result([&[], &[]], |_| None), VoteResult::Won);
 }
 
@@ -129,6 +166,7 @@ fn many_voters_are_counted_as_few_are() {
         let voters: Vec<NodeId> = (1..=count).collect();
         // Voter i has acknowledged i: a majority has the index of the voter in the middle.
         let expected = count - (count / 2 + 1) + 1;
-        assert_eq!(committed_index([&voters, &[]], Some), expected);
+        let acked = [&voters[..], &[]].map(|half| half.iter().copied());
+        assert_eq!(committed_index(acked), expected);
     }
 }

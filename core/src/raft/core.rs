@@ -23,11 +23,18 @@ use super::timer::Timer;
 /// What is on its way out, collected until the host takes its Ready.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
-    /// May be sent at once; and the places of what waits for the answer to a request.
-    pub messages: Vec<Slot>,
-    /// Must not be sent before what it promises is on stable storage. Messages to the node itself
-    /// are among these: it may count on its own log and vote no earlier than others may.
+    /// May be sent at once.
+    pub messages: Vec<Message>,
+    /// The places of what waits for the answer to a request: before so many of `messages`, in
+    /// ascending order. Whoever answers before taking the Ready sees the messages in the order in
+    /// which they would come without a request.
+    held: Vec<(RequestId, usize)>,
+    /// Must not be sent before what it promises is on stable storage. With asynchronous storage
+    /// writes, messages to the node itself are among these.
     pub after_append: Vec<Message>,
+    /// Promises of the node to itself, if the host writes before it advances: it may count on its
+    /// own log and vote no earlier than others may.
+    pub to_self: Vec<Message>,
     /// Reads that may be served.
     pub read_states: Vec<ReadState>,
     /// Requests for stored entries.
@@ -38,58 +45,71 @@ pub struct Outbox {
     pub dropped: Vec<Dropped>,
 }
 
-/// A place among the messages of the next Ready.
-#[derive(Clone, Debug)]
-pub enum Slot {
-    /// A message.
-    Message(Message),
-    /// The place of the messages that the answer to this request leads to. Whoever answers before
-    /// taking the Ready sees them in the order in which they would come without a request.
-    Held(RequestId),
+/// What comes behind a place in the outbox.
+#[derive(Debug)]
+pub struct Behind {
+    messages: Vec<Message>,
+    held: Vec<(RequestId, usize)>,
 }
 
 impl Outbox {
-    /// Whether there are messages that may be sent at once.
-    pub fn has_messages(&self) -> bool {
-        let is_message = |slot: &Slot| matches!(slot, Slot::Message(_));
-        self.messages.iter().any(is_message)
-    }
-
-    /// Moves the messages that may be sent at once into `to`.
+    /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
+    /// not go to the node itself. Lists change hands as wholes where they can: no message is moved.
     pub fn take_messages(&mut self, to: &mut Vec<Message>) {
-        if self.messages.is_empty() {
-            return;
-        }
-        for slot in self.messages.drain(..) {
-            if let Slot::Message(message) = slot {
-                to.push(message);
-            }
-        }
+        self.held.clear();
+        move_list(&mut self.messages, to);
+        move_list(&mut self.after_append, to);
     }
 
     /// Holds a place for what the answer to a request leads to.
     pub fn hold_place(&mut self, request: RequestId) {
-        self.messages.push(Slot::Held(request));
+        self.held.push((request, self.messages.len()));
+    }
+
+    /// How many places are held.
+    pub fn places_held(&self) -> usize {
+        self.held.len()
     }
 
     /// Whether the place of a request is still there: the Ready with it has not been taken.
     pub fn holds_place(&self, request: RequestId) -> bool {
-        let is_place = |slot: &Slot| matches!(slot, Slot::Held(id) if *id == request);
-        self.messages.iter().any(is_place)
+        self.held.iter().any(|&(id, _)| id == request)
     }
 
     /// Gives up the place of a request. Returns what comes after it, to be put back behind what the
     /// answer leads to; nothing if the Ready with that place has been taken.
-    pub fn split_at_place(&mut self, request: RequestId) -> Vec<Slot> {
-        let is_place = |slot: &Slot| matches!(slot, Slot::Held(id) if *id == request);
-        match self.messages.iter().position(is_place) {
-            Some(place) => {
-                let after = self.messages.split_off(place + 1);
-                self.messages.pop();
-                after
-            }
-            None => Vec::new(),
+    pub fn split_at_place(&mut self, request: RequestId) -> Behind {
+        let place = self.held.iter().position(|&(id, _)| id == request);
+        let Some(place) = place else {
+            let (messages, held) = (Vec::new(), Vec::new());
+            return Behind { messages, held };
+        };
+        let behind = self.held.split_off(place + 1);
+        let at = self.held.pop().map_or(0, |(_, at)| at);
+        Behind {
+            messages: self.messages.split_off(at),
+            held: behind.iter().map(|&(id, after)| (id, after - at)).collect(),
         }
+    }
+
+    /// Puts back what comes after a place.
+    pub fn put_back(&mut self, behind: Behind) {
+        let at = self.messages.len();
+        self.messages.extend(behind.messages);
+        let held = behind.held.iter().map(|&(id, after)| (id, at + after));
+        self.held.extend(held);
+    }
+}
+
+/// Moves a list to the end of another one. Both keep room: that of either serves the other as well.
+pub fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
+    // Nearly always there is nothing, and it is cheaper to look than to swap.
+    if from.is_empty() {
+        return;
+    }
+    match to.is_empty() {
+        true => std::mem::swap(from, to),
+        false => to.append(from),
     }
 }
 
@@ -290,7 +310,11 @@ impl Core {
     /// of everything up to `index`. Returns whether it is.
     pub fn extend_own_accept(&mut self, index: Index) -> bool {
         let id = self.id();
-        match self.outbox.after_append.last_mut() {
+        let waiting = match self.config.async_storage_writes {
+            true => &mut self.outbox.after_append,
+            false => &mut self.outbox.to_self,
+        };
+        match waiting.last_mut() {
             Some(Message {
                 to,
                 term,
@@ -367,12 +391,16 @@ impl Core {
                 _ => {}
             }
         }
-        if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
-            self.outbox.after_append.push(message);
+        let list = if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
+            match message.to == self.id() && !self.config.async_storage_writes {
+                true => &mut self.outbox.to_self,
+                false => &mut self.outbox.after_append,
+            }
         } else {
             debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");
-            self.outbox.messages.push(Slot::Message(message));
-        }
+            &mut self.outbox.messages
+        };
+        list.push(message);
     }
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).

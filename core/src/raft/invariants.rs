@@ -44,6 +44,10 @@ pub fn check(raft: &Raft) -> Result<(), &'static str> {
         RoleState::Leader(leader) => {
             ensure(core.leader() == core.id(), "a leader follows itself")?;
             ensure(core.vote() == core.id(), "a leader has voted for itself")?;
+            ensure(
+                leader.acks_needed() <= leader.tracker().acks_needed(core.log.committed()),
+                "nobody's acknowledgement is passed over that could commit something",
+            )?;
             for peer in leader.tracker().iter() {
                 ensure(peer.match_index < peer.next_index, "match < next")?;
                 ensure(

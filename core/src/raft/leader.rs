@@ -3,6 +3,7 @@
 
 use super::notes::flow_state;
 use super::read_index::ReadIndexQueue;
+use super::reconfig::Screened;
 use super::{Core, Next, Why};
 use crate::error::{DropReason, Error, Result};
 use crate::event::{DropKind, Event, FlowReason, TransferEnd};
@@ -10,7 +11,7 @@ use crate::log::payload_len;
 use crate::message::Body;
 use crate::quorum::VoteResult;
 use crate::status::FlowState;
-use crate::tracker::{Flow, Tracker};
+use crate::tracker::{Flow, Progress, Tracker};
 use crate::types::{Entry, EntryId, Index, NONE, NodeId};
 
 /// What only a leader has.
@@ -25,14 +26,18 @@ pub struct Leader {
     pub(super) pending_conf_index: Index,
     /// The payloads that are proposed in this term and not yet applied.
     uncommitted_bytes: u64,
+    /// So many members at least have to acknowledge something above the commit index who have not
+    /// yet, before it can move: until then, nothing needs to be counted. Of n answers one is, or
+    /// two, whatever n is.
+    acks_needed: usize,
 }
 
 impl Leader {
     /// A leader that knows nothing of its followers yet.
     pub fn new(core: &Core) -> Leader {
         let last = core.log.last_index();
-        let mut tracker = Tracker::new(&core.membership, last, core.inflight_limits())
-            .with_own_limits(core.own_inflight_limits.clone());
+        let (limits, own_limits) = (core.inflight_limits(), core.own_inflight_limits.clone());
+        let mut tracker = Tracker::new(&core.membership, last, limits, own_limits);
         if let Some(own) = tracker.get_mut(core.id()) {
             own.match_index = last;
             own.become_replicate();
@@ -46,6 +51,7 @@ impl Leader {
             // a search: the entry below comes after it.
             pending_conf_index: if mutant!(ChangesOverlap) { 0 } else { last },
             uncommitted_bytes: 0,
+            acks_needed: 0,
         }
     }
 
@@ -61,6 +67,11 @@ impl Leader {
         &self.tracker
     }
 
+    /// How many acknowledgements have to come before one is worth counting.
+    pub fn acks_needed(&self) -> usize {
+        self.acks_needed
+    }
+
     /// Who is to lead next.
     pub fn transferee(&self) -> Option<NodeId> {
         self.transferee
@@ -73,8 +84,8 @@ impl Leader {
         from: NodeId,
         entries: Vec<Entry>,
     ) -> Result<Next> {
-        self.admit(core, &entries)?;
-        for (reason, entry) in self.take(core, entries)? {
+        let screened = self.admit(core, &entries)?;
+        for (reason, entry) in self.take(core, entries, screened) {
             if from == NONE {
                 core.drop_of_host(DropKind::ConfChange, reason, entry.data);
             } else {
@@ -84,11 +95,12 @@ impl Leader {
         Ok(Next::Stay)
     }
 
-    /// Whether new commands can be taken.
+    /// Whether new commands can be taken, and which configuration changes among them.
     ///
     /// # Errors
-    /// [`Error::ProposalDropped`] if they can't.
-    pub(super) fn admit(&self, core: &Core, entries: &[Entry]) -> Result<()> {
+    /// [`Error::ProposalDropped`] if they can't; [`Error::Impossible`] for a change that can't be
+    /// decoded.
+    pub(super) fn admit(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if self.tracker.get(core.id()).is_none() {
             return dropped(DropReason::Removed);
@@ -96,10 +108,9 @@ impl Leader {
         if self.transferee.is_some() {
             return dropped(DropReason::Transferring);
         }
-        let refused = self.screen_conf_changes(core, entries)?.refused;
-        let without = refused
-            .iter()
-            .map(|&(place, _)| entries[place].data.len() as u64);
+        let screened = self.screen_conf_changes(core, entries)?;
+        let refused = screened.refused.iter();
+        let without = refused.map(|&(place, _)| entries[place].data.len() as u64);
         let added = payload_len(entries) - without.sum::<u64>();
         let limit = core.config.uncommitted_bytes_limit();
         // Whatever its size, something must be able to get in; and what is empty always is.
@@ -107,19 +118,17 @@ impl Leader {
         if self.uncommitted_bytes > 0 && added > 0 && exceeds {
             return dropped(DropReason::UncommittedLimit);
         }
-        Ok(())
+        Ok(screened)
     }
 
-    /// Takes new commands. Returns the configuration changes among them that it had to refuse.
-    ///
-    /// # Errors
-    /// [`Error::Impossible`] for a change that can't be decoded; nothing is taken then.
+    /// Takes new commands that have been admitted. Returns the configuration changes among them that it
+    /// had to refuse.
     pub(super) fn take(
         &mut self,
         core: &mut Core,
         mut entries: Vec<Entry>,
-    ) -> Result<Vec<(DropReason, Entry)>> {
-        let screened = self.screen_conf_changes(core, &entries)?;
+        screened: Screened,
+    ) -> Vec<(DropReason, Entry)> {
         self.pending_conf_index = screened.pending_conf_index;
         let refused = screened.take_out(&mut entries);
         let changes = entries.iter().filter(|entry| entry.is_conf_change());
@@ -127,7 +136,7 @@ impl Leader {
         core.notes.metrics.proposals_taken += (entries.len() - refused.len()) as u64;
         self.append(core, entries);
         self.broadcast_append(core);
-        Ok(refused)
+        refused
     }
 
     fn append(&mut self, core: &mut Core, mut entries: Vec<Entry>) {
@@ -152,48 +161,47 @@ impl Leader {
 
     /// A member has everything up to `index` on stable storage.
     pub fn on_accept(&mut self, core: &mut Core, from: NodeId, index: Index) -> Next {
-        let Some(peer) = self.tracker.get_mut(from) else {
+        let Some(place) = self.tracker.place(from) else {
             return Next::Stay;
         };
+        let own = from == core.id();
+        let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
-        core.notes.metrics.appends_accepted += u64::from(from != core.id());
+        core.notes.metrics.appends_accepted += u64::from(!own);
         // An old acknowledgement is news for a probe: the logs agree where it looks.
         let found = peer.match_index == index && matches!(peer.flow, Flow::Probe { .. });
         // A snapshot that it has asked for may bring nothing that it didn't have.
         let installed = matches!(peer.flow, Flow::Snapshot { index: sent } if sent <= index)
             && peer.match_index == index;
+        let acked_before = peer.match_index;
         if !peer.maybe_update(index) && !found && !installed {
             return Next::Stay;
         }
-        let flow = flow_state(&peer.flow);
-        match &mut peer.flow {
-            // Entries are of no use to it.
-            Flow::Probe { .. } if peer.wanted_snapshot.is_some() => {}
-            Flow::Probe { .. } => peer.become_replicate(),
-            // Whichever snapshot it got: the log reaches back far enough to go on from there.
-            Flow::Snapshot { .. } if peer.match_index + 1 >= core.log.first_index() => {
-                peer.become_probe();
-                peer.become_replicate();
-            }
-            Flow::Snapshot { .. } => {}
-            Flow::Replicate { inflights, .. } => inflights.free_up_to(index),
+        if let Flow::Replicate { inflights, .. } = &mut peer.flow {
+            inflights.free_up_to(index);
+        } else {
+            found_by_probe_or_snapshot(core, peer);
         }
-        core.note_flow(flow, peer, FlowReason::Accepted);
-        let can_bump = peer.can_bump_commit(core.log.committed());
-        let caught_up = peer.match_index == core.log.last_index();
+        let committed = core.log.committed();
+        let can_bump = peer.can_bump_commit(committed);
 
         // What is committed already needs no counting: of three members, the last one's word is one
         // that nobody waits for.
-        if index > core.log.committed() && self.maybe_commit(core) {
+        if index > committed && acked_before <= committed {
+            self.acks_needed = self.acks_needed.saturating_sub(1);
+        }
+        if index > committed && self.acks_needed == 0 && self.maybe_commit(core) {
             self.release_postponed_reads(core);
             self.broadcast_append(core);
-        } else if from != core.id() && can_bump {
-            self.send_append(core, from);
+        } else if !own && can_bump {
+            self.send_append(core, place);
         }
-        if from != core.id() {
-            self.send_new_entries(core, from);
+        if !own {
+            self.send_new_entries(core, place);
         }
-        if self.transferee == Some(from) && caught_up {
+        if self.transferee == Some(from)
+            && self.tracker.at(place).match_index == core.log.last_index()
+        {
             core.send(from, Body::TimeoutNow);
         }
         Next::Stay
@@ -207,9 +215,10 @@ impl Leader {
         rejected: Index,
         hint: EntryId,
     ) -> Next {
-        let Some(peer) = self.tracker.get_mut(from) else {
+        let Some(place) = self.tracker.place(from) else {
             return Next::Stay;
         };
+        let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
         core.notes.metrics.appends_rejected += 1;
         // The follower's log has term `hint.term` at `hint.index`, and no greater one below. So
@@ -224,23 +233,24 @@ impl Leader {
                 peer.become_probe();
                 core.note_flow(FlowState::Replicate, peer, FlowReason::Rejected);
             }
-            self.send_append(core, from);
+            self.send_append(core, place);
         }
         Next::Stay
     }
 
     /// A follower has answered a heartbeat.
     pub fn on_heartbeat_resp(&mut self, core: &mut Core, from: NodeId, context: &[u8]) -> Next {
-        let Some(peer) = self.tracker.get_mut(from) else {
+        let Some(place) = self.tracker.place(from) else {
             return Next::Stay;
         };
+        let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
         peer.resume();
         // If the window is full, this append is empty. Should all those in the window be lost,
         // its refusal shows that.
         let probes = matches!(peer.flow, Flow::Probe { .. });
         if peer.match_index < core.log.last_index() || probes {
-            self.send_append(core, from);
+            self.send_append(core, place);
         }
         self.acknowledge_reads(core, from, context);
         Next::Stay
@@ -286,14 +296,21 @@ impl Leader {
         let index = if core.commit_groups.is_enabled() {
             self.group_committed(core).index
         } else {
-            let acked = |id| self.tracker.get(id).map(|peer| peer.match_index);
-            core.membership.committed_index(acked)
+            self.tracker.committed_index()
         };
         let term = match mutant!(OldTermsAreCommitted) {
             true => core.log.term(index).unwrap_or(0),
             false => core.term(),
         };
-        core.log.maybe_commit(EntryId { term, index })
+        let moved = core.log.maybe_commit(EntryId { term, index });
+        // Groups only add to what a majority has to have.
+        self.acks_needed = self.tracker.acks_needed(core.log.committed());
+        moved
+    }
+
+    /// The voters, or what they have, are not what they were: everything is to be counted anew.
+    pub(super) fn recount_acks(&mut self) {
+        self.acks_needed = 0;
     }
 
     /// So many payload bytes have been applied.
@@ -312,9 +329,10 @@ impl Leader {
 
     /// `transferee` is to become the leader (thesis §3.10).
     pub fn on_transfer_leader(&mut self, core: &mut Core, transferee: NodeId) -> Next {
-        let Some(peer) = self.tracker.get(transferee) else {
+        let Some(place) = self.tracker.place(transferee) else {
             return Next::Stay;
         };
+        let peer = self.tracker.at(place);
         if peer.is_learner || self.transferee == Some(transferee) {
             return Next::Stay;
         }
@@ -330,8 +348,25 @@ impl Leader {
         if match_index == core.log.last_index() {
             core.send(transferee, Body::TimeoutNow);
         } else {
-            self.send_append(core, transferee);
+            self.send_append(core, place);
         }
         Next::Stay
     }
+}
+
+/// An acknowledgement has shown where the logs agree, or that a snapshot has arrived.
+fn found_by_probe_or_snapshot(core: &mut Core, peer: &mut Progress) {
+    let flow = flow_state(&peer.flow);
+    match &peer.flow {
+        // Entries are of no use to it.
+        Flow::Probe { .. } if peer.wanted_snapshot.is_some() => {}
+        Flow::Probe { .. } => peer.become_replicate(),
+        // Whichever snapshot it got: the log reaches back far enough to go on from there.
+        Flow::Snapshot { .. } if peer.match_index + 1 >= core.log.first_index() => {
+            peer.become_probe();
+            peer.become_replicate();
+        }
+        Flow::Snapshot { .. } | Flow::Replicate { .. } => {}
+    }
+    core.note_flow(flow, peer, FlowReason::Accepted);
 }

@@ -1,7 +1,6 @@
 //! How much a node holds that no Ready has handed out: for who makes calls that somebody else has
 //! chosen, and has to stop before memory ends. It decides nothing, and the protocol never asks.
 
-use super::core::Slot;
 use super::{Raft, RoleState};
 use crate::message::{Body, Message};
 
@@ -13,11 +12,8 @@ impl Raft {
 
     /// Places for messages and entries in the outbox, from this message on.
     pub fn queued_places(&self, from: usize) -> u64 {
-        let slots = self.core.outbox.messages.get(from..).unwrap_or_default();
-        let messages = slots.iter().map(|slot| match slot {
-            Slot::Message(message) => 1 + entries_of(message),
-            Slot::Held(_) => 1,
-        });
+        let messages = self.core.outbox.messages.get(from..).unwrap_or_default();
+        let messages = messages.iter().map(|message| 1 + entries_of(message));
         messages.sum()
     }
 
@@ -46,7 +42,9 @@ impl Raft {
             }
             _ => 0,
         };
-        let others = outbox.after_append.len()
+        let others = outbox.places_held()
+            + outbox.after_append.len()
+            + outbox.to_self.len()
             + outbox.read_states.len()
             + outbox.reads.len()
             + outbox.snapshot_requests.len()

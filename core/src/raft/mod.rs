@@ -36,7 +36,7 @@ use candidate::Candidate;
 use follower::Follower;
 use leader::Leader;
 
-pub use self::core::Core;
+pub use self::core::{Core, move_list};
 
 /// One node of the protocol.
 #[derive(Clone, Debug)]
@@ -166,11 +166,7 @@ impl Raft {
     /// All of the status.
     pub fn status(&self) -> Status {
         let progress = match &self.role {
-            RoleState::Leader(leader) => {
-                let tracker = leader.tracker();
-                let status = |peer| progress_status(peer, tracker.limits_of(peer));
-                tracker.iter().map(status).collect()
-            }
+            RoleState::Leader(leader) => leader.tracker().iter().map(progress_status).collect(),
             _ => Vec::new(),
         };
         Status {
@@ -181,7 +177,7 @@ impl Raft {
     }
 }
 
-fn progress_status(peer: &Progress, limits: crate::tracker::InflightLimits) -> ProgressStatus {
+fn progress_status(peer: &Progress) -> ProgressStatus {
     let mut status = ProgressStatus {
         id: peer.id,
         match_index: peer.match_index,
@@ -189,7 +185,7 @@ fn progress_status(peer: &Progress, limits: crate::tracker::InflightLimits) -> P
         paused: peer.is_paused(),
         recent_active: peer.recent_active,
         learner: peer.is_learner,
-        inflight_full: peer.is_window_full(limits),
+        inflight_full: peer.is_window_full(),
         ..ProgressStatus::default()
     };
     match &peer.flow {

@@ -81,6 +81,7 @@ impl Leader {
     fn on_reconfigured(&mut self, core: &mut Core, added: &[NodeId]) -> Next {
         let last = core.log.last_index();
         self.tracker.reconfigure(&core.membership, added, last);
+        self.recount_acks();
         if !core.membership.is_voter(core.id()) {
             // It goes on leading until another one does, unless told otherwise: nobody else may
             // know yet that the change is committed (thesis §4.2.2).
@@ -99,9 +100,8 @@ impl Leader {
             self.broadcast_append(core);
         } else {
             for place in 0..self.tracker.count() {
-                let to = self.tracker.id_at(place);
-                if to != core.id() {
-                    self.send_one_if_new(core, to);
+                if self.tracker.at(place).id != core.id() {
+                    self.send_one_if_new(core, place);
                 }
             }
         }

@@ -291,7 +291,11 @@ impl Raft {
         }
     }
 
-    fn propose(&mut self, from: NodeId, entries: Vec<Entry>) -> Result<()> {
+    /// Proposals without a ticket, of which there is at least one.
+    ///
+    /// # Errors
+    /// [`Error::ProposalDropped`] if they are not taken.
+    pub fn propose(&mut self, from: NodeId, entries: Vec<Entry>) -> Result<()> {
         let (kind, count) = (kind_of(&entries), entries.len());
         let core = &mut self.core;
         let result = match &mut self.role {
@@ -334,7 +338,7 @@ impl Raft {
         if matches!(sight, Sight::Unknown) {
             return self.propose(from, entries);
         }
-        match leader.admit(core, &entries) {
+        let screened = match leader.admit(core, &entries) {
             Err(Error::ProposalDropped(reason)) => {
                 core.reports.mark(from, ticket);
                 core.notes.dropped(kind, reason, from, count);
@@ -342,8 +346,8 @@ impl Raft {
                 return Ok(());
             }
             other => other?,
-        }
-        let refused = leader.take(core, entries)?;
+        };
+        let refused = leader.take(core, entries, screened);
         core.reports.mark(from, ticket);
         // Who sends several at once is told one reason for all of them.
         let reason = refused.first().map(|(reason, _)| *reason);

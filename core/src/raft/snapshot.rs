@@ -13,13 +13,12 @@ use crate::tracker::{Flow, PendingRequest, RequestedRange};
 use crate::types::{Index, NodeId, Snapshot, SnapshotStatus};
 
 impl Leader {
-    /// Asks the host for a snapshot for `to`, unless that is not there to take it.
-    pub(super) fn request_snapshot_for(&mut self, core: &mut Core, to: NodeId) {
-        if let Some(peer) = self.tracker.get_mut(to)
-            && peer.recent_active
-        {
+    /// Asks the host for a snapshot for the member at a place, unless that is not there to take it.
+    pub(super) fn request_snapshot_for(&mut self, core: &mut Core, place: usize) {
+        let peer = self.tracker.at_mut(place);
+        if peer.recent_active {
             let min_index = peer.wanted_snapshot.unwrap_or(0);
-            let id = core.request_snapshot(to, min_index);
+            let id = core.request_snapshot(peer.id, min_index);
             core.outbox.hold_place(id);
             peer.pending_request = Some(PendingRequest {
                 id,
@@ -33,9 +32,10 @@ impl Leader {
 
     /// A member whose log is fine wants its state replaced.
     pub fn on_request_snapshot(&mut self, core: &mut Core, from: NodeId, min_index: Index) -> Next {
-        let Some(peer) = self.tracker.get_mut(from) else {
+        let Some(place) = self.tracker.place(from) else {
             return Next::Stay;
         };
+        let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
         // It acknowledges as well: the answer to an append may have got lost, and without entries
         // to answer to, this is the last that is heard of it. A snapshot of an index that is never
@@ -48,7 +48,7 @@ impl Leader {
         }
         if is_news {
             // Leads to a request to the host in place of entries, unless that has been made.
-            self.send_append(core, from);
+            self.send_append(core, place);
         }
         Next::Stay
     }
@@ -63,13 +63,13 @@ impl Leader {
         to: NodeId,
         snapshot: Snapshot,
     ) -> Result<()> {
-        let sent = self.in_place_of_request(core, to, |leader, core, _| {
-            leader.send_snapshot(core, to, snapshot)
+        let sent = self.in_place_of_request(core, to, |leader, core, place, _| {
+            leader.send_snapshot(core, place, snapshot)
         });
         sent.unwrap_or(Ok(()))
     }
 
-    fn send_snapshot(&mut self, core: &mut Core, to: NodeId, snapshot: Snapshot) -> Result<()> {
+    fn send_snapshot(&mut self, core: &mut Core, place: usize, snapshot: Snapshot) -> Result<()> {
         let wrong = |why: &str| Err(Error::WrongAnswer(why.to_owned()));
         if snapshot.is_empty() {
             return wrong("an empty snapshot");
@@ -80,17 +80,15 @@ impl Leader {
         if let Err(error) = Membership::restore(&snapshot.conf_state) {
             return Err(Error::WrongAnswer(error.to_string()));
         }
-        let Some(peer) = self.tracker.get_mut(to) else {
-            return Ok(());
-        };
-        let wanted = peer.wanted_snapshot;
+        let peer = self.tracker.at_mut(place);
+        let (to, wanted) = (peer.id, peer.wanted_snapshot);
         if wanted.is_some_and(|min_index| snapshot.id.index < min_index) {
             return wrong("a snapshot older than the one asked for");
         }
         if wanted.is_none() && snapshot.id.index <= peer.match_index {
             // It has caught up since, and is past this snapshot.
             if core.log.term(peer.next_index - 1).is_ok() {
-                self.send_new_entries(core, to);
+                self.send_new_entries(core, place);
             }
             return Ok(());
         }

@@ -29,6 +29,14 @@ impl Raft {
     /// [`Error::LocalMessage`], [`Error::UnknownPeer`] or [`Error::Impossible`] if no correct
     /// node can have sent it; [`Error::ProposalDropped`] for a proposal that can't be taken.
     pub fn step(&mut self, message: Message) -> Result<()> {
+        self.vet_origin(&message)?;
+        self.step_trusted(message)?;
+        self.core.notes.metrics.messages_received += 1;
+        Ok(())
+    }
+
+    /// Whether the sender is one who may say this.
+    fn vet_origin(&self, message: &Message) -> Result<()> {
         let of_worker = message.from >= LOCAL_APPLY;
         if message.body.is_local() || of_worker {
             // Only asynchronous storage writes have workers to hear from.
@@ -46,8 +54,6 @@ impl Raft {
                 return Err(Error::UnknownPeer(message.from));
             }
         }
-        self.step_trusted(message)?;
-        self.core.notes.metrics.messages_received += 1;
         Ok(())
     }
 
@@ -72,63 +78,56 @@ impl Raft {
         self.step_trusted(message)
     }
 
+    #[inline]
     fn step_trusted(&mut self, mut message: Message) -> Result<()> {
-        let in_any_term = matches!(message.body, Body::Propose { .. } | Body::ReadIndex { .. });
-        if in_any_term || message.body.is_report() {
+        if message.body.is_of_any_term() {
             // Whatever it says.
             message.term = 0;
         }
-        if message.term > MAX_POSITION {
-            return Err(Error::Impossible(Impossible::OutOfBounds));
-        }
-        self.vet_sender(&message).map_err(Error::Impossible)?;
-        if message.term == 0 || message.term >= self.core.term() {
-            self.vet(&message).map_err(Error::Impossible)?;
-        }
+        self.vet(&message).map_err(Error::Impossible)?;
         self.core.maybe_report_removal(&message);
+        match message.term == 0 || message.term == self.core.term() {
+            true => self.dispatch(message),
+            false => self.step_in_other_term(message),
+        }
+    }
+
+    /// Takes a message of another term than ours. Not inlined: hardly any is.
+    #[inline(never)]
+    fn step_in_other_term(&mut self, message: Message) -> Result<()> {
         match self.align_term(&message)? {
             Aligned::Current => self.dispatch(message),
             Aligned::Done => Ok(()),
         }
     }
 
-    /// Whether there is somebody else to answer, where that may be needed: whatever the message's term,
-    /// since a stale one may get an answer as well.
-    fn vet_sender(&self, message: &Message) -> std::result::Result<(), Impossible> {
-        let needs_sender = message.body.is_from_leader()
-            || matches!(
-                message.body,
-                Body::RequestVote { .. } | Body::RequestSnapshot { .. }
-            );
-        if needs_sender && (message.from == NONE || message.from == self.core.id()) {
-            return Err(Impossible::NoSender);
-        }
-        Ok(())
-    }
-
     /// Whether some correct node can have sent this.
     fn vet(&self, message: &Message) -> std::result::Result<(), Impossible> {
-        let core = &self.core;
+        let (core, from) = (&self.core, message.from);
+        if message.term > MAX_POSITION {
+            return Err(Impossible::OutOfBounds);
+        }
         // What names no term is taken in ours.
         let term = match message.term {
             0 => core.term(),
             term => term,
         };
-        let leads = matches!(self.role, RoleState::Leader(_)) && message.term <= core.term();
+        // Of what is too old to be looked at, only who is to be told so.
+        let counts = term >= core.term();
+        let leads = matches!(self.role, RoleState::Leader(_)) && term == core.term();
         let last = core.log.last_index();
 
-        if matches!(message.body, Body::RequestVote { .. }) && message.term == 0 {
-            return Err(Impossible::NoTerm);
-        }
-        if leads && message.body.is_from_leader() && !mutant!(TwoLeadersOfATerm) {
-            return Err(Impossible::SecondLeader(core.term()));
-        }
         match &message.body {
             Body::Append { prev, entries, .. } => {
-                LogSlice::check(term, *prev, entries).map_err(|_| Impossible::IllFormedEntries)?;
-                let ours = core.log.term(prev.index);
-                if prev.index < core.log.committed() && ours.is_ok_and(|ours| ours != prev.term) {
-                    return Err(Impossible::CommittedConflict(prev.index));
+                self.vet_leader(from, leads)?;
+                if counts {
+                    LogSlice::check(term, *prev, entries)
+                        .map_err(|_| Impossible::IllFormedEntries)?;
+                    let ours = core.log.term(prev.index);
+                    if prev.index < core.log.committed() && ours.is_ok_and(|ours| ours != prev.term)
+                    {
+                        return Err(Impossible::CommittedConflict(prev.index));
+                    }
                 }
                 // No leader lets one into its log that can't be read (`screen_conf_changes`), and no
                 // host could apply it.
@@ -137,20 +136,38 @@ impl Raft {
                     return Err(Impossible::IllFormedConfChange);
                 }
             }
-            Body::Heartbeat { commit, .. } if *commit > last => {
-                let commit = *commit;
-                return Err(Impossible::CommitBeyondLog { commit, last });
+            Body::Heartbeat { commit, .. } => {
+                self.vet_leader(from, leads)?;
+                if counts && *commit > last {
+                    let commit = *commit;
+                    return Err(Impossible::CommitBeyondLog { commit, last });
+                }
+            }
+            Body::InstallSnapshot { snapshot } => {
+                self.vet_leader(from, leads)?;
+                if counts {
+                    vet_snapshot(term, snapshot)?;
+                }
+            }
+            Body::RequestVote { .. } => {
+                self.vet_sender(from)?;
+                if message.term == 0 {
+                    return Err(Impossible::NoTerm);
+                }
             }
             Body::Accept { index } if leads && *index > last => {
                 let index = *index;
                 return Err(Impossible::AckBeyondLog { index, last });
             }
-            // It is the last index of a log that this leader has written.
-            Body::RequestSnapshot { min_index } if leads && *min_index > last => {
-                let index = *min_index;
-                return Err(Impossible::AckBeyondLog { index, last });
+            Body::RequestSnapshot { min_index } => {
+                self.vet_sender(from)?;
+                // It is the last index of a log that this leader has written.
+                if leads && *min_index > last {
+                    let index = *min_index;
+                    return Err(Impossible::AckBeyondLog { index, last });
+                }
             }
-            Body::Reject { index, hint } if (*index).max(hint.index) > MAX_POSITION => {
+            Body::Reject { index, hint } if counts && (*index).max(hint.index) > MAX_POSITION => {
                 return Err(Impossible::OutOfBounds);
             }
             Body::HeartbeatResp { context } => {
@@ -161,22 +178,37 @@ impl Raft {
                     return Err(Impossible::IllFormedReadPosition);
                 }
             }
-            Body::InstallSnapshot { snapshot } => vet_snapshot(term, snapshot)?,
             Body::Propose { entries, .. } if entries.is_empty() => {
                 return Err(Impossible::EmptyProposal);
             }
-            body if body.is_report() => core.vet_report(message.from, body)?,
+            body if body.is_report() => core.vet_report(from, body)?,
             _ => {}
         }
         Ok(())
     }
 
-    /// Compares the message's term with ours (paper §5.1), and follows a newer one.
+    /// Whether there is somebody else to answer, where that may be needed: whatever the message's term,
+    /// since a stale one may get an answer as well.
+    fn vet_sender(&self, from: NodeId) -> std::result::Result<(), Impossible> {
+        match from == NONE || from == self.core.id() {
+            true => Err(Impossible::NoSender),
+            false => Ok(()),
+        }
+    }
+
+    /// The same for what only the leader of a term sends, which is not this node.
+    fn vet_leader(&self, from: NodeId, leads: bool) -> std::result::Result<(), Impossible> {
+        self.vet_sender(from)?;
+        match leads && !mutant!(TwoLeadersOfATerm) {
+            true => Err(Impossible::SecondLeader(self.core.term())),
+            false => Ok(()),
+        }
+    }
+
+    /// Compares the message's term with ours (paper §5.1), which is another one, and follows a newer
+    /// one.
     fn align_term(&mut self, message: &Message) -> Result<Aligned> {
         let (term, ours) = (message.term, self.core.term());
-        if term == 0 || term == ours {
-            return Ok(Aligned::Current);
-        }
         let counts_in_any_term = match message.body {
             Body::TimeoutNow => mutant!(LateTimeoutNow),
             Body::StorageAppendResp { .. } => mutant!(OldWritesCount),
@@ -254,119 +286,127 @@ impl Raft {
         Ok(())
     }
 
-    /// The table: who handles what.
+    /// The table: who handles what. The body is taken apart where it lies: to look at it together with
+    /// the role would be to move it, for 40 instructions.
     fn dispatch(&mut self, message: Message) -> Result<()> {
-        let Message {
-            from, term, body, ..
-        } = message;
+        let (from, term) = (message.from, message.term);
+        if message.body.is_from_leader() {
+            self.accept_winner(from);
+        }
+        let (core, role) = (&mut self.core, &mut self.role);
+        let next = match message.body {
+            Body::Append {
+                prev,
+                entries,
+                commit,
+            } => match role {
+                RoleState::Follower(role) => {
+                    role.on_append(core, from, LogSlice::checked(prev, entries), commit)
+                }
+                _ => Next::Stay,
+            },
+            Body::Accept { index } => match role {
+                RoleState::Leader(role) => role.on_accept(core, from, index),
+                _ => Next::Stay,
+            },
+            Body::Heartbeat { commit, context } => match role {
+                RoleState::Follower(role) => role.on_heartbeat(core, from, commit, context),
+                _ => Next::Stay,
+            },
+            Body::HeartbeatResp { context } => match role {
+                RoleState::Leader(role) => role.on_heartbeat_resp(core, from, &context),
+                _ => Next::Stay,
+            },
+            Body::Propose { entries, ticket } => return self.on_proposal(from, entries, ticket),
 
-        // What every role does alike.
-        match body {
+            Body::Reject { index, hint } => match role {
+                RoleState::Leader(role) => role.on_reject(core, from, index, hint),
+                _ => Next::Stay,
+            },
+            Body::Outdated => match role {
+                RoleState::Leader(role) => role.on_accept(core, from, 0),
+                _ => Next::Stay,
+            },
+            Body::RequestSnapshot { min_index } => match role {
+                RoleState::Leader(role) => role.on_request_snapshot(core, from, min_index),
+                _ => Next::Stay,
+            },
+            Body::InstallSnapshot { snapshot } => match role {
+                RoleState::Follower(role) => role.on_install_snapshot(core, from, *snapshot),
+                _ => Next::Stay,
+            },
+
             Body::RequestVote {
                 pre,
                 last,
                 priority,
                 ..
             } => {
-                election::on_request_vote(&mut self.core, from, term, pre, last, priority);
-                return Ok(());
+                election::on_request_vote(core, from, term, pre, last, priority);
+                Next::Stay
             }
-            Body::StorageAppendResp { last, snapshot } => {
-                return self.on_appended(last, snapshot.map(|snapshot| snapshot.id.index));
-            }
-            Body::StorageApplyResp { entries } => return self.on_applied_entries(&entries),
-            Body::StorageAppend { .. } | Body::StorageApply { .. } => return Ok(()),
+            Body::Vote { pre, granted } => match role {
+                RoleState::PreCandidate(role) if pre => {
+                    let won = Next::Campaign {
+                        kind: CampaignKind::Election,
+                        reason: CampaignReason::PreElectionWon,
+                    };
+                    role.on_vote(core, from, granted, won)
+                }
+                RoleState::Candidate(role) if !pre || mutant!(PreVotesCountAsVotes) => {
+                    role.on_vote(core, from, granted, Next::Lead)
+                }
+                _ => Next::Stay,
+            },
             Body::TimeoutNow => {
-                if matches!(self.role, RoleState::Follower(_)) {
+                if matches!(role, RoleState::Follower(_)) {
                     self.maybe_campaign(CampaignKind::Transfer, CampaignReason::LeaderAsked);
                 }
                 return Ok(());
             }
-            Body::Propose { entries, ticket } => return self.on_proposal(from, entries, ticket),
-            body if body.is_report() => {
-                let next = self.on_report(from, body);
-                self.transition(next);
-                return Ok(());
-            }
-            _ => {}
-        }
 
-        // Somebody has won the election that we were in.
-        let campaigns = matches!(
-            self.role,
-            RoleState::PreCandidate(_) | RoleState::Candidate(_)
-        );
-        if campaigns && body.is_from_leader() {
-            let term = self.core.term();
-            let (leader, why) = (from, Why::LeaderAppeared(from));
-            self.transition(Next::Follow { term, leader, why });
-        }
+            Body::ReadIndex { context, reports } => match role {
+                RoleState::Follower(role) => role.on_read_index(core, from, context, reports)?,
+                RoleState::PreCandidate(role) | RoleState::Candidate(role) => {
+                    role.on_read_index(core, from, context, reports)?
+                }
+                RoleState::Leader(role) => role.on_read_index(core, from, context, reports)?,
+            },
+            Body::ReadIndexResp { index, context } => match role {
+                RoleState::Follower(role) => role.on_read_index_resp(core, index, context),
+                _ => Next::Stay,
+            },
+            Body::TransferLeader => match role {
+                RoleState::Follower(role) => role.on_transfer_leader(core, from),
+                RoleState::Leader(role) => role.on_transfer_leader(core, from),
+                _ => Next::Stay,
+            },
+            Body::ForgetLeader => match role {
+                RoleState::Follower(role) => role.on_forget_leader(core),
+                _ => Next::Stay,
+            },
 
-        let core = &mut self.core;
-        let next = match (&mut self.role, body) {
-            (
-                RoleState::Follower(role),
-                Body::Append {
-                    prev,
-                    entries,
-                    commit,
-                },
-            ) => role.on_append(core, from, LogSlice::checked(prev, entries), commit),
-            (RoleState::Follower(role), Body::Heartbeat { commit, context }) => {
-                role.on_heartbeat(core, from, commit, context)
-            }
-            (RoleState::Follower(role), Body::InstallSnapshot { snapshot }) => {
-                role.on_install_snapshot(core, from, *snapshot)
-            }
-            (RoleState::Follower(role), Body::ReadIndex { context, reports }) => {
-                role.on_read_index(core, from, context, reports)?
-            }
-            (RoleState::Follower(role), Body::ReadIndexResp { index, context }) => {
-                role.on_read_index_resp(core, index, context)
-            }
-            (RoleState::Follower(role), Body::TransferLeader) => {
-                role.on_transfer_leader(core, from)
-            }
-            (RoleState::Follower(role), Body::ForgetLeader) => role.on_forget_leader(core),
+            body @ (Body::ProposalDropped { .. }
+            | Body::ReadDropped { .. }
+            | Body::Removed { .. }) => self.on_report(from, body),
 
-            (RoleState::PreCandidate(role), Body::Vote { pre: true, granted }) => {
-                let won = Next::Campaign {
-                    kind: CampaignKind::Election,
-                    reason: CampaignReason::PreElectionWon,
-                };
-                role.on_vote(core, from, granted, won)
+            Body::StorageAppendResp { last, snapshot } => {
+                return self.on_appended(last, snapshot.map(|snapshot| snapshot.id.index));
             }
-            (RoleState::Candidate(role), Body::Vote { pre, granted })
-                if !pre || mutant!(PreVotesCountAsVotes) =>
-            {
-                role.on_vote(core, from, granted, Next::Lead)
-            }
-            (
-                RoleState::PreCandidate(role) | RoleState::Candidate(role),
-                Body::ReadIndex { context, reports },
-            ) => role.on_read_index(core, from, context, reports)?,
-
-            (RoleState::Leader(role), Body::Accept { index }) => role.on_accept(core, from, index),
-            (RoleState::Leader(role), Body::Outdated) => role.on_accept(core, from, 0),
-            (RoleState::Leader(role), Body::Reject { index, hint }) => {
-                role.on_reject(core, from, index, hint)
-            }
-            (RoleState::Leader(role), Body::RequestSnapshot { min_index }) => {
-                role.on_request_snapshot(core, from, min_index)
-            }
-            (RoleState::Leader(role), Body::HeartbeatResp { context }) => {
-                role.on_heartbeat_resp(core, from, &context)
-            }
-            (RoleState::Leader(role), Body::ReadIndex { context, reports }) => {
-                role.on_read_index(core, from, context, reports)?
-            }
-            (RoleState::Leader(role), Body::TransferLeader) => role.on_transfer_leader(core, from),
-
-            // Answers to what we no longer ask, and what this role has no use for.
-            _ => Next::Stay,
+            Body::StorageApplyResp { entries } => return self.on_applied_entries(&entries),
+            Body::StorageAppend { .. } | Body::StorageApply { .. } => Next::Stay,
         };
         self.transition(next);
         Ok(())
+    }
+
+    /// If there is an election that we are in, somebody else has won it.
+    fn accept_winner(&mut self, leader: NodeId) {
+        if let RoleState::PreCandidate(_) | RoleState::Candidate(_) = self.role {
+            let term = self.core.term();
+            let why = Why::LeaderAppeared(leader);
+            self.transition(Next::Follow { term, leader, why });
+        }
     }
 
     /// Time passes.

@@ -168,9 +168,9 @@ impl Raft {
         if let RoleState::Leader(leader) = &mut self.role
             && let Some((to, RequestedRange::Entries { .. })) = leader.requester(id)
         {
-            leader.in_place_of_request(core, to, |leader, core, _| {
+            leader.in_place_of_request(core, to, |leader, core, place, _| {
                 if failure == ReadFailure::Compacted {
-                    leader.request_snapshot_for(core, to);
+                    leader.request_snapshot_for(core, place);
                 }
             });
         }

@@ -5,7 +5,8 @@ mod progress;
 
 use std::collections::BTreeMap;
 
-use crate::membership::Membership;
+use crate::membership::{self, Membership};
+use crate::quorum;
 use crate::types::{Index, NodeId};
 
 pub use inflights::{InflightLimits, Inflights};
@@ -16,7 +17,8 @@ mod tests;
 
 /// The progress of every member, the leader itself included, by ascending id.
 ///
-/// A sorted array: groups are small, so that a search is a few comparisons in one cache line.
+/// A sorted array: groups are small, so that a search is a few comparisons. Whoever works on one
+/// member looks its place up once, which stays the same until the configuration changes.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     peers: Vec<Progress>,
@@ -26,29 +28,34 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// What a new leader knows: nothing but that all members exist.
-    pub fn new(membership: &Membership, last_index: Index, limits: InflightLimits) -> Tracker {
-        let peers = membership
+    /// What a new leader knows: nothing but that all members exist. Some members may have limits of
+    /// their own.
+    pub fn new(
+        membership: &Membership,
+        last_index: Index,
+        limits: InflightLimits,
+        own_limits: BTreeMap<NodeId, InflightLimits>,
+    ) -> Tracker {
+        let mut tracker = Tracker {
+            peers: Vec::new(),
+            limits,
+            own_limits,
+        };
+        tracker.peers = membership
             .members()
             .into_iter()
-            .map(|id| Progress::unknown(id, membership.is_learner(id), last_index + 1))
+            .map(|id| Progress::unknown(id, last_index + 1, tracker.limits_for(id)))
             .collect();
-        Tracker {
-            peers,
-            limits,
-            own_limits: BTreeMap::new(),
-        }
-    }
-
-    /// The same, with limits of their own for some members.
-    pub fn with_own_limits(mut self, limits: BTreeMap<NodeId, InflightLimits>) -> Tracker {
-        self.own_limits = limits;
-        self
+        tracker.take_over(membership);
+        tracker
     }
 
     /// Gives a member limits of its own. What is on its way already counts on.
     pub fn set_own_limits(&mut self, id: NodeId, limits: InflightLimits) {
         self.own_limits.insert(id, limits);
+        if let Some(peer) = self.get_mut(id) {
+            peer.limits = limits;
+        }
     }
 
     /// Follows a change of the configuration. `added` are the members to begin anew with.
@@ -59,34 +66,69 @@ impl Tracker {
             // The first probe starts at the last entry rather than behind it: it can't succeed
             // on an empty log, and its rejection shows how far back to go. A new member counts as
             // active, so that it isn't taken for lost before it has had a chance to answer.
-            let mut peer = Progress::unknown(id, false, last_index.max(1));
+            let mut peer = Progress::unknown(id, last_index.max(1), self.limits_for(id));
             peer.recent_active = true;
-            let place = self.place(id).unwrap_or_else(|place| place);
+            let place = self.search(id).unwrap_or_else(|place| place);
             self.peers.insert(place, peer);
         }
+        self.take_over(membership);
+    }
+
+    /// Takes over what the configuration says of each member.
+    fn take_over(&mut self, membership: &Membership) {
         for peer in &mut self.peers {
             peer.is_learner = membership.is_learner(peer.id);
+            peer.votes_in = membership
+                .halves()
+                .map(|half| membership::has(half, peer.id));
         }
     }
 
-    /// How much may be in flight to a member.
-    pub fn limits_of(&self, peer: &Progress) -> InflightLimits {
-        self.limits_for(peer.id)
+    fn limits_for(&self, id: NodeId) -> InflightLimits {
+        self.own_limits.get(&id).copied().unwrap_or(self.limits)
     }
 
-    /// The same, by its id.
-    pub fn limits_for(&self, id: NodeId) -> InflightLimits {
-        self.own_limits.get(&id).copied().unwrap_or(self.limits)
+    /// The highest index that a majority of each half of the voters has acknowledged.
+    pub fn committed_index(&self) -> Index {
+        quorum::committed_index([0, 1].map(|half| self.acked_in(half)))
+    }
+
+    /// So many voters at least have to acknowledge something above `committed` who have not yet,
+    /// before a majority of each half has. It is 0 if more are above it than needed: then the next
+    /// answer from any of them may be the one that counts.
+    pub fn acks_needed(&self, committed: Index) -> usize {
+        quorum::acks_needed([0, 1].map(|half| self.acked_in(half)), committed)
+    }
+
+    /// What the voters of one half have acknowledged.
+    fn acked_in(&self, half: usize) -> impl Iterator<Item = Index> {
+        let voters = self.peers.iter().filter(move |peer| peer.votes_in[half]);
+        voters.map(|peer| peer.match_index)
     }
 
     /// One member's progress.
     pub fn get(&self, id: NodeId) -> Option<&Progress> {
-        self.place(id).ok().map(|place| &self.peers[place])
+        self.place(id).map(|place| &self.peers[place])
     }
 
     /// One member's progress, to be changed.
     pub fn get_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
-        self.place(id).ok().map(|place| &mut self.peers[place])
+        self.place(id).map(|place| &mut self.peers[place])
+    }
+
+    /// Where a member is in the ascending order.
+    pub fn place(&self, id: NodeId) -> Option<usize> {
+        self.search(id).ok()
+    }
+
+    /// The member at a place.
+    pub fn at(&self, place: usize) -> &Progress {
+        &self.peers[place]
+    }
+
+    /// The member at a place, to be changed.
+    pub fn at_mut(&mut self, place: usize) -> &mut Progress {
+        &mut self.peers[place]
     }
 
     /// All members, by ascending id.
@@ -104,12 +146,7 @@ impl Tracker {
         self.peers.len()
     }
 
-    /// The id of the member at a place in the ascending order.
-    pub fn id_at(&self, place: usize) -> NodeId {
-        self.peers[place].id
-    }
-
-    fn place(&self, id: NodeId) -> Result<usize, usize> {
+    fn search(&self, id: NodeId) -> Result<usize, usize> {
         self.peers.binary_search_by_key(&id, |peer| peer.id)
     }
 }

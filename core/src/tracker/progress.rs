@@ -23,6 +23,11 @@ pub struct Progress {
     pub recent_active: bool,
     /// Whether it has no vote.
     pub is_learner: bool,
+    /// Whether it votes in either half of the configuration; the second one is empty unless that
+    /// is joint.
+    pub votes_in: [bool; 2],
+    /// How much may be on its way to it.
+    pub limits: InflightLimits,
     /// What the next Ready has to send to it, if appends are coalesced.
     pub need: Need,
     /// The member has asked for a snapshot of at least this index. It takes no entries until it
@@ -126,15 +131,17 @@ pub enum RequestedRange {
 }
 
 impl Progress {
-    /// A member of whom nothing is known yet.
-    pub fn unknown(id: NodeId, is_learner: bool, next_index: Index) -> Progress {
+    /// A member of whom nothing is known yet, nor what it is.
+    pub fn unknown(id: NodeId, next_index: Index, limits: InflightLimits) -> Progress {
         Progress {
             id,
             match_index: 0,
             next_index,
             flow: Flow::Probe { paused: false },
             recent_active: false,
-            is_learner,
+            is_learner: false,
+            votes_in: [false; 2],
+            limits,
             need: Need::Nothing,
             wanted_snapshot: None,
             pending_request: None,
@@ -208,14 +215,14 @@ impl Progress {
     }
 
     /// Notes that an append with so many entries has left.
-    pub fn sent_entries(&mut self, entries: usize, bytes: u64, limits: InflightLimits) {
+    pub fn sent_entries(&mut self, entries: usize, bytes: u64) {
         match &mut self.flow {
             Flow::Replicate { inflights, paused } => {
                 if entries > 0 {
                     self.next_index += entries as u64;
                     inflights.add(self.next_index - 1, bytes);
                 }
-                *paused = inflights.is_full(limits);
+                *paused = inflights.is_full(self.limits);
             }
             Flow::Probe { paused } => *paused |= entries > 0,
             Flow::Snapshot { .. } => debug_assert!(false, "nothing is sent during a snapshot"),
@@ -300,9 +307,9 @@ impl Progress {
     }
 
     /// Whether as much is on its way as may be.
-    pub fn is_window_full(&self, limits: InflightLimits) -> bool {
+    pub fn is_window_full(&self) -> bool {
         match &self.flow {
-            Flow::Replicate { inflights, .. } => inflights.is_full(limits),
+            Flow::Replicate { inflights, .. } => inflights.is_full(self.limits),
             Flow::Probe { .. } | Flow::Snapshot { .. } => false,
         }
     }

@@ -1,5 +1,7 @@
 //! One member's progress through its flow states, and the window of appends in flight.
 
+use std::collections::BTreeMap;
+
 use super::{
     Flow, Horizon, InflightLimits, Inflights, PendingRequest, Progress, RequestedRange, Tracker,
 };
@@ -12,7 +14,7 @@ const LIMITS: InflightLimits = InflightLimits {
 };
 
 fn probe(match_index: u64, next_index: u64) -> Progress {
-    let mut peer = Progress::unknown(2, false, next_index);
+    let mut peer = Progress::unknown(2, next_index, LIMITS);
     peer.match_index = match_index;
     peer
 }
@@ -26,9 +28,9 @@ fn replicate(match_index: u64) -> Progress {
 #[test]
 fn a_probe_sends_one_append_and_waits() {
     let mut peer = probe(0, 5);
-    peer.sent_entries(0, 0, LIMITS);
+    peer.sent_entries(0, 0);
     assert!(!peer.is_paused(), "an empty probe doesn't count");
-    peer.sent_entries(2, 20, LIMITS);
+    peer.sent_entries(2, 20);
     assert!(peer.is_paused());
     assert_eq!(peer.next_index, 5, "nothing is taken for granted");
     peer.resume();
@@ -42,23 +44,23 @@ fn replication_streams_until_the_window_is_full() {
     let mut peer = replicate(4);
     for _ in 0..3 {
         assert!(!peer.is_paused());
-        peer.sent_entries(2, 10, LIMITS);
+        peer.sent_entries(2, 10);
     }
-    assert!(peer.is_paused() && peer.is_window_full(LIMITS));
+    assert!(peer.is_paused() && peer.is_window_full());
     assert_eq!(peer.next_index, 11);
     assert!(peer.maybe_update(8));
     if let Flow::Replicate { inflights, .. } = &mut peer.flow {
         inflights.free_up_to(8);
         assert_eq!(inflights.count(), 1, "the second one ended there");
     }
-    assert!(!peer.is_paused() && !peer.is_window_full(LIMITS));
+    assert!(!peer.is_paused() && !peer.is_window_full());
 }
 
 #[test]
 fn bytes_fill_the_window_too() {
     let mut peer = replicate(0);
-    peer.sent_entries(1, 100, LIMITS);
-    assert!(peer.is_window_full(LIMITS));
+    peer.sent_entries(1, 100);
+    assert!(peer.is_window_full());
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn a_refusal_moves_next_to_the_hint_but_never_to_match_or_below() {
     assert_eq!(peer.next_index, 9, "a hint beyond the probe is of no use");
 
     let mut peer = replicate(5);
-    peer.sent_entries(3, 10, LIMITS);
+    peer.sent_entries(3, 10);
     assert!(peer.maybe_decrease(8, 2));
     assert_eq!(
         peer.next_index, 6,
@@ -165,7 +167,7 @@ fn a_commit_index_is_sent_once_and_again_after_a_loss() {
         !peer.can_bump_commit(6),
         "the follower can't have that entry"
     );
-    peer.sent_entries(3, 10, LIMITS);
+    peer.sent_entries(3, 10);
     assert!(peer.can_bump_commit(6));
     peer.sent_commit(6);
     assert!(!peer.can_bump_commit(6), "it has been sent");
@@ -207,7 +209,7 @@ fn reconfiguring_keeps_what_is_known_and_begins_new_members_anew() {
         state.learners = learners.to_vec();
         Membership::restore(&state).unwrap()
     };
-    let mut tracker = Tracker::new(&membership(&[1, 2, 3], &[]), 7, LIMITS);
+    let mut tracker = Tracker::new(&membership(&[1, 2, 3], &[]), 7, LIMITS, BTreeMap::new());
     tracker.get_mut(2).unwrap().match_index = 6;
     tracker.reconfigure(&membership(&[1, 2], &[4]), &[4], 9);
     let ids: Vec<u64> = tracker.iter().map(|peer| peer.id).collect();
@@ -216,4 +218,7 @@ fn reconfiguring_keeps_what_is_known_and_begins_new_members_anew() {
     let new = tracker.get(4).unwrap();
     assert!(new.is_learner && new.recent_active);
     assert_eq!((new.match_index, new.next_index), (0, 9));
+    let voters = tracker.iter().map(|peer| peer.votes_in);
+    let voters: Vec<[bool; 2]> = voters.collect();
+    assert_eq!(voters, [[true, false], [true, false], [false, false]]);
 }
