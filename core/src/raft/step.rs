@@ -10,7 +10,7 @@ use crate::event::{CampaignKind, CampaignReason, DropKind};
 use crate::log::LogSlice;
 use crate::membership::Membership;
 use crate::message::{Body, Message};
-use crate::types::{LOCAL_APPLY, MAX_POSITION, NONE, NodeId, Term};
+use crate::types::{Entry, EntryId, LOCAL_APPLY, MAX_POSITION, NONE, NodeId, Term};
 
 use super::{Next, Raft, RoleState, Why, election};
 
@@ -121,19 +121,7 @@ impl Raft {
             Body::Append { prev, entries, .. } => {
                 self.vet_leader(from, leads)?;
                 if counts {
-                    LogSlice::check(term, *prev, entries)
-                        .map_err(|_| Impossible::IllFormedEntries)?;
-                    let ours = core.log.term(prev.index);
-                    if prev.index < core.log.committed() && ours.is_ok_and(|ours| ours != prev.term)
-                    {
-                        return Err(Impossible::CommittedConflict(prev.index));
-                    }
-                }
-                // No leader lets one into its log that can't be read (`screen_conf_changes`), and no
-                // host could apply it.
-                let mut changes = entries.iter().filter(|entry| entry.is_conf_change());
-                if changes.any(|entry| conf_change_of(entry).is_err()) {
-                    return Err(Impossible::IllFormedConfChange);
+                    self.vet_append(term, *prev, entries)?;
                 }
             }
             Body::Heartbeat { commit, .. } => {
@@ -185,6 +173,28 @@ impl Raft {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a leader of this term can have these entries after that one.
+    fn vet_append(
+        &self,
+        term: Term,
+        prev: EntryId,
+        entries: &[Entry],
+    ) -> std::result::Result<(), Impossible> {
+        let log = &self.core.log;
+        LogSlice::check(term, prev, entries).map_err(|_| Impossible::IllFormedEntries)?;
+        if prev.index < log.committed() && log.term(prev.index).is_ok_and(|ours| ours != prev.term)
+        {
+            return Err(Impossible::CommittedConflict(prev.index));
+        }
+        // No leader lets one into its log that can't be read (`screen_conf_changes`), and no host could
+        // apply it.
+        let mut changes = entries.iter().filter(|entry| entry.is_conf_change());
+        match changes.any(|entry| conf_change_of(entry).is_err()) {
+            true => Err(Impossible::IllFormedConfChange),
+            false => Ok(()),
+        }
     }
 
     /// Whether there is somebody else to answer, where that may be needed: whatever the message's term,

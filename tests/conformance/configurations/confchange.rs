@@ -1,5 +1,6 @@
 //! `simple`, `enter-joint` and `leave-joint`: one configuration, changed from block to block.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use libraft_core::membership::Membership;
@@ -25,7 +26,7 @@ impl Default for Configuration {
             bytes: u64::MAX,
         };
         Configuration {
-            tracker: Tracker::new(&membership, 0, limits),
+            tracker: Tracker::new(&membership, 0, limits, BTreeMap::new()),
             membership,
             last_index: 0,
         }

@@ -111,7 +111,8 @@ pub fn committed(block: &Block) -> Result<String, Failure> {
         let width = count + 1;
         let _ = writeln!(text, "{bar:width$} {index:>5}    (id={id:x})");
     }
-    match committed_index(voters.halves(), |id| voters.of(id)) {
+    let acked = |&id: &NodeId| index_of(voters.of(id));
+    match committed_index(voters.halves().map(|half| half.iter().map(acked))) {
         Index::MAX => text += "∞\n",
         index => _ = writeln!(text, "{index}"),
     }
