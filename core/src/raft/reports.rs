@@ -363,7 +363,7 @@ impl Raft {
     }
 
     /// A peer says what has become of something.
-    pub(super) fn on_report(&mut self, from: NodeId, body: Body) -> Next {
+    pub(super) fn on_report(&mut self, from: NodeId, body: &mut Body) -> Next {
         let core = &mut self.core;
         if !core.config.peer_reports {
             return Next::Stay;
@@ -383,22 +383,25 @@ impl Raft {
                 }
                 reports.returned.insert(ticket.number);
                 core.notes.metrics.reports_received += 1;
-                for entry in entries {
+                for entry in std::mem::take(entries) {
                     let kind = kind_of(slice::from_ref(&entry));
-                    core.drop_of_host(kind, reason, entry.data);
+                    core.drop_of_host(kind, *reason, entry.data);
                 }
             }
-            Body::ReadDropped { reason, context } if core.settle_forwarded_read(&context) => {
+            Body::ReadDropped { reason, context } if core.settle_forwarded_read(context) => {
                 core.notes.metrics.reports_received += 1;
-                core.drop_of_host(DropKind::Read, reason, context);
+                core.drop_of_host(DropKind::Read, *reason, std::mem::take(context));
             }
             Body::Removed { as_of } => {
                 // If it is a member as of what it has applied, then it has been added since.
-                let news = as_of > core.log.applied() && core.removed_as_of() == 0;
+                let news = *as_of > core.log.applied() && core.removed_as_of() == 0;
                 if news && core.membership.contains(core.id()) {
                     core.notes.metrics.reports_received += 1;
-                    core.reports.removed_as_of = as_of;
-                    core.notes.event(Event::Removed { by: from, as_of });
+                    core.reports.removed_as_of = *as_of;
+                    core.notes.event(Event::Removed {
+                        by: from,
+                        as_of: *as_of,
+                    });
                 }
             }
             _ => {}
