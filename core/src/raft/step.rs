@@ -14,7 +14,7 @@ use crate::membership::Membership;
 use crate::message::{Body, Message};
 use crate::types::{Entry, EntryId, LOCAL_APPLY, MAX_POSITION, NONE, NodeId, Term};
 
-use super::{Next, Raft, RoleState, Why, election};
+use super::{Core, Follower, Next, Raft, RoleState, Why, election};
 
 /// What the terms say about a message.
 enum Aligned {
@@ -81,27 +81,20 @@ impl Raft {
         self.step_trusted(message)
     }
 
-    #[inline]
     fn step_trusted(&mut self, message: &mut Message) -> Result<()> {
-        if message.body.is_of_any_term() {
+        let is_of_other_term = |term, ours| term != 0 && term != ours;
+        if is_of_other_term(message.term, self.core.term()) && message.body.is_of_any_term() {
             // Whatever it says.
             message.term = 0;
         }
         self.vet(message).map_err(Error::Impossible)?;
         self.core.maybe_report_removal(message);
-        match message.term == 0 || message.term == self.core.term() {
-            true => self.dispatch(message),
-            false => self.step_in_other_term(message),
+        if is_of_other_term(message.term, self.core.term())
+            && matches!(self.align_term(message)?, Aligned::Done)
+        {
+            return Ok(());
         }
-    }
-
-    /// Takes a message of another term than ours. Not inlined: hardly any is.
-    #[inline(never)]
-    fn step_in_other_term(&mut self, message: &mut Message) -> Result<()> {
-        match self.align_term(message)? {
-            Aligned::Current => self.dispatch(message),
-            Aligned::Done => Ok(()),
-        }
+        self.dispatch(message)
     }
 
     /// Whether some correct node can have sent this.
@@ -220,6 +213,7 @@ impl Raft {
 
     /// Compares the message's term with ours (paper §5.1), which is another one, and follows a newer
     /// one.
+    #[inline(never)]
     fn align_term(&mut self, message: &Message) -> Result<Aligned> {
         let (term, ours) = (message.term, self.core.term());
         let counts_in_any_term = match message.body {
@@ -302,28 +296,25 @@ impl Raft {
     /// The table: who handles what. What the handlers keep is taken out of the body.
     fn dispatch(&mut self, message: &mut Message) -> Result<()> {
         let (from, term) = (message.from, message.term);
-        if message.body.is_from_leader() {
-            self.accept_winner(from);
-        }
         let (core, role) = (&mut self.core, &mut self.role);
         let next = match &mut message.body {
             Body::Append {
                 prev,
                 entries,
                 commit,
-            } => match role {
-                RoleState::Follower(role) => {
+            } => match self.follower_of(from) {
+                Some((role, core)) => {
                     role.on_append(core, from, LogSlice::checked(*prev, take(entries)), *commit)
                 }
-                _ => Next::Stay,
+                None => Next::Stay,
             },
             Body::Accept { index } => match role {
                 RoleState::Leader(role) => role.on_accept(core, from, *index),
                 _ => Next::Stay,
             },
-            Body::Heartbeat { commit, context } => match role {
-                RoleState::Follower(role) => role.on_heartbeat(core, from, *commit, take(context)),
-                _ => Next::Stay,
+            Body::Heartbeat { commit, context } => match self.follower_of(from) {
+                Some((role, core)) => role.on_heartbeat(core, from, *commit, take(context)),
+                None => Next::Stay,
             },
             Body::HeartbeatResp { context } => match role {
                 RoleState::Leader(role) => role.on_heartbeat_resp(core, from, context),
@@ -345,9 +336,9 @@ impl Raft {
                 RoleState::Leader(role) => role.on_request_snapshot(core, from, *min_index),
                 _ => Next::Stay,
             },
-            Body::InstallSnapshot { snapshot } => match role {
-                RoleState::Follower(role) => role.on_install_snapshot(core, from, take(snapshot)),
-                _ => Next::Stay,
+            Body::InstallSnapshot { snapshot } => match self.follower_of(from) {
+                Some((role, core)) => role.on_install_snapshot(core, from, take(snapshot)),
+                None => Next::Stay,
             },
 
             Body::RequestVote {
@@ -419,12 +410,18 @@ impl Raft {
         Ok(())
     }
 
-    /// If there is an election that we are in, somebody else has won it.
-    fn accept_winner(&mut self, leader: NodeId) {
+    /// This node as one that follows a leader of its term: if it is in an election, somebody else has
+    /// won that.
+    #[inline]
+    fn follower_of(&mut self, leader: NodeId) -> Option<(&mut Follower, &mut Core)> {
         if let RoleState::PreCandidate(_) | RoleState::Candidate(_) = self.role {
             let term = self.core.term();
             let why = Why::LeaderAppeared(leader);
             self.transition(Next::Follow { term, leader, why });
+        }
+        match &mut self.role {
+            RoleState::Follower(role) => Some((role, &mut self.core)),
+            _ => None,
         }
     }
 
