@@ -54,10 +54,7 @@ impl Entry {
         whole: &Py<PyBytes>,
         entries: &[EntryAt],
     ) -> PyResult<Py<PyTuple>> {
-        let entries = entries
-            .iter()
-            .map(|at| Py::new(py, Entry::new(py, whole, *at)))
-            .collect::<PyResult<Vec<_>>>()?;
+        let entries = entries.iter().map(|at| Entry::new(py, whole, *at));
         Ok(PyTuple::new(py, entries)?.unbind())
     }
 

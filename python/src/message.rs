@@ -52,13 +52,10 @@ impl Message {
         whole: &Py<PyBytes>,
         messages: &[MessageAt],
     ) -> PyResult<Py<PyTuple>> {
-        let messages = messages
-            .iter()
-            .map(|at| {
-                let whole = whole.clone_ref(py);
-                Py::new(py, Message { whole, at: *at })
-            })
-            .collect::<PyResult<Vec<_>>>()?;
+        let messages = messages.iter().map(|at| Message {
+            whole: whole.clone_ref(py),
+            at: *at,
+        });
         Ok(PyTuple::new(py, messages)?.unbind())
     }
 }

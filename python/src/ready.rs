@@ -6,10 +6,9 @@
 //! is the node's last one: [`Ready::pin`] sees to that.
 
 use std::ffi::CStr;
-use std::sync::Weak;
+use std::sync::{OnceLock, Weak};
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
 use raft::event::{raft_event, raft_event_kind_name, raft_event_reason_name};
 use raft::ready::raft_ready;
@@ -45,15 +44,33 @@ pub struct Ready {
 /// A list, and its Python objects once somebody has asked for them.
 struct Lazy<T> {
     at: Vec<T>,
-    made: PyOnceLock<Py<PyTuple>>,
+    made: OnceLock<Py<PyTuple>>,
 }
 
 impl<T> Lazy<T> {
     fn new(at: Result<Vec<T>, Failure>) -> Result<Lazy<T>, Failure> {
         Ok(Lazy {
             at: at?,
-            made: PyOnceLock::new(),
+            made: OnceLock::new(),
         })
+    }
+
+    /// The objects, always the same.
+    fn tuple(
+        &self,
+        py: Python<'_>,
+        make: impl FnOnce(&[T]) -> PyResult<Py<PyTuple>>,
+    ) -> PyResult<Py<PyTuple>> {
+        if self.at.is_empty() {
+            return Ok(PyTuple::empty(py).unbind());
+        }
+        if let Some(tuple) = self.made.get() {
+            return Ok(tuple.clone_ref(py));
+        }
+        // Not made under a lock, which would have to let go of the interpreter's first: 600 instructions.
+        // Another thread may have been faster, and what it has made counts.
+        let tuple = make(&self.at)?;
+        Ok(self.made.get_or_init(|| tuple).clone_ref(py))
     }
 }
 
@@ -170,25 +187,22 @@ impl Ready {
     /// To be appended to the stored log, in place of what it has from the first one's index on.
     #[getter]
     fn entries(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        let Lazy { at, made } = &self.entries;
-        let tuple = made.get_or_try_init(py, || Entry::tuple(py, &self.encoded, at))?;
-        Ok(tuple.clone_ref(py))
+        self.entries
+            .tuple(py, |at| Entry::tuple(py, &self.encoded, at))
     }
 
     /// To be applied to the state machine, after the snapshot.
     #[getter]
     fn committed_entries(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        let Lazy { at, made } = &self.committed_entries;
-        let tuple = made.get_or_try_init(py, || Entry::tuple(py, &self.encoded, at))?;
-        Ok(tuple.clone_ref(py))
+        self.committed_entries
+            .tuple(py, |at| Entry::tuple(py, &self.encoded, at))
     }
 
     /// To be sent once everything above is persisted, in this order for each recipient.
     #[getter]
     fn messages(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        let Lazy { at, made } = &self.messages;
-        let tuple = made.get_or_try_init(py, || Message::tuple(py, &self.encoded, at))?;
-        Ok(tuple.clone_ref(py))
+        self.messages
+            .tuple(py, |at| Message::tuple(py, &self.encoded, at))
     }
 
     /// Reads that may be served once their index is applied.
