@@ -67,11 +67,10 @@ func DecodeMessage(encoded []byte) (*pb.Message, error) {
 	if err := takeError(status, failure); err != nil {
 		return nil, err
 	}
-	list := newMessageList(1)
-	if err := list.add(append([]byte(nil), encoded...)); err != nil {
+	message, err := decodeMessage(encoded)
+	if err != nil {
 		return nil, err
 	}
-	message := list.messages[0]
 	if IsLocalMsg(message.GetType()) {
 		return nil, ErrStepLocalMsg
 	}

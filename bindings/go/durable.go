@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -28,6 +29,8 @@ type DurableStorage struct {
 	mutex  sync.RWMutex
 	native *C.raft_storage
 	free   runtime.Cleanup
+	// Of the node that was opened last on this storage.
+	loan atomic.Pointer[loan]
 }
 
 var _ Storage = (*DurableStorage)(nil)
@@ -122,12 +125,12 @@ func ids(list []uint64) *C.uint64_t {
 // Save persists the hard state, the entries and the snapshot of a Ready, all or nothing, with one
 // sync if they need one. When it returns nil, the messages may be sent.
 func (s *DurableStorage) Save(rd Ready) error {
-	if origin := originOf(&rd); origin.isOf(&rd) {
-		origin.mutex.Lock()
-		defer origin.mutex.Unlock()
-		if lent := origin.view; lent != nil {
+	if loan := s.loan.Load(); loan != nil {
+		loan.mutex.Lock()
+		defer loan.mutex.Unlock()
+		if loan.isOf(&rd) {
 			return s.call(func(native *C.raft_storage, failure **C.raft_error) C.raft_status {
-				return C.raft_storage_save(native, lent, failure)
+				return C.raft_storage_save(native, loan.view, failure)
 			})
 		}
 	}
@@ -146,12 +149,7 @@ func (s *DurableStorage) append(
 			commit: C.uint64_t(hardState.GetCommit()),
 		}
 	}
-	encodedEntries := make([][]byte, len(entries))
-	for i, entry := range entries {
-		if encodedEntries[i], err = proto.Marshal(entry); err != nil {
-			return err
-		}
-	}
+	encodedEntries := encodeEntries(entries)
 	var encodedSnapshot []byte
 	if !IsEmptySnap(snapshot) {
 		if encodedSnapshot, err = proto.Marshal(snapshot); err != nil {
@@ -170,7 +168,7 @@ func (s *DurableStorage) append(
 // SaveMessage persists what a MsgStorageAppend asks for: with Config.AsyncStorageWrites, the work
 // of the append worker. When it returns nil, the message's responses may be delivered.
 func (s *DurableStorage) SaveMessage(m *pb.Message) error {
-	encoded, err := proto.Marshal(m)
+	encoded, err := appendMessage(nil, m)
 	if err != nil {
 		return err
 	}
@@ -237,13 +235,7 @@ func (s *DurableStorage) Entries(lo, hi, maxSize uint64) ([]*pb.Entry, error) {
 		return nil, err
 	}
 	defer C.raft_entries_free(list)
-	decoded := newEntryList(int(list.entries_len))
-	for _, entry := range unsafe.Slice(list.entries, int(list.entries_len)) {
-		if err := decoded.add(copyBytes(entry.encoded)); err != nil {
-			return nil, err
-		}
-	}
-	return decoded.entries, nil
+	return decodeEntries(unsafe.Slice(list.entries, int(list.entries_len)))
 }
 
 // Term implements Storage.

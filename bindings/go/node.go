@@ -16,7 +16,6 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // Node is one member of one Raft group, whose methods may be called from any goroutine. The host
@@ -218,8 +217,8 @@ func (n *node) run() {
 				if n.raw.Err() != nil {
 					return
 				}
-				if n.raw.lent.size > maxOffer {
-					n.raw.acceptReady()
+				if n.raw.view.encoded.len > maxOffer {
+					n.raw.acceptReady(&ready)
 					accepted = true
 				}
 			}
@@ -234,7 +233,7 @@ func (n *node) run() {
 		case offer <- ready:
 			n.reports.add(n.raw.Events(), n.raw.Dropped())
 			if !accepted {
-				n.raw.acceptReady()
+				n.raw.acceptReady(&ready)
 			}
 			ready, offer, accepted = Ready{}, nil, false
 			if !n.raw.asyncWrites {
@@ -378,7 +377,7 @@ func (n *node) Step(ctx context.Context, m *pb.Message) error {
 	if IsLocalMsg(m.GetType()) && !IsLocalMsgTarget(m.GetFrom()) {
 		return nil
 	}
-	encoded, err := proto.Marshal(m)
+	encoded, err := appendMessage(nil, m)
 	if err != nil {
 		return err
 	}

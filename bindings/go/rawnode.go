@@ -11,17 +11,14 @@ import (
 	"unsafe"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 )
 
-// #include "libraft.h"
+// #include "calls.h"
 //
-// #cgo noescape raft_node_step
-// #cgo nocallback raft_node_step
-// #cgo noescape raft_node_propose
-// #cgo nocallback raft_node_propose
-// #cgo noescape raft_node_has_ready
-// #cgo nocallback raft_node_has_ready
+// #cgo noescape go_step
+// #cgo nocallback go_step
+// #cgo noescape go_propose
+// #cgo nocallback go_propose
 // #cgo noescape raft_node_get_status
 // #cgo nocallback raft_node_get_status
 import "C"
@@ -38,7 +35,10 @@ type RawNode struct {
 
 	native *C.raft_node
 	free   runtime.Cleanup
-	loan   *loan
+	// The last Ready, as the library has it until the next one.
+	view *C.raft_ready
+	// The same, for a storage of the library's that is asked to save it.
+	loan *loan
 
 	id           uint64
 	asyncWrites  bool
@@ -51,11 +51,17 @@ type RawNode struct {
 	// What the core has last been told of the storage's compaction.
 	firstIndex uint64
 
-	// What the storage gave last, until a Ready is taken.
-	readEntries []*pb.Entry
+	// What the Storage has given to be applied, as far as it has not been handed out; and up to where
+	// entries have been handed out.
+	readEntries entryRun
+	handedOut   uint64
+	// What the host has been given to save, and will be given to apply; and what it will be if a
+	// Ready that it is offered is taken.
+	known, offered knownEntries
 
-	// The last Ready, as long as the library lends it.
-	lent *origin
+	// Whether hasReady is true of the node as it is, and requestsTaken: it is once more when all that
+	// the node needs from storage has been asked for. Any call may change that.
+	looked, hasReady, requestsTaken bool
 	// Why the node has stopped, if it has.
 	err        error
 	dropReason DropReason
@@ -86,7 +92,8 @@ func NewRawNode(config *Config) (*RawNode, error) {
 	}
 	var failure *C.raft_error
 	var status C.raft_status
-	if durable, ok := config.Storage.(*DurableStorage); ok {
+	durable, _ := config.Storage.(*DurableStorage)
+	if durable != nil {
 		durable.mutex.RLock()
 		defer durable.mutex.RUnlock()
 		if durable.native == nil {
@@ -110,7 +117,7 @@ func NewRawNode(config *Config) (*RawNode, error) {
 	if err := takeError(status, failure); err != nil {
 		return nil, err
 	}
-	rn.ownNative()
+	rn.ownNative(durable)
 	return rn, nil
 }
 
@@ -121,7 +128,8 @@ func (rn *RawNode) Close() error {
 		return nil
 	}
 	rn.free.Stop()
-	rn.takeBack()
+	rn.loan.takeBack()
+	rn.view = nil
 	rn.keepRecording()
 	C.raft_node_free(rn.native)
 	rn.native = nil
@@ -145,9 +153,13 @@ func (rn *RawNode) DropReason() DropReason {
 
 // Tick says that one unit of time has passed.
 func (rn *RawNode) Tick() {
-	rn.tell("tick", func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_tick(node, failure)
-	})
+	err := rn.Err()
+	if err == nil {
+		err = rn.came(C.go_tick(rn.native))
+	}
+	if err != nil {
+		rn.complain("tick", err)
+	}
 }
 
 // TickQuiesced says that one unit of time has passed for a group that is known to be at rest: the
@@ -169,10 +181,11 @@ func (rn *RawNode) Campaign() error {
 // will be committed: it is when it comes back in Ready.CommittedEntries. ErrProposalDropped if it
 // was not taken.
 func (rn *RawNode) Propose(data []byte) error {
-	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		start, length := view(data)
-		return C.raft_node_propose(node, start, length, failure)
-	})
+	if err := rn.Err(); err != nil {
+		return err
+	}
+	start, length := view(data)
+	return rn.came(C.go_propose(rn.native, start, length))
 }
 
 // ProposeMany proposes several entries: all of them are taken, in this order, or none is.
@@ -253,7 +266,7 @@ func (rn *RawNode) isMember() bool {
 // ErrStepLocalMsg, ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error]
 // for what no correct peer sends.
 func (rn *RawNode) Step(m *pb.Message) error {
-	encoded, err := proto.MarshalOptions{}.MarshalAppend(rn.scratch[:0], m)
+	encoded, err := appendMessage(rn.scratch[:0], m)
 	if err != nil {
 		return err
 	}
@@ -267,28 +280,17 @@ func (rn *RawNode) Step(m *pb.Message) error {
 
 // StepEncoded does the same with a message as it came over the wire, which is copied.
 func (rn *RawNode) StepEncoded(message []byte) error {
-	return rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		start, length := view(message)
-		return C.raft_node_step(node, start, length, failure)
-	})
+	if err := rn.Err(); err != nil {
+		return err
+	}
+	start, length := view(message)
+	return rn.came(C.go_step(rn.native, start, length))
 }
 
 // HasReady says whether there is something to do. Whether there is may depend on what the Storage
 // has, which is then read. A compaction of the Storage counts from the next HasReady or Ready on.
 func (rn *RawNode) HasReady() bool {
-	var has bool
-	var err error
-	if rn.storage != nil {
-		err = rn.followCompaction()
-	}
-	if err == nil {
-		has, err = rn.nativeHasReady()
-	}
-	if err == nil && has && rn.storage != nil {
-		if err = rn.answerRequests(); err == nil {
-			has, err = rn.nativeHasReady()
-		}
-	}
+	has, err := rn.look()
 	if err != nil {
 		rn.complain("has ready", err)
 		return false
@@ -296,12 +298,25 @@ func (rn *RawNode) HasReady() bool {
 	return has
 }
 
-func (rn *RawNode) nativeHasReady() (bool, error) {
-	var has C.bool
-	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_has_ready(node, &has, failure)
-	})
-	return bool(has), err
+func (rn *RawNode) look() (bool, error) {
+	if err := rn.Err(); err != nil {
+		return false, err
+	}
+	if err := rn.followCompaction(); err != nil {
+		return false, err
+	}
+	// Most calls have looked, as it costs nothing then.
+	if !rn.looked {
+		if err := rn.came(C.go_has_ready(rn.native)); err != nil {
+			return false, err
+		}
+	}
+	if rn.hasReady && !rn.requestsTaken && rn.storage != nil {
+		if err := rn.answerRequests(); err != nil {
+			return false, err
+		}
+	}
+	return rn.hasReady, nil
 }
 
 // Ready takes the next batch of work, and reads from the Storage what the node needs for that. A
@@ -325,11 +340,12 @@ func (rn *RawNode) Advance(_ Ready) {
 }
 
 func (rn *RawNode) advance() error {
-	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_advance(node, failure)
-	})
+	if err := rn.Err(); err != nil {
+		return err
+	}
+	err := rn.came(C.go_advance(rn.native))
 	// To advance where there was no Ready is no fault.
-	if !rn.asyncWrites && errors.Is(err, &Error{Code: CodeMisuse}) {
+	if !rn.asyncWrites && err != nil && errors.Is(err, &Error{Code: CodeMisuse}) {
 		return nil
 	}
 	return err
@@ -413,7 +429,8 @@ func (rn *RawNode) SetRandomizedElectionTimeout(ticks int) error {
 	})
 }
 
-// call makes a call on the node, and keeps account of what stops it for good.
+// call makes a call on the node, and keeps account of what stops it for good. The calls of steady
+// state have ways of their own, in calls.h.
 func (rn *RawNode) call(f func(*C.raft_node, **C.raft_error) C.raft_status) error {
 	if err := rn.Err(); err != nil {
 		return err
@@ -421,6 +438,19 @@ func (rn *RawNode) call(f func(*C.raft_node, **C.raft_error) C.raft_status) erro
 	var failure *C.raft_error
 	status := f(rn.native, &failure)
 	runtime.KeepAlive(rn)
+	rn.looked, rn.requestsTaken = false, false
+	return rn.outcome(status, failure)
+}
+
+// came says what has come of a call of calls.h.
+func (rn *RawNode) came(outcome C.go_outcome) error {
+	runtime.KeepAlive(rn)
+	rn.looked, rn.hasReady = bool(outcome.looked), bool(outcome.has_ready)
+	rn.requestsTaken = false
+	return rn.outcome(outcome.status, outcome.error)
+}
+
+func (rn *RawNode) outcome(status C.raft_status, failure *C.raft_error) error {
 	if status == C.RAFT_OK {
 		return nil
 	}
@@ -463,101 +493,14 @@ func stopped(why string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrStopped, why, err)
 }
 
-// takeReady answers what the node asks for, and takes a batch.
-func (rn *RawNode) takeReady() (Ready, error) {
-	if err := rn.answerRequests(); err != nil {
-		return Ready{}, err
-	}
-	decoded, err := rn.nativeReady(
-		func(node *C.raft_node, ready **C.raft_ready, failure **C.raft_error) C.raft_status {
-			return C.raft_node_ready(node, ready, failure)
-		})
-	if err != nil {
-		return Ready{}, err
-	}
-	rn.readEntries = nil
-	// All requests have been answered, so that none is left to be shown.
-	return decoded.Ready, rn.answer(decoded.reads, decoded.snapshotRequests)
+// borrowed are bytes of the library's, for as long as it lends them.
+func borrowed(bytes C.raft_bytes) []byte {
+	return unsafe.Slice((*byte)(bytes.data), int(bytes.len))
 }
 
-// peekReady shows what Ready would give, without taking it. To be called after HasReady, which has
-// answered what the node asks for.
-func (rn *RawNode) peekReady() Ready {
-	decoded, err := rn.nativeReady(
-		func(node *C.raft_node, ready **C.raft_ready, failure **C.raft_error) C.raft_status {
-			return C.raft_node_peek_ready(node, ready, failure)
-		})
-	if err != nil {
-		rn.stop("no Ready can be made", err)
-		return Ready{}
-	}
-	return decoded.Ready
-}
-
-// acceptReady takes what peekReady has shown. Nothing may have been done with the node since.
-func (rn *RawNode) acceptReady() {
-	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return C.raft_node_accept_ready(node, failure)
-	})
-	rn.readEntries = nil
-	if err != nil {
-		rn.stop("a Ready can't be accepted", err)
-	}
-}
-
-// nativeReady gets a batch from the library, which is lent until the next one, and decodes it.
-func (rn *RawNode) nativeReady(
-	get func(*C.raft_node, **C.raft_ready, **C.raft_error) C.raft_status,
-) (*decodedReady, error) {
-	if err := rn.Err(); err != nil {
-		return nil, err
-	}
-	rn.takeBack()
-	var native *C.raft_ready
-	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-		return get(node, &native, failure)
-	})
-	if errors.Is(err, &Error{Code: CodeMisuse}) {
-		return nil, err
-	}
-	if err != nil {
-		// The next call would find the same, and a host that asks for as long as there is something
-		// to do would ask for ever.
-		return nil, rn.stop("no Ready can be made", err)
-	}
-	// Whatever the host keeps of the Ready is part of this copy.
-	decoded, err := decodeReady(copyBytes(native.encoded))
-	if err != nil {
-		return nil, rn.stop("a Ready can't be read", err)
-	}
-	rn.lend(native, decoded)
-	rn.handBack(decoded.CommittedEntries)
-	return decoded, nil
-}
-
-// handBack puts the entries that the Storage gave in place of those that were decoded: a program
-// gets back its own.
-func (rn *RawNode) handBack(committed []*pb.Entry) {
-	if len(rn.readEntries) == 0 || len(committed) == 0 {
-		return
-	}
-	low := rn.readEntries[0].GetIndex()
-	for i, entry := range committed {
-		// Below low, this is beyond any length.
-		at := entry.GetIndex() - low
-		if at < uint64(len(rn.readEntries)) && rn.readEntries[at].GetTerm() == entry.GetTerm() {
-			committed[i] = rn.readEntries[at]
-		}
-	}
-}
-
-func copyBytes(bytes C.raft_bytes) []byte {
-	if bytes.len == 0 {
-		return nil
-	}
-	copied := make([]byte, int(bytes.len))
-	copy(copied, unsafe.Slice((*byte)(bytes.data), len(copied)))
-	return copied
+// copyBytes gives nil if there are none.
+func copyBytes(lent C.raft_bytes) []byte {
+	return append([]byte(nil), borrowed(lent)...)
 }
 
 // withViews makes a list of views for a C function. The bytes are pinned, since the list is memory

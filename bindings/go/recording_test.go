@@ -8,17 +8,15 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"unsafe"
 )
 
 // shown is the whole of a Ready as the library has encoded it.
 func shown(t *testing.T, rn *RawNode) []byte {
 	t.Helper()
-	if rn.lent == nil || rn.lent.view == nil {
+	if rn.view == nil {
 		t.Fatal("the Ready is not lent any more")
 	}
-	encoded := rn.lent.view.encoded
-	return bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(encoded.data)), int(encoded.len)))
+	return copyBytes(rn.view.encoded)
 }
 
 func TestAReplayShowsWhatTheNodesHaveShown(t *testing.T) {

@@ -5,6 +5,7 @@ package raft
 
 import (
 	"fmt"
+	"runtime"
 	"sort"
 	"unsafe"
 
@@ -12,8 +13,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// #include "libraft.h"
+// #include "calls.h"
 import "C"
+
+// readRequest asks for the entries [low, high).
+type readRequest struct {
+	id, low, high, maxBytes uint64
+}
+
+type snapshotRequest struct {
+	id, to, minIndex uint64
+}
 
 // scanBytes limits how much of the log is in memory while it is looked through.
 const scanBytes = 1 << 20
@@ -136,8 +146,8 @@ func findConfChanges(storage Storage, low, high uint64) ([]uint64, error) {
 // counts as not applied or not persisted yet, because the host compacts before it says so, waits
 // for the next time.
 func (rn *RawNode) followCompaction() error {
-	if err := rn.Err(); err != nil {
-		return err
+	if rn.storage == nil {
+		return nil
 	}
 	first, err := rn.storage.FirstIndex()
 	if err != nil {
@@ -166,37 +176,40 @@ func (rn *RawNode) followCompaction() error {
 
 // answerRequests answers what the node asks for, until it asks for nothing more.
 func (rn *RawNode) answerRequests() error {
-	if rn.storage == nil {
-		return nil
-	}
-	if err := rn.followCompaction(); err != nil {
-		return err
-	}
 	for {
-		var native *C.raft_requests
-		err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
-			return C.raft_node_take_requests(node, &native, failure)
-		})
-		if err != nil {
+		taken := C.go_take_requests(rn.native)
+		runtime.KeepAlive(rn)
+		if err := rn.outcome(taken.status, taken.error); err != nil {
 			return err
 		}
-		if native.reads_len == 0 && native.snapshot_requests_len == 0 {
+		if taken.requests == nil {
+			rn.looked, rn.hasReady, rn.requestsTaken = true, bool(taken.has_ready), true
 			return nil
 		}
-		// The answers make the library write over what it lends here.
-		var reads []readRequest
-		for _, r := range unsafe.Slice(native.reads, int(native.reads_len)) {
-			reads = append(reads,
-				readRequest{uint64(r.id), uint64(r.low), uint64(r.high), uint64(r.max_bytes)})
-		}
-		var snapshots []snapshotRequest
-		for _, r := range unsafe.Slice(native.snapshot_requests, int(native.snapshot_requests_len)) {
-			snapshots = append(snapshots, snapshotRequest{uint64(r.id), uint64(r.to), uint64(r.min_index)})
-		}
-		if err := rn.answer(reads, snapshots); err != nil {
+		if err := rn.answerLent(taken.requests); err != nil {
 			return err
 		}
 	}
+}
+
+func (rn *RawNode) answerLent(lent *C.raft_requests) error {
+	return rn.answer(requestsOf(
+		lent.reads, lent.reads_len, lent.snapshot_requests, lent.snapshot_requests_len))
+}
+
+// requestsOf copies requests. Their answers make the library write over what it lends.
+func requestsOf(
+	lentReads *C.raft_read_request, readCount C.size_t,
+	lentSnapshots *C.raft_snapshot_request, snapshotCount C.size_t,
+) (reads []readRequest, snapshots []snapshotRequest) {
+	for _, r := range unsafe.Slice(lentReads, int(readCount)) {
+		reads = append(reads,
+			readRequest{uint64(r.id), uint64(r.low), uint64(r.high), uint64(r.max_bytes)})
+	}
+	for _, r := range unsafe.Slice(lentSnapshots, int(snapshotCount)) {
+		snapshots = append(snapshots, snapshotRequest{uint64(r.id), uint64(r.to), uint64(r.min_index)})
+	}
+	return reads, snapshots
 }
 
 // answer answers some requests.
@@ -236,12 +249,7 @@ func (rn *RawNode) answerRead(request readRequest) error {
 		return rn.stop(
 			fmt.Sprintf("the storage can't read entries [%d, %d)", request.low, request.high), err)
 	}
-	encoded := make([][]byte, len(entries))
-	for i, entry := range entries {
-		if encoded[i], err = proto.Marshal(entry); err != nil {
-			return rn.stop("the storage gave an entry that can't be encoded", err)
-		}
-	}
+	encoded := encodeEntries(entries)
 	err = rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
 		return withViews(encoded, func(list *C.raft_bytes, length C.size_t) C.raft_status {
 			return C.raft_node_provide_entries(
@@ -252,7 +260,9 @@ func (rn *RawNode) answerRead(request readRequest) error {
 		// The core would ask for the same again, and get the same answer.
 		return rn.stop("the storage gave entries that are not in the log", err)
 	}
-	rn.readEntries = entries
+	if request.low > rn.handedOut {
+		rn.readEntries = rn.readEntries.then(entries)
+	}
 	return nil
 }
 

@@ -210,7 +210,7 @@ func TestAForgottenStorageIsClosed(t *testing.T) {
 func TestAReadyIsSavedWhetherLentOrNot(t *testing.T) {
 	for name, spoil := range map[string]func(*RawNode, *Ready){
 		"lent":     func(*RawNode, *Ready) {},
-		"not lent": func(node *RawNode, _ *Ready) { node.takeBack() },
+		"not lent": func(node *RawNode, _ *Ready) { node.loan.takeBack() },
 		"copied": func(_ *RawNode, rd *Ready) {
 			rd.HardState = proto.CloneOf(rd.HardState)
 			rd.Entries = append([]*pb.Entry(nil), rd.Entries...)

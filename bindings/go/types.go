@@ -7,7 +7,6 @@ import (
 	"math"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -102,8 +101,9 @@ const (
 // With Config.AsyncStorageWrites, what there is to save and to apply is in the messages to
 // LocalAppendThread and LocalApplyThread instead, and Advance is not called.
 //
-// Everything in it is for reading only. It stays valid as long as it is referred to; since all
-// payloads are parts of one buffer, a host that keeps a small part for long should copy it.
+// Everything in it is for reading only, and stays valid as long as it is referred to. An entry that
+// comes up several times, to be saved, sent and applied, is one object. The entries of one Ready and
+// their payloads share two pieces of memory, which stay as long as one of them is referred to.
 type Ready struct {
 	// SoftState is nil if neither the leader nor the role has changed.
 	*SoftState
@@ -126,19 +126,14 @@ type Ready struct {
 	MustSync bool
 }
 
-// EncodedMessages are the Messages as they go over the wire, in the same order. For the last Ready
-// of a node they are there already, so that nobody encodes twice. Not to be changed.
+// EncodedMessages are the Messages as they go over the wire, in the same order.
 func (rd Ready) EncodedMessages() ([][]byte, error) {
-	if o := originOf(&rd); o != nil && sameSlice(o.messages, rd.Messages) {
-		return o.encodedMessages, nil
-	}
-	encoded := make([][]byte, 0, len(rd.Messages))
-	for _, message := range rd.Messages {
-		bytes, err := proto.Marshal(message)
-		if err != nil {
+	encoded := make([][]byte, len(rd.Messages))
+	for i, message := range rd.Messages {
+		var err error
+		if encoded[i], err = appendMessage(nil, message); err != nil {
 			return nil, err
 		}
-		encoded = append(encoded, bytes)
 	}
 	return encoded, nil
 }

@@ -1,15 +1,18 @@
-// Decoding of what the library says: libraft.Ready, libraft.Status and the raftpb messages in
-// them, from one buffer that the garbage collector owns. Payloads are not copied once more, they
-// are parts of that buffer. The fields and their numbers are those of core/proto/libraft.proto
-// and raftpb.proto; wire_test.go compares them.
+// Decoding of raftpb messages and of what the library says: libraft.Status and the parts of a Ready.
+// The fields and their numbers are those of core/proto/libraft.proto and raftpb.proto; wire_test.go
+// compares them. encode.go has the other direction.
 //
-// This is not proto.Unmarshal because that allocates four times for each entry and copies each
-// payload (go test -run - -bench Decode), and because it leaves its own notes in each message,
-// over which programs stumble that compare messages with reflect.DeepEqual.
+// What is decoded may be borrowed from the library. Nothing that comes out is a part of it: payloads
+// are copied, all those of one list of entries into one piece of memory.
+//
+// This is not proto.Unmarshal because that allocates five times for each entry
+// (go test -run - -bench Decode), and because it leaves its own notes in each message, over which
+// programs stumble that compare messages with reflect.DeepEqual.
 
 package raft
 
 import (
+	"bytes"
 	"fmt"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -17,182 +20,119 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// decodedReady is a libraft.Ready.
-type decodedReady struct {
-	Ready
-	// The bytes of each message in Ready.Messages.
-	encodedMessages  [][]byte
-	reads            []readRequest
-	snapshotRequests []snapshotRequest
-}
-
-// readRequest asks for the entries [low, high).
-type readRequest struct {
-	id, low, high, maxBytes uint64
-}
-
-type snapshotRequest struct {
-	id, to, minIndex uint64
-}
-
-// field is one field of an encoded message: number is its value if it is a varint, and bytes if
-// it is delimited.
-type field struct {
-	id     protowire.Number
+// fields goes through an encoded message, field by field:
+//
+//	for f := fieldsOf(encoded); f.next(); {
+//		switch f.id {
+//
+// Fields that nobody knows are passed over. What can't be read ends it with an err.
+type fields struct {
+	id protowire.Number
+	// The value of a varint.
 	number uint64
-	bytes  []byte
-	// whole is all of it, with its tag.
-	whole []byte
+	// The value of a field with a length: a part of the encoded message.
+	bytes []byte
+	err   error
+
+	all []byte
+	// What is left of all.
+	rest []byte
+	// Where the field begins, counted from the end of all.
+	start int
 }
 
-// eachField hands every field of an encoded message to visit, which skips those it does not know.
-func eachField(encoded []byte, visit func(field) error) error {
-	for len(encoded) > 0 {
-		id, kind, n := protowire.ConsumeTag(encoded)
-		if n < 0 {
-			return fmt.Errorf("a field that can't be read: %w", protowire.ParseError(n))
-		}
-		start := encoded
-		encoded = encoded[n:]
-		f := field{id: id}
-		switch kind {
-		case protowire.VarintType:
-			f.number, n = protowire.ConsumeVarint(encoded)
-		case protowire.BytesType:
-			f.bytes, n = protowire.ConsumeBytes(encoded)
-		default:
-			n = protowire.ConsumeFieldValue(id, kind, encoded)
-		}
-		if n < 0 {
-			return fmt.Errorf("field %d: %w", id, protowire.ParseError(n))
-		}
-		// Its capacity ends with it, so that an append can't reach into what follows.
-		f.bytes = f.bytes[:len(f.bytes):len(f.bytes)]
-		encoded = encoded[n:]
-		f.whole = start[:len(start)-len(encoded)]
-		if err := visit(f); err != nil {
-			return err
-		}
+func fieldsOf(encoded []byte) fields {
+	return fields{all: encoded, rest: encoded}
+}
+
+// next goes on to the next field, if there is one.
+func (f *fields) next() bool {
+	rest := f.rest
+	f.start = len(rest)
+	if len(rest) == 0 {
+		return false
 	}
-	return nil
+	// Nearly all keys take one byte, and most numbers: for these there is nothing to look for.
+	if len(rest) > 1 && rest[0] >= 8 && rest[0]&0x87 == 0 && rest[1] < 0x80 {
+		f.id, f.number, f.bytes = protowire.Number(rest[0]>>3), uint64(rest[1]), nil
+		f.rest = rest[2:]
+		return true
+	}
+	return f.nextOfAnyKind()
 }
 
-// countFields says how often a field appears.
-func countFields(encoded []byte, id protowire.Number) (count int) {
-	_ = eachField(encoded, func(f field) error {
+func (f *fields) nextOfAnyKind() bool {
+	id, kind, n := protowire.ConsumeTag(f.rest)
+	if n < 0 {
+		f.err = fmt.Errorf("a field that can't be read: %w", protowire.ParseError(n))
+		return false
+	}
+	rest := f.rest[n:]
+	f.id, f.number, f.bytes = id, 0, nil
+	switch kind {
+	case protowire.VarintType:
+		f.number, n = protowire.ConsumeVarint(rest)
+	case protowire.BytesType:
+		f.bytes, n = protowire.ConsumeBytes(rest)
+	default:
+		n = protowire.ConsumeFieldValue(id, kind, rest)
+	}
+	if n < 0 {
+		f.err = fmt.Errorf("field %d: %w", id, protowire.ParseError(n))
+		return false
+	}
+	f.rest = rest[n:]
+	return true
+}
+
+// whole is the field with its key.
+func (f *fields) whole() []byte {
+	return f.all[len(f.all)-f.start : len(f.all)-len(f.rest)]
+}
+
+// sizes says how often the field appears from here on, this one included, and how many bytes these
+// have in all.
+func (f fields) sizes() (count, bytes int) {
+	for id, more := f.id, true; more; more = f.next() {
 		if f.id == id {
 			count++
+			bytes += len(f.bytes)
 		}
-		return nil
-	})
-	return count
+	}
+	return count, bytes
 }
 
-func decodeReady(encoded []byte) (*decodedReady, error) {
-	var counts [11]int
-	err := eachField(encoded, func(f field) error {
-		if int(f.id) < len(counts) {
-			counts[f.id]++
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var (
-		ready     = &decodedReady{}
-		entries   = newEntryList(counts[4])
-		committed = newEntryList(counts[6])
-		messages  = newMessageList(counts[7])
-	)
-	if counts[7] > 0 {
-		ready.encodedMessages = make([][]byte, 0, counts[7])
-	}
-	err = eachField(encoded, func(f field) (err error) {
+// entryFields are those of an encoded entry.
+type entryFields struct {
+	kind, term, index          uint64
+	hasKind, hasTerm, hasIndex bool
+	// A part of what was decoded; nil if it is not there.
+	data []byte
+}
+
+func readEntry(encoded []byte) (e entryFields, err error) {
+	f := fieldsOf(encoded)
+	for f.next() {
 		switch f.id {
 		case 1:
-			ready.SoftState = &SoftState{}
-			err = decodeSoftState(f.bytes, ready.SoftState)
+			e.kind, e.hasKind = f.number, true
 		case 2:
-			ready.HardState, err = decodeHardState(f.bytes)
+			e.term, e.hasTerm = f.number, true
 		case 3:
-			state := ReadState{}
-			err = eachField(f.bytes, func(f field) error {
-				switch f.id {
-				case 1:
-					state.Index = f.number
-				case 2:
-					state.RequestCtx = f.bytes
-				}
-				return nil
-			})
-			ready.ReadStates = append(ready.ReadStates, state)
+			e.index, e.hasIndex = f.number, true
 		case 4:
-			err = entries.add(f.bytes)
-		case 5:
-			ready.Snapshot, err = decodeSnapshot(f.bytes)
-		case 6:
-			err = committed.add(f.bytes)
-		case 7:
-			ready.encodedMessages = append(ready.encodedMessages, f.bytes)
-			err = messages.add(f.bytes)
-		case 8:
-			ready.MustSync = f.number != 0
-		case 9:
-			request := readRequest{}
-			err = eachField(f.bytes, func(f field) error {
-				switch f.id {
-				case 1:
-					request.id = f.number
-				case 2:
-					request.low = f.number
-				case 3:
-					request.high = f.number
-				case 4:
-					request.maxBytes = f.number
-				}
-				return nil
-			})
-			ready.reads = append(ready.reads, request)
-		case 10:
-			request := snapshotRequest{}
-			err = eachField(f.bytes, func(f field) error {
-				switch f.id {
-				case 1:
-					request.id = f.number
-				case 2:
-					request.to = f.number
-				case 3:
-					request.minIndex = f.number
-				}
-				return nil
-			})
-			ready.snapshotRequests = append(ready.snapshotRequests, request)
+			e.data = f.bytes
 		}
-		return err
-	})
-	ready.Entries, ready.CommittedEntries = entries.entries, committed.entries
-	ready.Messages = messages.messages
-	return ready, err
+	}
+	return e, f.err
 }
 
-func decodeSoftState(encoded []byte, state *SoftState) error {
-	return eachField(encoded, func(f field) error {
-		switch f.id {
-		case 1:
-			state.Lead = f.number
-		case 2:
-			state.RaftState = StateType(f.number)
-		}
-		return nil
-	})
-}
-
-// entryList decodes entries into one piece of memory, with the numbers that their fields point
-// to.
+// entryList makes entries in one piece of memory, with the numbers that their fields point to, and a
+// second one for their payloads: a storage keeps them for long, so that nothing else should be there.
 type entryList struct {
 	entries []*pb.Entry
 	cells   []entryCell
+	data    []byte
 }
 
 type entryCell struct {
@@ -201,36 +141,56 @@ type entryCell struct {
 	kind        pb.EntryType
 }
 
-func newEntryList(size int) entryList {
-	if size == 0 {
-		return entryList{}
+// newEntryList has room for so many entries with so many bytes of payload.
+func newEntryList(count, bytes int) entryList {
+	if count == 1 {
+		// As it is with one command at a time: one object less.
+		one := &struct {
+			cells   [1]entryCell
+			entries [1]*pb.Entry
+		}{}
+		return entryList{entries: one.entries[:0], cells: one.cells[:], data: make([]byte, 0, bytes)}
 	}
-	return entryList{entries: make([]*pb.Entry, 0, size), cells: make([]entryCell, size)}
+	return entryList{
+		entries: make([]*pb.Entry, 0, count),
+		cells:   make([]entryCell, count),
+		data:    make([]byte, 0, bytes),
+	}
 }
 
 func (l *entryList) add(encoded []byte) error {
+	fields, err := readEntry(encoded)
+	if err != nil {
+		return err
+	}
 	cell := &l.cells[len(l.entries)]
+	l.entries = append(l.entries, &cell.entry)
 	entry := &cell.entry
-	l.entries = append(l.entries, entry)
-	return eachField(encoded, func(f field) error {
-		switch f.id {
-		case 1:
-			cell.kind, entry.Type = pb.EntryType(f.number), &cell.kind
-		case 2:
-			cell.term, entry.Term = f.number, &cell.term
-		case 3:
-			cell.index, entry.Index = f.number, &cell.index
-		case 4:
-			entry.Data = f.bytes
-		}
-		return nil
-	})
+	if fields.hasKind {
+		cell.kind, entry.Type = pb.EntryType(fields.kind), &cell.kind
+	}
+	if fields.hasTerm {
+		cell.term, entry.Term = fields.term, &cell.term
+	}
+	if fields.hasIndex {
+		cell.index, entry.Index = fields.index, &cell.index
+	}
+	if fields.data != nil {
+		begin := len(l.data)
+		l.data = append(l.data, fields.data...)
+		// Its capacity ends with it, so that an append can't reach into what follows.
+		entry.Data = l.data[begin:len(l.data):len(l.data)]
+	}
+	return nil
 }
 
 // messageList does the same for messages.
 type messageList struct {
 	messages []*pb.Message
 	cells    []messageCell
+	// Entries that the host has, or gets together with the messages: those that are sent need not be
+	// decoded then.
+	known entryRun
 }
 
 type messageCell struct {
@@ -240,20 +200,25 @@ type messageCell struct {
 	reject                                             bool
 }
 
-func newMessageList(size int) messageList {
-	if size == 0 {
-		return messageList{}
+func newMessageList(count int, known entryRun) messageList {
+	return messageList{
+		messages: make([]*pb.Message, 0, count),
+		cells:    make([]messageCell, count),
+		known:    known,
 	}
-	return messageList{messages: make([]*pb.Message, 0, size), cells: make([]messageCell, size)}
 }
 
 func (l *messageList) add(encoded []byte) error {
 	cell := &l.cells[len(l.messages)]
 	m := &cell.message
 	l.messages = append(l.messages, m)
-	entries := newEntryList(countFields(encoded, 7))
-	responses := newMessageList(countFields(encoded, 14))
-	err := eachField(encoded, func(f field) (err error) {
+	var (
+		entries   entryList
+		responses messageList
+		err       error
+	)
+	f := fieldsOf(encoded)
+	for f.next() && err == nil {
 		switch f.id {
 		case 1:
 			cell.kind, m.Type = pb.MessageType(f.number), &cell.kind
@@ -268,92 +233,126 @@ func (l *messageList) add(encoded []byte) error {
 		case 6:
 			cell.index, m.Index = f.number, &cell.index
 		case 7:
+			if entries.cells == nil {
+				if m.Entries = l.known.sent(&f); m.Entries != nil {
+					continue
+				}
+				entries = newEntryList(f.sizes())
+			}
 			err = entries.add(f.bytes)
+			m.Entries = entries.entries
 		case 8:
 			cell.commit, m.Commit = f.number, &cell.commit
 		case 9:
-			m.Snapshot, err = decodeSnapshot(f.bytes)
+			m.Snapshot, err = decodeSnapshot(bytes.Clone(f.bytes))
 		case 10:
 			cell.reject, m.Reject = f.number != 0, &cell.reject
 		case 11:
 			cell.hint, m.RejectHint = f.number, &cell.hint
 		case 12:
-			m.Context = f.bytes
+			m.Context = bytes.Clone(f.bytes)
 		case 13:
 			cell.vote, m.Vote = f.number, &cell.vote
 		case 14:
+			if responses.cells == nil {
+				count, _ := f.sizes()
+				responses = newMessageList(count, l.known)
+			}
 			err = responses.add(f.bytes)
+			m.Responses = responses.messages
 		default:
 			// An extension, which goes along when the message is encoded again.
 			reflected := m.ProtoReflect()
-			reflected.SetUnknown(append(reflected.GetUnknown(), f.whole...))
+			reflected.SetUnknown(append(reflected.GetUnknown(), f.whole()...))
 		}
-		return err
-	})
-	m.Entries, m.Responses = entries.entries, responses.messages
+	}
+	if err == nil {
+		err = f.err
+	}
 	return err
 }
 
+// decodeMessage decodes a message that is not of a Ready.
+func decodeMessage(encoded []byte) (*pb.Message, error) {
+	list := newMessageList(1, nil)
+	err := list.add(encoded)
+	return list.messages[0], err
+}
+
+// decodeSnapshot keeps what it is given as the snapshot's data.
 func decodeSnapshot(encoded []byte) (*pb.Snapshot, error) {
 	snapshot := &pb.Snapshot{}
-	err := eachField(encoded, func(f field) error {
+	f := fieldsOf(encoded)
+	for f.next() {
 		switch f.id {
 		case 1:
-			snapshot.Data = f.bytes
+			snapshot.Data = f.bytes[:len(f.bytes):len(f.bytes)]
 		case 2:
-			snapshot.Metadata = &pb.SnapshotMetadata{}
-			return eachField(f.bytes, func(f field) (err error) {
-				switch f.id {
-				case 1:
-					snapshot.Metadata.ConfState, err = decodeConfState(f.bytes)
-				case 2:
-					snapshot.Metadata.Index = &f.number
-				case 3:
-					snapshot.Metadata.Term = &f.number
-				}
-				return err
-			})
+			var err error
+			if snapshot.Metadata, err = decodeSnapshotMetadata(f.bytes); err != nil {
+				return nil, err
+			}
 		}
-		return nil
-	})
-	return snapshot, err
+	}
+	return snapshot, f.err
+}
+
+func decodeSnapshotMetadata(encoded []byte) (*pb.SnapshotMetadata, error) {
+	metadata := &pb.SnapshotMetadata{}
+	f := fieldsOf(encoded)
+	for f.next() {
+		switch f.id {
+		case 1:
+			var err error
+			if metadata.ConfState, err = decodeConfState(f.bytes); err != nil {
+				return nil, err
+			}
+		case 2:
+			metadata.Index = new(f.number)
+		case 3:
+			metadata.Term = new(f.number)
+		}
+	}
+	return metadata, f.err
 }
 
 func decodeHardState(encoded []byte) (*pb.HardState, error) {
 	state := &pb.HardState{}
-	err := eachField(encoded, func(f field) error {
+	f := fieldsOf(encoded)
+	for f.next() {
 		switch f.id {
 		case 1:
-			state.Term = &f.number
+			state.Term = new(f.number)
 		case 2:
-			state.Vote = &f.number
+			state.Vote = new(f.number)
 		case 3:
-			state.Commit = &f.number
+			state.Commit = new(f.number)
 		}
-		return nil
-	})
-	return state, err
+	}
+	return state, f.err
 }
 
 func decodeConfState(encoded []byte) (*pb.ConfState, error) {
 	state := &pb.ConfState{}
-	lists := map[protowire.Number]*[]uint64{
+	lists := [...]*[]uint64{
 		1: &state.Voters, 2: &state.Learners, 3: &state.VotersOutgoing, 4: &state.LearnersNext,
 	}
-	err := eachField(encoded, func(f field) error {
-		if list := lists[f.id]; list != nil {
-			return decodeIDs(f, list)
-		}
-		if f.id == 5 {
+	f := fieldsOf(encoded)
+	for f.next() {
+		switch f.id {
+		case 1, 2, 3, 4:
+			if err := decodeIDs(&f, lists[f.id]); err != nil {
+				return nil, err
+			}
+		case 5:
 			state.AutoLeave = new(f.number != 0)
 		}
-		return nil
-	})
-	return state, err
+	}
+	return state, f.err
 }
 
 // decodeIDs adds to a list one id, or several that are packed.
-func decodeIDs(f field, list *[]uint64) error {
+func decodeIDs(f *fields, list *[]uint64) error {
 	if f.bytes == nil {
 		*list = append(*list, f.number)
 		return nil
@@ -379,44 +378,51 @@ type decodedProgress struct {
 // decodeStatus reads what a libraft.Status has beyond a raft_node_status.
 func decodeStatus(encoded []byte) (confState *pb.ConfState, progress []decodedProgress, err error) {
 	confState = &pb.ConfState{}
-	err = eachField(encoded, func(f field) error {
+	f := fieldsOf(encoded)
+	for f.next() {
 		switch f.id {
 		case 6:
-			confState, err = decodeConfState(f.bytes)
-			return err
+			if confState, err = decodeConfState(f.bytes); err != nil {
+				return nil, nil, err
+			}
 		case 10:
-			p := decodedProgress{}
-			err := eachField(f.bytes, func(f field) error {
-				switch f.id {
-				case 1:
-					p.id = f.number
-				case 2:
-					p.match = f.number
-				case 3:
-					p.next = f.number
-				case 4:
-					p.state = f.number
-				case 5:
-					p.paused = f.number != 0
-				case 6:
-					p.pendingSnapshot = f.number
-				case 7:
-					p.recentActive = f.number != 0
-				case 8:
-					p.learner = f.number != 0
-				case 9:
-					p.inflightMessages = f.number
-				case 10:
-					p.inflightBytes = f.number
-				}
-				return nil
-			})
+			p, err := decodeProgress(f.bytes)
+			if err != nil {
+				return nil, nil, err
+			}
 			progress = append(progress, p)
-			return err
 		}
-		return nil
-	})
-	return confState, progress, err
+	}
+	return confState, progress, f.err
+}
+
+func decodeProgress(encoded []byte) (p decodedProgress, err error) {
+	f := fieldsOf(encoded)
+	for f.next() {
+		switch f.id {
+		case 1:
+			p.id = f.number
+		case 2:
+			p.match = f.number
+		case 3:
+			p.next = f.number
+		case 4:
+			p.state = f.number
+		case 5:
+			p.paused = f.number != 0
+		case 6:
+			p.pendingSnapshot = f.number
+		case 7:
+			p.recentActive = f.number != 0
+		case 8:
+			p.learner = f.number != 0
+		case 9:
+			p.inflightMessages = f.number
+		case 10:
+			p.inflightBytes = f.number
+		}
+	}
+	return p, f.err
 }
 
 // restartState is a libraft.RestartState.
@@ -464,15 +470,19 @@ func (s *restartState) encode() ([]byte, error) {
 // decodeInitialState reads the hard state and the configuration in a libraft.RestartState.
 func decodeInitialState(encoded []byte) (*pb.HardState, *pb.ConfState, error) {
 	hardState, confState := &pb.HardState{}, &pb.ConfState{}
-	err := eachField(encoded, func(f field) (err error) {
+	var err error
+	f := fieldsOf(encoded)
+	for f.next() && err == nil {
 		switch f.id {
 		case 1:
 			hardState, err = decodeHardState(f.bytes)
 		case 2:
 			confState, err = decodeConfState(f.bytes)
 		}
-		return err
-	})
+	}
+	if err == nil {
+		err = f.err
+	}
 	return hardState, confState, err
 }
 

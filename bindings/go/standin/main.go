@@ -119,7 +119,8 @@ func assemble(output, library, header string, coalesce bool) error {
 		return err
 	}
 	err = copyTree(binding.Dir, made, func(path string) bool {
-		return filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") ||
+		kind := filepath.Ext(path)
+		return kind != ".go" && kind != ".h" || strings.HasSuffix(path, "_test.go") ||
 			path == "link_static.go" || path == "link_system.go"
 	})
 	if err != nil {

@@ -1,0 +1,133 @@
+// The entries that the host has been given and will be given again. An entry comes up to three times:
+// to be saved, in messages to others, and to be applied. Each of these times it is the same object, as
+// in go.etcd.io/raft, which is decoded and copied once.
+
+package raft
+
+import (
+	pb "go.etcd.io/raft/v3/raftpb"
+)
+
+// maxKnownBytes bounds what a node keeps because it is not committed yet. A storage in memory has it
+// anyway; for one on disk it should not pile up while there is no quorum.
+const maxKnownBytes = 4 << 20
+
+// entryRun is a part of a node's log: entries one after the other.
+type entryRun []*pb.Entry
+
+// cut is the part [low, low+count), if all of it is there.
+func (r entryRun) cut(low uint64, count int) entryRun {
+	if len(r) == 0 {
+		return nil
+	}
+	// Below the first, this is beyond any length.
+	at := low - r[0].GetIndex()
+	if at > uint64(len(r)) || uint64(len(r))-at < uint64(count) {
+		return nil
+	}
+	// Its capacity ends with it, so that an append can't reach into what follows.
+	return r[at : at+uint64(count) : at+uint64(count)]
+}
+
+// sent gives the entries that are in an encoded message from this field on, and goes on to the last of
+// them, if all of them are known. There is one entry of an index and a term.
+func (r entryRun) sent(f *fields) []*pb.Entry {
+	if len(r) == 0 {
+		return nil
+	}
+	var low uint64
+	count, id := 0, f.id
+	at := *f
+	for ahead := at; ahead.id == id; {
+		at = ahead
+		sent, err := readEntry(at.bytes)
+		if err != nil {
+			return nil
+		}
+		if count == 0 {
+			low = sent.index
+		}
+		known := r.cut(sent.index, 1)
+		if known == nil || sent.index != low+uint64(count) || known[0].GetTerm() != sent.term {
+			return nil
+		}
+		count++
+		if !ahead.next() {
+			break
+		}
+	}
+	*f = at
+	return r.cut(low, count)
+}
+
+// above is the part above an index, if any of it is.
+func (r entryRun) above(index uint64) entryRun {
+	for len(r) > 0 && r[0].GetIndex() <= index {
+		r = r[1:]
+	}
+	if len(r) == 0 {
+		return nil
+	}
+	return r
+}
+
+// then is this run with others behind it, or only those if they don't follow it.
+func (r entryRun) then(entries []*pb.Entry) entryRun {
+	return append(r.cutBelow(entries[0].GetIndex()), entries...)
+}
+
+// knownEntries are those that have been handed out to be saved, and not to be applied. What has been
+// given out of them is never written to again.
+type knownEntries struct {
+	run   entryRun
+	bytes int
+}
+
+// with is what is known when these are handed out as well: they take the place of what was there from
+// the first one's index on.
+func (k knownEntries) with(entries []*pb.Entry) knownEntries {
+	if len(entries) == 0 {
+		return k
+	}
+	bytes := 0
+	for _, entry := range entries {
+		bytes += entryBytes(entry)
+	}
+	kept := k.run.cutBelow(entries[0].GetIndex())
+	if len(kept) == 0 || k.bytes+bytes > maxKnownBytes {
+		return knownEntries{run: entries, bytes: bytes}
+	}
+	if len(kept) < len(k.run) {
+		kept = kept[:len(kept):len(kept)]
+	}
+	return knownEntries{run: append(kept, entries...), bytes: k.bytes + bytes}
+}
+
+// cutBelow is the part below an index, if that follows it or is in it.
+func (r entryRun) cutBelow(index uint64) entryRun {
+	if len(r) == 0 {
+		return nil
+	}
+	at := index - r[0].GetIndex()
+	if at > uint64(len(r)) {
+		return nil
+	}
+	return r[:at]
+}
+
+// without is what is left when all up to an index has been handed out to be applied, too.
+func (k knownEntries) without(index uint64) knownEntries {
+	for len(k.run) > 0 && k.run[0].GetIndex() <= index {
+		k.bytes -= entryBytes(k.run[0])
+		k.run = k.run[1:]
+	}
+	if len(k.run) == 0 || k.bytes > maxKnownBytes {
+		return knownEntries{}
+	}
+	return k
+}
+
+// entryBytes is about what an entry takes.
+func entryBytes(entry *pb.Entry) int {
+	return 128 + len(entry.GetData())
+}

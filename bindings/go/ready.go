@@ -1,0 +1,210 @@
+// Taking a Ready from the library, and making Go's of it.
+
+package raft
+
+import (
+	"errors"
+	"runtime"
+	"unsafe"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+)
+
+// #include "calls.h"
+import "C"
+
+// takeReady answers what the node asks for, and takes a batch.
+func (rn *RawNode) takeReady() (Ready, error) {
+	if err := rn.Err(); err != nil {
+		return Ready{}, err
+	}
+	if err := rn.followCompaction(); err != nil {
+		return Ready{}, err
+	}
+	rn.loan.takeBack()
+	for {
+		taken := C.go_ready(rn.native, C.bool(rn.storage != nil && !rn.requestsTaken))
+		if taken.requests != nil {
+			if err := rn.answerLent(taken.requests); err != nil {
+				return Ready{}, err
+			}
+			continue
+		}
+		ready, err := rn.given(taken)
+		if err != nil {
+			return Ready{}, err
+		}
+		rn.taken(&ready)
+		// All requests have been answered, so that none is left to be shown, unless to answer has
+		// brought up more.
+		return ready, rn.answer(requestsOf(taken.ready.reads, taken.ready.reads_len,
+			taken.ready.snapshot_requests, taken.ready.snapshot_requests_len))
+	}
+}
+
+// peekReady shows what Ready would give, without taking it. To be called after HasReady, which has
+// answered what the node asks for.
+func (rn *RawNode) peekReady() Ready {
+	if rn.Err() != nil {
+		return Ready{}
+	}
+	rn.loan.takeBack()
+	ready, err := rn.given(C.go_peek_ready(rn.native))
+	if err != nil {
+		rn.stop("no Ready can be made", err)
+		return Ready{}
+	}
+	return ready
+}
+
+// acceptReady takes what peekReady has shown. Nothing may have been done with the node since.
+func (rn *RawNode) acceptReady(ready *Ready) {
+	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
+		return C.raft_node_accept_ready(node, failure)
+	})
+	rn.taken(ready)
+	if err != nil {
+		rn.stop("a Ready can't be accepted", err)
+	}
+}
+
+// taken takes account of a Ready that the host has got, the last one that was decoded.
+func (rn *RawNode) taken(ready *Ready) {
+	rn.known = rn.offered
+	if n := len(ready.CommittedEntries); n > 0 {
+		rn.handedOut = ready.CommittedEntries[n-1].GetIndex()
+		rn.readEntries = rn.readEntries.above(rn.handedOut)
+	}
+}
+
+// given makes a Ready of what the library gives, and lends it until the next one.
+func (rn *RawNode) given(taken C.go_taken) (Ready, error) {
+	runtime.KeepAlive(rn)
+	rn.looked, rn.requestsTaken = false, false
+	err := rn.outcome(taken.status, taken.error)
+	if err != nil && errors.Is(err, &Error{Code: CodeMisuse}) {
+		return Ready{}, err
+	}
+	if err != nil {
+		// The next call would find the same, and a host that asks for as long as there is something
+		// to do would ask for ever.
+		return Ready{}, rn.stop("no Ready can be made", err)
+	}
+	ready, err := rn.decodeReady(taken.ready)
+	if err != nil {
+		return Ready{}, rn.stop("a Ready can't be read", err)
+	}
+	rn.view = taken.ready
+	rn.events, rn.dropped = eventsOf(rn.view), droppedOf(rn.view)
+	rn.loan.lend(rn.view, &ready)
+	return ready, nil
+}
+
+// decodeReady copies what the library lends, of which the host may keep everything.
+func (rn *RawNode) decodeReady(lent *C.raft_ready) (rd Ready, err error) {
+	known := rn.known
+	rd.MustSync = bool(lent.must_sync)
+	if state := lent.soft_state; state != nil {
+		rd.SoftState = &SoftState{Lead: uint64(state.leader), RaftState: StateType(state.role)}
+	}
+	if state := lent.hard_state; state != nil {
+		rd.HardState = newHardState(uint64(state.term), uint64(state.vote), uint64(state.commit))
+	}
+	if lent.read_states_len > 0 {
+		for _, state := range unsafe.Slice(lent.read_states, int(lent.read_states_len)) {
+			rd.ReadStates = append(rd.ReadStates,
+				ReadState{Index: uint64(state.index), RequestCtx: copyBytes(state.context)})
+		}
+	}
+	if lent.snapshot != nil {
+		// The log is another one now.
+		known = knownEntries{}
+		if rd.Snapshot, err = decodeSnapshot(copyBytes(lent.snapshot.encoded)); err != nil {
+			return rd, err
+		}
+	}
+	if lent.entries_len > 0 {
+		entries := unsafe.Slice(lent.entries, int(lent.entries_len))
+		if rd.Entries, err = decodeEntries(entries); err != nil {
+			return rd, err
+		}
+		known = known.with(rd.Entries)
+	}
+	if lent.committed_entries_len > 0 {
+		entries := unsafe.Slice(lent.committed_entries, int(lent.committed_entries_len))
+		if rd.CommittedEntries, err = rn.handBack(entries, known); err != nil {
+			return rd, err
+		}
+	}
+	if lent.messages_len > 0 {
+		messages := newMessageList(int(lent.messages_len), known.run)
+		views := unsafe.Slice(lent.messages, int(lent.messages_len))
+		for i := range views {
+			if err = messages.add(borrowed(views[i].encoded)); err != nil {
+				return rd, err
+			}
+		}
+		rd.Messages = messages.messages
+	}
+	if n := len(rd.CommittedEntries); n > 0 {
+		known = known.without(rd.CommittedEntries[n-1].GetIndex())
+	}
+	rn.offered = known
+	return rd, nil
+}
+
+// newHardState makes one object of a hard state and the numbers that it points to.
+func newHardState(term, vote, commit uint64) *pb.HardState {
+	cell := &struct {
+		state              pb.HardState
+		term, vote, commit uint64
+	}{term: term, vote: vote, commit: commit}
+	state := &cell.state
+	state.Term, state.Vote, state.Commit = &cell.term, &cell.vote, &cell.commit
+	return state
+}
+
+func decodeEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
+	bytes := 0
+	for i := range lent {
+		bytes += int(lent[i].data.len)
+	}
+	list := newEntryList(len(lent), bytes)
+	for i := range lent {
+		if err := list.add(borrowed(lent[i].encoded)); err != nil {
+			return nil, err
+		}
+	}
+	return list.entries, nil
+}
+
+// handBack gives the entries that the host already has in place of those that are to be applied: those
+// that it was given to save, or that its Storage gave.
+func (rn *RawNode) handBack(lent []C.raft_entry, known knownEntries) ([]*pb.Entry, error) {
+	if run := known.run.cut(uint64(lent[0].index), len(lent)); run != nil && isOf(run, lent) {
+		return run, nil
+	}
+	entries, err := decodeEntries(lent)
+	if err != nil {
+		return nil, err
+	}
+	for i, entry := range entries {
+		for _, run := range []entryRun{known.run, rn.readEntries} {
+			own := run.cut(entry.GetIndex(), 1)
+			if own != nil && own[0].GetTerm() == entry.GetTerm() {
+				entries[i] = own[0]
+			}
+		}
+	}
+	return entries, nil
+}
+
+// isOf says whether these entries are those. There is one entry of an index and a term.
+func isOf(run entryRun, lent []C.raft_entry) bool {
+	for i, entry := range run {
+		if entry.GetIndex() != uint64(lent[i].index) || entry.GetTerm() != uint64(lent[i].term) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,228 @@
+// What a Ready holds: what the library has encoded, the host's own entries, and nothing that the library
+// writes over.
+
+package raft
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// encodedReady is a libraft.Ready as protobuf reads it.
+type encodedReady struct {
+	hardState          *pb.HardState
+	entries, committed []*pb.Entry
+	snapshot           *pb.Snapshot
+	messages           []*pb.Message
+	encodedMessages    [][]byte
+	readStates         int
+	mustSync, changed  bool
+}
+
+func parseReady(t *testing.T, encoded []byte) (rd encodedReady) {
+	t.Helper()
+	f := fieldsOf(encoded)
+	for f.next() {
+		into := func(m proto.Message) { must(t, proto.Unmarshal(f.bytes, m)) }
+		switch f.id {
+		case 1:
+			rd.changed = true
+		case 2:
+			rd.hardState = &pb.HardState{}
+			into(rd.hardState)
+		case 3:
+			rd.readStates++
+		case 4:
+			rd.entries = append(rd.entries, &pb.Entry{})
+			into(rd.entries[len(rd.entries)-1])
+		case 5:
+			rd.snapshot = &pb.Snapshot{}
+			into(rd.snapshot)
+		case 6:
+			rd.committed = append(rd.committed, &pb.Entry{})
+			into(rd.committed[len(rd.committed)-1])
+		case 7:
+			rd.messages = append(rd.messages, &pb.Message{})
+			into(rd.messages[len(rd.messages)-1])
+			rd.encodedMessages = append(rd.encodedMessages, bytes.Clone(f.bytes))
+		case 8:
+			rd.mustSync = f.number != 0
+		}
+	}
+	must(t, f.err)
+	return rd
+}
+
+func equalLists[M proto.Message](a, b []M) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !proto.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (rd encodedReady) check(t *testing.T, got Ready) {
+	t.Helper()
+	encoded, err := got.EncodedMessages()
+	must(t, err)
+	same := len(encoded) == len(rd.encodedMessages)
+	for i := 0; same && i < len(encoded); i++ {
+		same = bytes.Equal(encoded[i], rd.encodedMessages[i])
+	}
+	if !same || !proto.Equal(got.HardState, rd.hardState) || !proto.Equal(got.Snapshot, rd.snapshot) ||
+		!equalLists(got.Entries, rd.entries) || !equalLists(got.CommittedEntries, rd.committed) ||
+		!equalLists(got.Messages, rd.messages) || len(got.ReadStates) != rd.readStates ||
+		got.MustSync != rd.mustSync || (got.SoftState != nil) != rd.changed {
+		t.Fatalf("%v\nis not what the library has encoded:\n%v", DescribeReady(got, nil), rd)
+	}
+}
+
+// Random clusters, in which entries are overwritten, read back and lost, and Readys looked at and not
+// taken. What was given stays as it is, whatever the library does afterwards.
+func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
+	const seeds = 30
+	shared, fresh, readBack := 0, 0, 0
+	for seed := range uint64(seeds) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		c := newCluster(t)
+		for id := uint64(1); id <= 3; id++ {
+			s := NewMemoryStorage()
+			must(t, s.ApplySnapshot(firstSnapshot(1, 2, 3)))
+			config := baseConfig(id)
+			config.CheckQuorum, config.PreVote = false, r.IntN(2) == 0
+			config.MaxSizePerMsg = uint64(r.IntN(200))
+			config.EagerAppends = r.IntN(2) == 0
+			if r.IntN(2) == 0 {
+				config.MaxCachedBytes = 1
+			}
+			c.start(memoryStore{s}, config)
+		}
+		var kept []func()
+		saved := map[uint64]map[*pb.Entry]bool{1: {}, 2: {}, 3: {}}
+		take := func(id uint64) {
+			m := c.members[id]
+			if !m.node.HasReady() {
+				return
+			}
+			for r.IntN(4) == 0 {
+				offered := m.node.peekReady()
+				parseReady(t, copyBytes(m.node.view.encoded)).check(t, offered)
+				must(t, m.node.Err())
+				if r.IntN(2) == 0 {
+					m.node.Tick()
+				}
+				m.node.HasReady()
+			}
+			back := len(m.node.readEntries) > 0
+			rd := m.node.Ready()
+			want := parseReady(t, copyBytes(m.node.view.encoded))
+			want.check(t, rd)
+			kept = append(kept, func() { want.check(t, rd) })
+			must(t, m.store.save(rd))
+			for _, entry := range rd.Entries {
+				saved[id][entry] = true
+			}
+			for _, entry := range rd.CommittedEntries {
+				if !saved[id][entry] {
+					t.Fatalf("%v is another object than what was saved", entry)
+				}
+				if back {
+					readBack++
+				}
+				c.apply(m, entry)
+			}
+			for _, message := range rd.Messages {
+				for _, entry := range message.Entries {
+					if saved[id][entry] {
+						shared++
+					} else {
+						fresh++
+					}
+				}
+				if r.IntN(5) > 0 {
+					_ = c.members[message.GetTo()].node.Step(message)
+				}
+			}
+			m.node.Advance(rd)
+		}
+		for step := range 1500 {
+			id := 1 + r.Uint64N(3)
+			switch r.IntN(12) {
+			case 0:
+				c.members[id].node.Tick()
+			case 1:
+				_ = c.members[id].node.Propose(fmt.Appendf(nil, "%d of %d", step, id))
+			case 2:
+				switch r.IntN(40) {
+				case 0, 1:
+					must(t, c.members[id].node.Campaign())
+				case 2:
+					c.restart(id)
+				}
+			default:
+				take(id)
+			}
+		}
+		for _, check := range kept {
+			check()
+		}
+	}
+	if shared < 1000 || fresh < 1000 || readBack < 1000 {
+		t.Fatal(shared, fresh, readBack)
+	}
+}
+
+func TestWhatIsKnownFollowsTheLog(t *testing.T) {
+	list := func(term, low, high uint64) (entries []*pb.Entry) {
+		for index := low; index < high; index++ {
+			entries = append(entries, &pb.Entry{Term: new(term), Index: new(index), Data: []byte("data")})
+		}
+		return entries
+	}
+	is := func(k knownEntries, terms ...uint64) {
+		t.Helper()
+		if len(k.run) != len(terms) {
+			t.Fatalf("%v", k.run)
+		}
+		for i, entry := range k.run {
+			if entry.GetTerm() != terms[i] {
+				t.Fatalf("%v", k.run)
+			}
+		}
+	}
+	k := knownEntries{}.with(list(1, 5, 8)).with(list(1, 8, 9))
+	is(k, 1, 1, 1, 1)
+	given := k.run.cut(5, 4)
+	k = k.with(list(2, 7, 9))
+	is(k, 1, 1, 2, 2)
+	if given[2].GetTerm() != 1 || given[3].GetTerm() != 1 {
+		t.Fatal("what was given has changed")
+	}
+	if k.run.cut(4, 1) != nil || k.run.cut(8, 2) != nil || len(k.run.cut(5, 4)) != 4 {
+		t.Fatal(k.run)
+	}
+	is(k.without(4), 1, 1, 2, 2)
+	k = k.without(6)
+	is(k, 2, 2)
+	// Before what is known, or with a gap behind it: nothing of it is left.
+	is(k.with(list(3, 2, 4)), 3, 3)
+	is(k.with(list(3, 12, 13)), 3)
+	is(k.without(20))
+	if k := k.without(20); k.bytes != 0 {
+		t.Fatal(k.bytes)
+	}
+	// There is a limit.
+	large := list(4, 9, 10)
+	large[0].Data = make([]byte, maxKnownBytes)
+	is(k.with(large), 4)
+	is(k.with(large).without(8))
+}
