@@ -438,15 +438,20 @@ func (rn *RawNode) call(f func(*C.raft_node, **C.raft_error) C.raft_status) erro
 	var failure *C.raft_error
 	status := f(rn.native, &failure)
 	runtime.KeepAlive(rn)
-	rn.looked, rn.requestsTaken = false, false
+	rn.changed()
 	return rn.outcome(status, failure)
+}
+
+// changed says that what is known of the node may be true no more.
+func (rn *RawNode) changed() {
+	rn.looked, rn.requestsTaken = false, false
 }
 
 // came says what has come of a call of calls.h.
 func (rn *RawNode) came(outcome C.go_outcome) error {
 	runtime.KeepAlive(rn)
+	rn.changed()
 	rn.looked, rn.hasReady = bool(outcome.looked), bool(outcome.has_ready)
-	rn.requestsTaken = false
 	return rn.outcome(outcome.status, outcome.error)
 }
 

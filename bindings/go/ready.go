@@ -80,7 +80,7 @@ func (rn *RawNode) taken(ready *Ready) {
 // given makes a Ready of what the library gives, and lends it until the next one.
 func (rn *RawNode) given(taken C.go_taken) (Ready, error) {
 	runtime.KeepAlive(rn)
-	rn.looked, rn.requestsTaken = false, false
+	rn.changed()
 	err := rn.outcome(taken.status, taken.error)
 	if err != nil && errors.Is(err, &Error{Code: CodeMisuse}) {
 		return Ready{}, err
