@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{CampaignReason, Event, RefusalReason};
 use crate::message::{Body, Message};
 use crate::metrics::Metrics;
-use crate::raft::{Raft, invariants};
+use crate::raft::{OwnPromises, Raft, invariants};
 use crate::recording::{self, Answer, Call, Recorder, Start, Unencodable};
 use crate::status::{BasicStatus, Status};
 use crate::tracker::InflightLimits;
@@ -56,9 +56,8 @@ pub struct Node {
     peeked: bool,
     /// What follows when the host is done with the last Ready.
     handed_out: Option<HandedOut>,
-    /// A part of that: promises of this node to itself, its own votes and acknowledgements. Beside
-    /// it, so that the list keeps its room.
-    own_messages: Vec<Message>,
+    /// A part of that: promises of this node to itself. Beside it, so that the list keeps its room.
+    own: OwnPromises,
     poisoned: Option<String>,
     recorder: Option<Box<Recorder>>,
 }
@@ -87,7 +86,7 @@ impl Node {
             may_advance: false,
             peeked: false,
             handed_out: None,
-            own_messages: Vec::new(),
+            own: OwnPromises::default(),
             poisoned: None,
             recorder,
         })
@@ -207,7 +206,7 @@ impl Node {
     /// # Errors
     /// [`Error::ProposalDropped`], with the reason.
     pub fn propose(&mut self, data: Bytes) -> Result<()> {
-        self.propose_many([data])
+        self.propose_checked(vec![Entry::command(data)])
     }
 
     /// Proposes several commands at once: all are taken, in this order, or none is.
@@ -215,7 +214,11 @@ impl Node {
     /// # Errors
     /// As [`Node::propose`]. An empty list is no error, and nothing.
     pub fn propose_many(&mut self, data: impl IntoIterator<Item = Bytes>) -> Result<()> {
-        self.propose_entries(data.into_iter().map(Entry::command).collect())
+        let entries: Vec<Entry> = data.into_iter().map(Entry::command).collect();
+        match entries.is_empty() {
+            true => Ok(()),
+            false => self.propose_checked(entries),
+        }
     }
 
     /// Proposes a change of one member. The host calls [`Node::apply_conf_change`] when it comes
@@ -254,7 +257,7 @@ impl Node {
             ..Entry::default()
         };
         codec::conf_change_of(&entry)?;
-        self.propose_entries(vec![entry])
+        self.propose_checked(vec![entry])
     }
 
     /// Proposes entries with all that their encoding spells out, as one proposal. Their places in
@@ -269,6 +272,11 @@ impl Node {
         for entry in entries.iter().filter(|entry| entry.is_conf_change()) {
             codec::conf_change_of(entry)?;
         }
+        self.propose_checked(entries)
+    }
+
+    /// Proposes entries of which all that are configuration changes can be decoded.
+    fn propose_checked(&mut self, entries: Vec<Entry>) -> Result<()> {
         self.call(
             entries,
             |entries| Call::of_propose(entries),
@@ -637,9 +645,11 @@ impl Node {
             |()| Ok(Call::TakeRequests(Default::default())),
             |node, ()| {
                 node.make_requests();
-                let outbox = &mut node.raft.core_mut().outbox;
-                let reads = std::mem::take(&mut outbox.reads);
-                let snapshots = std::mem::take(&mut outbox.snapshot_requests);
+                let rare = node.raft.core_mut().outbox.rare_if_any();
+                let (reads, snapshots) = rare.map_or_else(Default::default, |rare| {
+                    let snapshots = std::mem::take(&mut rare.snapshot_requests);
+                    (std::mem::take(&mut rare.reads), snapshots)
+                });
                 node.record_answer(|| recording::requests(&reads, &snapshots));
                 Ok((reads, snapshots))
             },

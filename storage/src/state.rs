@@ -64,6 +64,12 @@ impl LogState {
         if index == self.compacted.index {
             return Ok(self.compacted.term);
         }
+        // Nearly every look-up is of the last entry, by who appends the next.
+        if let Some(run) = self.term_runs.last()
+            && run.first_index <= index
+        {
+            return Ok(run.term);
+        }
         let later = self
             .term_runs
             .partition_point(|run| run.first_index <= index);
@@ -157,17 +163,18 @@ impl LogState {
         }
         let mut entries = update.entries;
         let mut truncate_from = None;
-        check_contiguous(entries)?;
-        if let Some(last) = entries.last() {
-            if last.index < state.first_index() {
-                entries = &[];
-            } else {
-                let below = state.first_index().saturating_sub(entries[0].index);
-                entries = &entries[below as usize..];
-                if entries[0].index <= state.last_index {
-                    truncate_from = Some(entries[0].index);
+        if let [first, ..] = entries {
+            let has_changes = check_contiguous(entries)?;
+            let (first_index, next_index) = (state.first_index(), state.last_index + 1);
+            if first.index < first_index {
+                let below = (first_index - first.index) as usize;
+                entries = entries.get(below..).unwrap_or_default();
+            }
+            if let [first, ..] = entries {
+                if first.index < next_index {
+                    truncate_from = Some(first.index);
                 }
-                state.append(entries)?;
+                state.append(entries, has_changes)?;
             }
         }
         if let Some(hard_state) = update.hard_state {
@@ -287,9 +294,10 @@ impl LogState {
     }
 
     /// Replaces the log from the first entry on. The entries are contiguous and begin in
-    /// `[first_index, ..)`.
-    fn append(&mut self, entries: &[Entry]) -> Result<()> {
-        let from = entries[0].index;
+    /// `[first_index, ..)`; `has_changes` says whether any of them may change the configuration.
+    fn append(&mut self, entries: &[Entry], has_changes: bool) -> Result<()> {
+        let (first, last) = (&entries[0], &entries[entries.len() - 1]);
+        let from = first.index;
         if from > self.last_index + 1 {
             return Err(Error::Invalid(format!(
                 "entry {from} would leave a gap after the last one, {}",
@@ -297,13 +305,42 @@ impl LogState {
             )));
         }
         let before = self.term(from - 1)?;
-        if entries[0].term < before {
+        if first.term < before {
             return Err(Error::Invalid(format!(
                 "entry {from} of term {} can't follow one of term {before}",
-                entries[0].term
+                first.term
             )));
         }
         // Copied only if they change, so that a storage sees by the pointer whether they did.
+        if from <= self.last_index {
+            self.cut(from);
+        }
+        // Terms only grow: if the last one is of the last run's term, then so are all of them.
+        if self
+            .term_runs
+            .last()
+            .is_none_or(|run| run.term != last.term)
+        {
+            let runs = Arc::make_mut(&mut self.term_runs);
+            for entry in entries {
+                if runs.last().is_none_or(|run| run.term != entry.term) {
+                    runs.push(TermRun {
+                        first_index: entry.index,
+                        term: entry.term,
+                    });
+                }
+            }
+        }
+        if has_changes {
+            let changes = entries.iter().filter(|entry| entry.is_conf_change());
+            Arc::make_mut(&mut self.conf_changes).extend(changes.map(|entry| entry.index));
+        }
+        self.last_index = last.index;
+        Ok(())
+    }
+
+    /// Forgets the terms and the changes from an index on.
+    fn cut(&mut self, from: Index) {
         if self
             .term_runs
             .last()
@@ -318,45 +355,31 @@ impl LogState {
         {
             Arc::make_mut(&mut self.conf_changes).retain(|change| *change < from);
         }
-        for entry in entries {
-            if self
-                .term_runs
-                .last()
-                .is_none_or(|run| run.term != entry.term)
-            {
-                Arc::make_mut(&mut self.term_runs).push(TermRun {
-                    first_index: entry.index,
-                    term: entry.term,
-                });
-            }
-            if entry.is_conf_change() {
-                Arc::make_mut(&mut self.conf_changes).push(entry.index);
-            }
-        }
-        self.last_index = from + entries.len() as u64 - 1;
-        Ok(())
     }
 }
 
-fn check_contiguous(entries: &[Entry]) -> Result<()> {
+/// Checks that entries are a piece of some log. Returns whether any of them changes the
+/// configuration.
+fn check_contiguous(entries: &[Entry]) -> Result<bool> {
+    let mut has_changes = false;
+    let mut before: Option<EntryId> = None;
     for entry in entries {
-        if entry.index == 0 || entry.index > MAX_POSITION {
-            return Err(Error::Invalid(format!(
-                "no entry has index {}",
-                entry.index
-            )));
+        let id = entry.id();
+        if id.index == 0 || id.index > MAX_POSITION {
+            return Err(Error::Invalid(format!("no entry has index {}", id.index)));
         }
-    }
-    for pair in entries.windows(2) {
-        let (a, b) = (pair[0].id(), pair[1].id());
-        if b.index != a.index + 1 || b.term < a.term {
+        if let Some(a) = before
+            && (id.index != a.index + 1 || id.term < a.term)
+        {
             return Err(Error::Invalid(format!(
                 "entry {} of term {} can't follow entry {} of term {}",
-                b.index, b.term, a.index, a.term
+                id.index, id.term, a.index, a.term
             )));
         }
+        has_changes |= entry.is_conf_change();
+        before = Some(id);
     }
-    Ok(())
+    Ok(has_changes)
 }
 
 #[cfg(test)]

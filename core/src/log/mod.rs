@@ -253,20 +253,17 @@ impl Log {
 
     /// Appends entries, replacing what is there from the first one's index on. They come after
     /// all that is committed.
-    pub fn append(&mut self, entries: impl IntoIterator<Item = Entry>) {
-        let mut entries = entries.into_iter().peekable();
+    pub fn append(&mut self, entries: Vec<Entry>) {
         let (in_progress, persisted) = (self.in_progress, self.persisted);
-        if let Some(first) = entries.peek() {
-            self.truncate_from(first.index);
-        }
-        for entry in entries {
-            if entry.is_conf_change() {
-                self.conf_changes.push_back(entry.index);
-            }
-            self.terms.push(entry.id());
-            self.window.push(entry);
-            self.appended += 1;
-        }
+        let Some(first) = entries.first() else {
+            return;
+        };
+        self.truncate_from(first.index);
+        self.terms.extend(&entries);
+        let changes = entries.iter().filter(|entry| entry.is_conf_change());
+        self.conf_changes.extend(changes.map(|entry| entry.index));
+        self.appended += entries.len() as u64;
+        self.window.extend(entries);
         if mutant!(ReplacedEntriesComeBack) && in_progress > persisted {
             self.in_progress = in_progress.min(self.last_index());
         }
@@ -455,7 +452,8 @@ impl Log {
     /// What has to be read before [`Log::next_to_apply`] can give all that the limit allows:
     /// `[low, high)`, and how many bytes of that.
     pub fn gap_to_apply(&self, ahead: ApplyAhead) -> Option<(Index, Index, u64)> {
-        if !self.has_next_to_apply(ahead) {
+        // Nearly always the window reaches back that far.
+        if self.window.first_index() <= self.applying + 1 || !self.has_next_to_apply(ahead) {
             return None;
         }
         let high = (self.max_appliable(ahead) + 1).min(self.window.first_index());

@@ -51,8 +51,9 @@ impl LogSlice {
     }
 
     /// The entries from `index` on.
-    pub fn into_entries_from(self, index: Index) -> impl Iterator<Item = Entry> {
-        let skip = (index - self.prev.index - 1) as usize;
-        self.entries.into_iter().skip(skip)
+    pub fn into_entries_from(mut self, index: Index) -> Vec<Entry> {
+        let agreed = (index - self.prev.index - 1) as usize;
+        self.entries.drain(..agreed);
+        self.entries
     }
 }

@@ -1,7 +1,7 @@
 //! The term of every entry, as runs: leaders change rarely, so that a long log has few. No term
 //! look-up ever needs an entry.
 
-use crate::types::{EntryId, Index, Term, TermRun};
+use crate::types::{Entry, EntryId, Index, Term, TermRun};
 
 /// The terms of entries `[compacted, last]`.
 #[derive(Clone, Debug)]
@@ -141,18 +141,25 @@ impl Terms {
         }
     }
 
-    /// Notes the next entry.
-    pub fn push(&mut self, entry: EntryId) {
-        debug_assert_eq!(entry.index, self.last_index + 1, "entries have no gaps");
-        let last = self.last();
-        debug_assert!(entry.term >= last.term, "terms never decrease");
-        if self.runs.is_empty() || entry.term != last.term {
-            self.runs.push(TermRun {
-                first_index: entry.index,
-                term: entry.term,
-            });
+    /// Notes the next entries.
+    pub fn extend(&mut self, entries: &[Entry]) {
+        let Some(last) = entries.last() else {
+            return;
+        };
+        // Terms never decrease: if the last entry is of the last run, then so are all of them.
+        if self.runs.last().is_none_or(|run| run.term != last.term) {
+            for entry in entries {
+                let before = self.last().term;
+                debug_assert!(entry.term >= before, "terms never decrease");
+                if self.runs.is_empty() || entry.term != before {
+                    self.runs.push(TermRun {
+                        first_index: entry.index,
+                        term: entry.term,
+                    });
+                }
+            }
         }
-        self.last_index = entry.index;
+        self.last_index = last.index;
     }
 
     /// Forgets the entries from `index` on.

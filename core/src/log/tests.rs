@@ -90,7 +90,7 @@ fn a_stale_shorter_append_takes_nothing_away() {
 fn committed_entries_can_not_be_replaced() {
     let mut log = log_of(&[1, 1]);
     log.commit_to(2);
-    log.append([entry(2, 2)]);
+    log.append(vec![entry(2, 2)]);
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn a_write_counts_only_if_the_log_still_holds_what_was_written() {
     let mut log = log_of(&[1, 1]);
     log.accept_unstable();
     // The tail is overwritten twice while the first write is under way.
-    log.append([entry(2, 2)]);
-    log.append([entry(3, 2)]);
+    log.append(vec![entry(2, 2)]);
+    log.append(vec![entry(3, 2)]);
     log.persisted_to(id(1, 2));
     assert_eq!(log.persisted(), 0);
     log.persisted_to(id(1, 1));
@@ -130,7 +130,7 @@ fn nothing_is_applied_before_a_snapshot_is() {
         id: id(5, 10),
         ..Snapshot::default()
     });
-    log.append([entry(5, 11)]);
+    log.append(vec![entry(5, 11)]);
     log.commit_to(11);
     assert!(!log.has_next_to_apply(ApplyAhead::WithinReady));
     log.snapshot_persisted(10);
@@ -201,13 +201,13 @@ fn unapplied_configuration_changes_are_known_without_a_look_at_the_log() {
         ..entry(1, index)
     };
     let mut log = log_of(&[1]);
-    log.append([change(2), entry(1, 3), change(4)]);
+    log.append(vec![change(2), entry(1, 3), change(4)]);
     assert!(!log.has_unapplied_conf_change(), "it is not committed");
     log.commit_to(3);
     assert!(log.has_unapplied_conf_change());
     log.applied_to(2, 0);
     assert!(!log.has_unapplied_conf_change());
-    log.append([entry(2, 4)]);
+    log.append(vec![entry(2, 4)]);
     log.commit_to(4);
     assert!(
         !log.has_unapplied_conf_change(),
@@ -469,7 +469,7 @@ fn what_fits_exactly_fits() {
     assert_eq!(budget.taken(), 2 * size);
 
     let mut window = Window::at(1);
-    all.iter().for_each(|entry| window.push(entry.clone()));
+    window.extend(all.clone());
     window.evict(5, 2 * size);
     assert_eq!((window.first_index(), window.bytes()), (3, 2 * size));
     window.evict(5, 2 * size - 1);
@@ -480,7 +480,7 @@ fn what_fits_exactly_fits() {
 fn memory_of_a_burst_is_given_back() {
     let mut window = Window::at(1);
     for index in 1..=100_000 {
-        window.push(entry(1, index));
+        window.extend(vec![entry(1, index)]);
     }
     window.drop_below(99_999);
     let kept = [entry(1, 99_999), entry(1, 100_000)];
@@ -528,7 +528,7 @@ proptest! {
             match step {
                 Step::Push(more) => {
                     let term = (list[list.len() - 1] + more).max(1);
-                    terms.push(id(term, list.len() as u64));
+                    terms.extend(&[entry(term, list.len() as u64)]);
                     list.push(term);
                 }
                 Step::Truncate(from) => {

@@ -10,18 +10,19 @@ use crate::ready::Ready;
 use crate::recording::{Answer, Call};
 use crate::types::*;
 
-/// A Ready that the host works on.
-#[derive(Clone, Debug)]
+/// What a Ready hands out, as far as anything follows from it.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct HandedOut {
-    /// The term at the time, and the end of the log if any of it was unstable.
-    term: Term,
+    soft_state: SoftState,
+    hard_state: HardState,
+    /// The end of the log, if any of it was unstable.
     last: Option<EntryId>,
     snapshot: Option<Index>,
     applied: Option<Batch>,
 }
 
 /// A batch of committed entries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Batch {
     last_index: Index,
     encoded_bytes: u64,
@@ -35,22 +36,14 @@ impl Node {
             return false;
         }
         let (core, log) = (self.raft.core(), &self.raft.core().log);
-        let outbox = &core.outbox;
         let hard_state = core.hard_state();
-        let has_next_to_apply = log.has_next_to_apply(self.raft.apply_ahead())
-            && (log.is_next_to_apply_at_hand() || log.apply_read().is_none());
-        !outbox.messages.is_empty()
-            || !outbox.after_append.is_empty()
-            || !outbox.to_self.is_empty()
-            || !outbox.read_states.is_empty()
-            || !outbox.reads.is_empty()
-            || !outbox.snapshot_requests.is_empty()
-            || !outbox.dropped.is_empty()
-            || self.raft.soft_state() != self.shown_soft_state
-            || (hard_state != self.shown_hard_state && !hard_state.is_empty())
+        !core.outbox.is_empty()
             || log.has_next_to_persist()
+            || (hard_state != self.shown_hard_state && !hard_state.is_empty())
+            || self.raft.soft_state() != self.shown_soft_state
             || log.next_snapshot().is_some()
-            || has_next_to_apply
+            || (log.has_next_to_apply(self.raft.apply_ahead())
+                && (log.is_next_to_apply_at_hand() || log.apply_read().is_none()))
             || self.raft.has_needs()
     }
 
@@ -99,7 +92,7 @@ impl Node {
                 let mut ready = Ready::default();
                 let outbox = node.raft.core().outbox.clone();
                 node.build_ready(&mut ready);
-                node.own_messages.clear();
+                node.own.clear();
                 node.raft.core_mut().outbox = outbox;
                 node.record_answer(|| Answer::ready(&ready));
                 Ok(ready)
@@ -167,94 +160,102 @@ impl Node {
 
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self, done: HandedOut) -> Result<()> {
-        for message in &mut self.own_messages {
-            self.raft.step_own(message)?;
-        }
-        self.own_messages.clear();
+        self.raft.on_own_promises(&mut self.own)?;
         // What was written in an older term may have been replaced since.
-        let current = done.term == self.raft.core().term();
+        let current = done.hard_state.term == self.raft.core().term();
         let last = done.last.filter(|_| current);
         self.raft.on_appended(last, done.snapshot)?;
-        if let Some(batch) = done.applied {
-            let Batch {
+        match done.applied {
+            Some(Batch {
                 last_index,
                 encoded_bytes,
                 payload_bytes,
-            } = batch;
-            self.raft
-                .on_applied(last_index, encoded_bytes, payload_bytes)?;
+            }) => self
+                .raft
+                .on_applied(last_index, encoded_bytes, payload_bytes),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn take_ready(&mut self, ready: &mut Ready) {
         self.make_requests();
-        let applied_bytes = self.build_ready(ready);
-        self.take_account(ready, applied_bytes);
+        let handed_out = self.build_ready(ready);
+        self.take_account(ready, handed_out);
     }
 
     /// The Ready that hands out the outbox and what there is besides, in place of what `ready`
     /// held; and the messages of the node to itself, if they are to wait for its advance. Empties the
-    /// outbox. All lists keep their room. Returns the encoded size of what is to be applied.
-    fn build_ready(&mut self, ready: &mut Ready) -> u64 {
+    /// outbox. All lists keep their room, or get that of the Ready's. Returns what follows from it.
+    fn build_ready(&mut self, ready: &mut Ready) -> HandedOut {
+        let ahead = self.raft.apply_ahead();
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        let (ahead, shown) = (self.raft.apply_ahead(), self.shown_hard_state);
+        let (shown_soft, shown) = (self.shown_soft_state, self.shown_hard_state);
         let core = self.raft.core_mut();
         let (log, outbox) = (&core.log, &mut core.outbox);
 
         ready.clear();
-        ready.soft_state = (soft_state != self.shown_soft_state).then_some(soft_state);
-        ready.hard_state = (hard_state != shown).then_some(hard_state);
-        ready.snapshot = log.next_snapshot().cloned();
+        if soft_state != shown_soft {
+            ready.soft_state = Some(soft_state);
+        }
+        if hard_state != shown {
+            ready.hard_state = Some(hard_state);
+        }
+        if let Some(snapshot) = log.next_snapshot() {
+            ready.snapshot = Some(snapshot.clone());
+        }
         log.next_to_persist(&mut ready.entries);
-        let applied_bytes = log.next_to_apply(ahead, &mut ready.committed_entries);
+        let encoded_bytes = log.next_to_apply(ahead, &mut ready.committed_entries);
         ready.must_sync = !ready.entries.is_empty()
             || hard_state.term != shown.term
             || (hard_state.vote != shown.vote && !mutant!(VoteIsNotSynced));
         move_list(&mut outbox.read_states, &mut ready.read_states);
-        move_list(&mut outbox.reads, &mut ready.reads);
-        move_list(&mut outbox.snapshot_requests, &mut ready.snapshot_requests);
-        move_list(&mut outbox.dropped, &mut ready.dropped);
+        if let Some(rare) = outbox.rare_if_any() {
+            let Ready {
+                reads,
+                snapshot_requests,
+                dropped,
+                ..
+            } = ready;
+            rare.take(reads, snapshot_requests, dropped);
+        }
         ready.events.extend(core.notes.events());
+        let handed_out = HandedOut {
+            soft_state,
+            hard_state,
+            last: log.has_unstable().then(|| log.last()),
+            snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
+            applied: ready.committed_entries.last().map(|last| Batch {
+                last_index: last.index,
+                encoded_bytes,
+                payload_bytes: payload_len(&ready.committed_entries),
+            }),
+        };
         if self.async_storage_writes {
             let after_append = std::mem::take(&mut outbox.after_append);
             outbox.take_messages(&mut ready.messages);
             self.add_storage_messages(ready, after_append);
         } else {
             outbox.take_messages(&mut ready.messages);
-            self.own_messages.clear();
-            move_list(&mut outbox.to_self, &mut self.own_messages);
+            self.own.take(&mut outbox.to_self);
         }
-        applied_bytes
+        handed_out
     }
 
     /// Takes account of what a Ready hands out.
-    fn take_account(&mut self, ready: &Ready, applied_bytes: u64) {
+    fn take_account(&mut self, ready: &Ready, handed_out: HandedOut) {
         let ahead = self.raft.apply_ahead();
-        let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        self.raft.core_mut().notes.forget_events();
-        let log = &mut self.raft.core_mut().log;
-        let last = log.has_unstable().then(|| log.last());
-        log.accept_unstable();
-        let applied = ready.committed_entries.last().map(|last| Batch {
-            last_index: last.index,
-            encoded_bytes: applied_bytes,
-            payload_bytes: payload_len(&ready.committed_entries),
-        });
-        if let Some(batch) = &applied {
+        let core = self.raft.core_mut();
+        core.notes.forget_events();
+        core.log.accept_unstable();
+        if let Some(batch) = &handed_out.applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
-            log.accept_applying(index, bytes, ahead);
+            core.log.accept_applying(index, bytes, ahead);
         }
-        self.shown_soft_state = soft_state;
-        self.shown_hard_state = hard_state;
+        self.shown_soft_state = handed_out.soft_state;
+        self.shown_hard_state = handed_out.hard_state;
         self.may_advance = !self.async_storage_writes;
-        if self.may_advance && (!ready.is_empty() || !self.own_messages.is_empty()) {
-            self.handed_out = Some(HandedOut {
-                term: hard_state.term,
-                last,
-                snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
-                applied,
-            });
+        if self.may_advance && !(self.own.is_empty() && ready.is_empty()) {
+            self.handed_out = Some(handed_out);
         }
     }
 

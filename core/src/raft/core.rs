@@ -17,101 +17,9 @@ use crate::types::*;
 
 use super::group_commit::CommitGroups;
 use super::notes::{Notes, flow_state};
+use super::outbox::Outbox;
 use super::reports::Reports;
 use super::timer::Timer;
-
-/// What is on its way out, collected until the host takes its Ready.
-#[derive(Clone, Debug, Default)]
-pub struct Outbox {
-    /// May be sent at once.
-    pub messages: Vec<Message>,
-    /// The places of what waits for the answer to a request: before so many of `messages`, in
-    /// ascending order. Whoever answers before taking the Ready sees the messages in the order in
-    /// which they would come without a request.
-    held: Vec<(RequestId, usize)>,
-    /// Must not be sent before what it promises is on stable storage. With asynchronous storage
-    /// writes, messages to the node itself are among these.
-    pub after_append: Vec<Message>,
-    /// Promises of the node to itself, if the host writes before it advances: it may count on its
-    /// own log and vote no earlier than others may.
-    pub to_self: Vec<Message>,
-    /// Reads that may be served.
-    pub read_states: Vec<ReadState>,
-    /// Requests for stored entries.
-    pub reads: Vec<ReadRequest>,
-    /// Requests for snapshots.
-    pub snapshot_requests: Vec<SnapshotRequest>,
-    /// What the host was told was taken and will not happen.
-    pub dropped: Vec<Dropped>,
-}
-
-/// What comes behind a place in the outbox.
-#[derive(Debug)]
-pub struct Behind {
-    messages: Vec<Message>,
-    held: Vec<(RequestId, usize)>,
-}
-
-impl Outbox {
-    /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
-    /// not go to the node itself. Lists change hands as wholes where they can: no message is moved.
-    pub fn take_messages(&mut self, to: &mut Vec<Message>) {
-        self.held.clear();
-        move_list(&mut self.messages, to);
-        move_list(&mut self.after_append, to);
-    }
-
-    /// Holds a place for what the answer to a request leads to.
-    pub fn hold_place(&mut self, request: RequestId) {
-        self.held.push((request, self.messages.len()));
-    }
-
-    /// How many places are held.
-    pub fn places_held(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Whether the place of a request is still there: the Ready with it has not been taken.
-    pub fn holds_place(&self, request: RequestId) -> bool {
-        self.held.iter().any(|&(id, _)| id == request)
-    }
-
-    /// Gives up the place of a request. Returns what comes after it, to be put back behind what the
-    /// answer leads to; nothing if the Ready with that place has been taken.
-    pub fn split_at_place(&mut self, request: RequestId) -> Behind {
-        let place = self.held.iter().position(|&(id, _)| id == request);
-        let Some(place) = place else {
-            let (messages, held) = (Vec::new(), Vec::new());
-            return Behind { messages, held };
-        };
-        let behind = self.held.split_off(place + 1);
-        let at = self.held.pop().map_or(0, |(_, at)| at);
-        Behind {
-            messages: self.messages.split_off(at),
-            held: behind.iter().map(|&(id, after)| (id, after - at)).collect(),
-        }
-    }
-
-    /// Puts back what comes after a place.
-    pub fn put_back(&mut self, behind: Behind) {
-        let at = self.messages.len();
-        self.messages.extend(behind.messages);
-        let held = behind.held.iter().map(|&(id, after)| (id, at + after));
-        self.held.extend(held);
-    }
-}
-
-/// Moves a list to the end of another one. Both keep room: that of either serves the other as well.
-pub fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
-    // Nearly always there is nothing, and it is cheaper to look than to swap.
-    if from.is_empty() {
-        return;
-    }
-    match to.is_empty() {
-        true => std::mem::swap(from, to),
-        false => to.append(from),
-    }
-}
 
 /// The term that a log begins with, if no election has.
 pub const FIRST_TERM: Term = 1;
@@ -283,7 +191,8 @@ impl Core {
     /// Tells the host that something that it counts on will not happen.
     pub fn drop_of_host(&mut self, kind: DropKind, reason: DropReason, data: Bytes) {
         self.notes.dropped(kind, reason, NONE, 1);
-        self.outbox.dropped.push(Dropped { kind, reason, data });
+        let dropped = &mut self.outbox.rare().dropped;
+        dropped.push(Dropped { kind, reason, data });
     }
 
     /// How much may be in flight to one peer.
@@ -309,12 +218,11 @@ impl Core {
     /// Makes the node's own acknowledgement, if it is the last thing to wait for the next write, one
     /// of everything up to `index`. Returns whether it is.
     pub fn extend_own_accept(&mut self, index: Index) -> bool {
+        if !self.config.async_storage_writes {
+            return self.outbox.to_self.extend_accept(self.term, index);
+        }
         let id = self.id();
-        let waiting = match self.config.async_storage_writes {
-            true => &mut self.outbox.after_append,
-            false => &mut self.outbox.to_self,
-        };
-        match waiting.last_mut() {
+        match self.outbox.after_append.last_mut() {
             Some(Message {
                 to,
                 term,
@@ -395,16 +303,15 @@ impl Core {
                 _ => {}
             }
         }
-        let list = if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
+        if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
             match message.to == self.id() && !self.config.async_storage_writes {
-                true => &mut self.outbox.to_self,
-                false => &mut self.outbox.after_append,
+                true => self.outbox.to_self.push(message),
+                false => self.outbox.after_append.push(message),
             }
         } else {
             debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");
-            &mut self.outbox.messages
-        };
-        list.push(message);
+            self.outbox.messages.push(message);
+        }
     }
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).
@@ -437,7 +344,7 @@ impl Core {
     pub fn request_entries(&mut self, low: Index, high: Index, max_bytes: u64) -> RequestId {
         let id = self.take_request_id();
         self.notes.metrics.requests_made += 1;
-        self.outbox.reads.push(ReadRequest {
+        self.outbox.rare().reads.push(ReadRequest {
             id,
             low,
             high,
@@ -451,6 +358,7 @@ impl Core {
         let id = self.take_request_id();
         self.notes.metrics.requests_made += 1;
         self.outbox
+            .rare()
             .snapshot_requests
             .push(SnapshotRequest { id, to, min_index });
         id
@@ -469,10 +377,11 @@ impl Core {
         match range {
             RequestedRange::Snapshot { min_index } => {
                 self.outbox
+                    .rare()
                     .snapshot_requests
                     .push(SnapshotRequest { id, to, min_index });
             }
-            RequestedRange::Entries { low, high } => self.outbox.reads.push(ReadRequest {
+            RequestedRange::Entries { low, high } => self.outbox.rare().reads.push(ReadRequest {
                 id,
                 low,
                 high,

@@ -10,11 +10,10 @@ impl Raft {
         self.core.outbox.messages.len()
     }
 
-    /// Places for messages and entries in the outbox, from this message on.
+    /// Places for messages in the outbox and their entries, from this message on.
     pub fn queued_places(&self, from: usize) -> u64 {
         let messages = self.core.outbox.messages.get(from..).unwrap_or_default();
-        let messages = messages.iter().map(|message| 1 + entries_of(message));
-        messages.sum()
+        messages.iter().map(|message| 1 + entries_of(message)).sum()
     }
 
     /// How many messages one tick can send at most, as heartbeats or as requests for votes.
@@ -42,14 +41,7 @@ impl Raft {
             }
             _ => 0,
         };
-        let others = outbox.places_held()
-            + outbox.after_append.len()
-            + outbox.to_self.len()
-            + outbox.read_states.len()
-            + outbox.reads.len()
-            + outbox.snapshot_requests.len()
-            + outbox.dropped.len();
-        unsent + others as u64
+        unsent + outbox.others() as u64
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod invariants;
 mod leader;
 mod load;
 mod notes;
+mod outbox;
 mod read_index;
 mod reconfig;
 mod replication;
@@ -36,7 +37,8 @@ use candidate::Candidate;
 use follower::Follower;
 use leader::Leader;
 
-pub use self::core::{Core, move_list};
+pub use self::core::Core;
+pub use self::outbox::{OwnPromises, move_list};
 
 /// One node of the protocol.
 #[derive(Clone, Debug)]

@@ -3,13 +3,39 @@
 //! Answers may be late, stale, wrong or missing, and none of that does harm: an answer counts
 //! only while the one who asked still waits for it and only if it is what the log says.
 
-use super::{Raft, RoleState};
+use super::{OwnPromises, Raft, RoleState};
 use crate::error::{Error, Result};
 use crate::log::{ApplyAhead, ApplyRead, encoded_len, payload_len};
 use crate::tracker::{InflightLimits, RequestedRange};
 use crate::types::*;
 
 impl Raft {
+    /// What this node has promised itself is on stable storage. Empties the list.
+    pub fn on_own_promises(&mut self, own: &mut OwnPromises) -> Result<()> {
+        if let Some((term, index)) = own.accept.take() {
+            self.on_own_accept(term, index);
+        }
+        if !own.messages.is_empty() {
+            for message in own.messages.drain(..) {
+                self.step_own(message)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// This node has all entries up to `index` on stable storage, as it has promised in `term`. There is
+    /// nothing to vet in that.
+    fn on_own_accept(&mut self, term: Term, index: Index) {
+        let counts = term == self.core.term() || mutant!(OldAcknowledgementsCount);
+        if let RoleState::Leader(leader) = &mut self.role
+            && counts
+        {
+            let own = self.core.id();
+            let next = leader.on_accept(&mut self.core, own, index);
+            self.transition(next);
+        }
+    }
+
     /// The log was on stable storage up to `last` at some time in this term, and so was the
     /// snapshot of that index.
     pub fn on_appended(&mut self, last: Option<EntryId>, snapshot: Option<Index>) -> Result<()> {
@@ -117,7 +143,7 @@ impl Raft {
         } else if core.is_overdue(read.asked_at) {
             core.notes.metrics.requests_repeated += 1;
             // Under the same id: a slow host must be heard whenever it answers.
-            core.outbox.reads.push(ReadRequest {
+            core.outbox.rare().reads.push(ReadRequest {
                 id: read.id,
                 low: read.low,
                 high: read.high,

@@ -1,0 +1,215 @@
+//! What is on its way out, collected until the host takes its Ready.
+
+use crate::event::Dropped;
+use crate::message::{Body, Message};
+use crate::types::{Index, ReadRequest, ReadState, RequestId, SnapshotRequest, Term};
+
+/// What is on its way out.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    /// May be sent at once. The list that the Ready takes over as it is.
+    pub messages: Vec<Message>,
+    /// Must not be sent before what it promises is on stable storage. With asynchronous storage
+    /// writes, messages to the node itself are among these.
+    pub after_append: Vec<Message>,
+    /// What the node promises itself, if the host writes before it advances.
+    pub to_self: OwnPromises,
+    /// Reads that may be served.
+    pub read_states: Vec<ReadState>,
+    /// Places among the messages, in their order: how many come before, and the request whose answer
+    /// leads to others. Whoever answers before taking the Ready sees them in the order in which they
+    /// would come without a request.
+    held: Vec<(usize, RequestId)>,
+    /// Apart, so that a node that rests is small.
+    rare: Option<Box<Rare>>,
+}
+
+/// Promises of a node to itself, its votes and acknowledgements, in the order in which they were made:
+/// it may count on its own log and vote no earlier than others may.
+#[derive(Clone, Debug, Default)]
+pub struct OwnPromises {
+    /// The first one, if it is an acknowledgement: of everything up to the index, in the term. Nearly
+    /// always it is the only one, and as a message like any other it would cost 300 instructions.
+    pub accept: Option<(Term, Index)>,
+    /// The others.
+    pub messages: Vec<Message>,
+}
+
+impl OwnPromises {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.accept.is_none() && self.messages.is_empty()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, message: Message) {
+        match message.body {
+            Body::Accept { index } if self.is_empty() => {
+                self.accept = Some((message.term, index));
+            }
+            _ => self.messages.push(message),
+        }
+    }
+
+    /// Makes the last one, if it is an acknowledgement of this term, one of everything up to `index`.
+    /// Returns whether it is.
+    pub fn extend_accept(&mut self, term: Term, index: Index) -> bool {
+        let accepted = match self.messages.last_mut() {
+            Some(message) => match &mut message.body {
+                Body::Accept { index } if message.term == term => Some(index),
+                _ => None,
+            },
+            None => match &mut self.accept {
+                Some((of, index)) if *of == term => Some(index),
+                _ => None,
+            },
+        };
+        let extends = accepted.is_some();
+        if let Some(accepted) = accepted {
+            *accepted = index;
+        }
+        extends
+    }
+
+    /// Moves those of another list here, in place of what there is.
+    pub fn take(&mut self, from: &mut OwnPromises) {
+        self.accept = from.accept.take();
+        self.messages.clear();
+        move_list(&mut from.messages, &mut self.messages);
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.accept = None;
+        self.messages.clear();
+    }
+}
+
+/// What seldom leaves a node.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// Requests for stored entries.
+    pub reads: Vec<ReadRequest>,
+    /// Requests for snapshots.
+    pub snapshot_requests: Vec<SnapshotRequest>,
+    /// What the host was told was taken and will not happen.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Messages that others are to be put before, with the places among them.
+#[derive(Debug)]
+pub struct Later {
+    messages: Vec<Message>,
+    held: Vec<(usize, RequestId)>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.reads.is_empty() && self.snapshot_requests.is_empty() && self.dropped.is_empty()
+    }
+
+    /// Moves the lists into those of a Ready, which are empty.
+    pub fn take(
+        &mut self,
+        reads: &mut Vec<ReadRequest>,
+        snapshot_requests: &mut Vec<SnapshotRequest>,
+        dropped: &mut Vec<Dropped>,
+    ) {
+        move_list(&mut self.reads, reads);
+        move_list(&mut self.snapshot_requests, snapshot_requests);
+        move_list(&mut self.dropped, dropped);
+    }
+}
+
+impl Outbox {
+    /// Whether there is nothing that makes a Ready.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+            && self.after_append.is_empty()
+            && self.to_self.is_empty()
+            && self.read_states.is_empty()
+            && self.rare.as_ref().is_none_or(|rare| rare.is_empty())
+    }
+
+    /// What seldom leaves a node, to be added to.
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The same, if there ever was any.
+    pub fn rare_if_any(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
+    /// not go to the node itself. Lists change hands as wholes where they can: no message is moved.
+    pub fn take_messages(&mut self, to: &mut Vec<Message>) {
+        self.held.clear();
+        move_list(&mut self.messages, to);
+        move_list(&mut self.after_append, to);
+    }
+
+    /// How many things wait here besides messages that may be sent at once.
+    pub fn others(&self) -> usize {
+        let rare = self.rare.as_ref().map_or(0, |rare| {
+            rare.reads.len() + rare.snapshot_requests.len() + rare.dropped.len()
+        });
+        self.held.len()
+            + self.after_append.len()
+            + usize::from(self.to_self.accept.is_some())
+            + self.to_self.messages.len()
+            + self.read_states.len()
+            + rare
+    }
+
+    /// Holds a place for what the answer to a request leads to.
+    pub fn hold_place(&mut self, request: RequestId) {
+        self.held.push((self.messages.len(), request));
+    }
+
+    /// Whether the place of a request is still there: the Ready with it has not been taken.
+    pub fn holds_place(&self, request: RequestId) -> bool {
+        self.held.iter().any(|&(_, id)| id == request)
+    }
+
+    /// Gives up the place of a request. Returns what comes after it, to be put back behind what the
+    /// answer leads to; nothing if the Ready with that place has been taken.
+    pub fn split_at_place(&mut self, request: RequestId) -> Later {
+        let Some(number) = self.held.iter().position(|&(_, id)| id == request) else {
+            return Later {
+                messages: Vec::new(),
+                held: Vec::new(),
+            };
+        };
+        let mut held = self.held.split_off(number);
+        let (place, _) = held.remove(0);
+        for (before, _) in &mut held {
+            *before -= place;
+        }
+        Later {
+            messages: self.messages.split_off(place),
+            held,
+        }
+    }
+
+    /// Puts back what [`Outbox::split_at_place`] has given, behind what has been sent since.
+    pub fn put_back(&mut self, later: Later) {
+        let place = self.messages.len();
+        self.messages.extend(later.messages);
+        let held = later.held.into_iter();
+        self.held
+            .extend(held.map(|(before, id)| (place + before, id)));
+    }
+}
+
+/// Moves a list to the end of another one. Both keep room: that of either serves the other as well.
+pub fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
+    // Nearly always there is nothing, and it is cheaper to look than to swap.
+    if from.is_empty() {
+        return;
+    }
+    match to.is_empty() {
+        true => std::mem::swap(from, to),
+        false => to.append(from),
+    }
+}
