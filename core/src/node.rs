@@ -47,15 +47,14 @@ mod tests;
 pub struct Node {
     raft: Raft,
     async_storage_writes: bool,
-    /// What the last Ready that had them said.
-    shown_soft_state: SoftState,
-    shown_hard_state: HardState,
     /// Whether a Ready has been taken since the last advance, be it empty.
     may_advance: bool,
     /// Whether nothing has happened since the next Ready was looked at.
     peeked: bool,
-    /// What follows when the host is done with the last Ready.
-    handed_out: Option<HandedOut>,
+    /// Whether the host works on a Ready that was not empty.
+    is_working: bool,
+    /// What the last Ready said, and what follows when the host is done with it.
+    handed_out: HandedOut,
     /// A part of that: promises of this node to itself. Beside it, so that the list keeps its room.
     own: OwnPromises,
     poisoned: Option<String>,
@@ -79,13 +78,12 @@ impl Node {
             }
         };
         Ok(Node {
-            shown_soft_state: raft.soft_state(),
-            shown_hard_state: raft.core().hard_state(),
+            handed_out: HandedOut::nothing(raft.soft_state(), raft.core().hard_state()),
             raft,
             async_storage_writes,
             may_advance: false,
             peeked: false,
-            handed_out: None,
+            is_working: false,
             own: OwnPromises::default(),
             poisoned: None,
             recorder,
@@ -110,7 +108,7 @@ impl Node {
                 }
                 node.raft.bootstrap(peers)?;
                 // Nothing of this is in storage yet.
-                node.shown_hard_state = HardState::default();
+                node.handed_out.hard_state = HardState::default();
                 Ok(())
             },
         )
@@ -179,7 +177,7 @@ impl Node {
             |node, ()| {
                 let core = node.raft.core_mut();
                 core.timer.pass_tick();
-                core.notes.metrics.ticks += 1;
+                core.notes.frequent.ticks += 1;
                 Ok(())
             },
         )

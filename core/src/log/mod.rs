@@ -91,8 +91,8 @@ impl ApplyRead {
 pub struct Log {
     terms: Terms,
     window: Window,
-    /// A snapshot that has been accepted and isn't persisted yet.
-    snapshot: Option<Snapshot>,
+    /// A snapshot that has been accepted and isn't persisted yet. Apart, since there seldom is one.
+    snapshot: Option<Box<Snapshot>>,
     snapshot_in_progress: bool,
     /// The last index that is on stable storage.
     persisted: Index,
@@ -322,7 +322,7 @@ impl Log {
         self.conf_changes.clear();
         self.chunk.entries.clear();
         self.apply_read = None;
-        self.snapshot = Some(snapshot);
+        self.snapshot = Some(Box::new(snapshot));
         self.snapshot_in_progress = false;
     }
 
@@ -376,7 +376,7 @@ impl Log {
     /// A snapshot that has not been handed out to be persisted.
     pub fn next_snapshot(&self) -> Option<&Snapshot> {
         self.snapshot
-            .as_ref()
+            .as_deref()
             .filter(|_| !self.snapshot_in_progress)
     }
 

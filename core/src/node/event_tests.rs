@@ -19,7 +19,7 @@ impl Cluster {
         let mut events = std::mem::take(&mut member.events);
         // Those that no Ready has brought yet.
         let notes = &mut member.node.raft.core_mut().notes;
-        events.extend(notes.events());
+        notes.copy_events(&mut events);
         notes.forget_events();
         events
     }

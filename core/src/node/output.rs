@@ -10,11 +10,12 @@ use crate::ready::Ready;
 use crate::recording::{Answer, Call};
 use crate::types::*;
 
-/// What a Ready hands out, as far as anything follows from it.
+/// What the last Ready handed out, as far as anything follows from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HandedOut {
-    soft_state: SoftState,
-    hard_state: HardState,
+    /// As of then, whether or not they were news.
+    pub(super) soft_state: SoftState,
+    pub(super) hard_state: HardState,
     /// The end of the log, if any of it was unstable.
     last: Option<EntryId>,
     snapshot: Option<Index>,
@@ -29,6 +30,19 @@ struct Batch {
     payload_bytes: u64,
 }
 
+impl HandedOut {
+    /// Nothing yet, with these states known.
+    pub(super) fn nothing(soft_state: SoftState, hard_state: HardState) -> HandedOut {
+        HandedOut {
+            soft_state,
+            hard_state,
+            last: None,
+            snapshot: None,
+            applied: None,
+        }
+    }
+}
+
 impl Node {
     /// Whether [`Node::ready`] has anything to say.
     pub fn has_ready(&self) -> bool {
@@ -39,8 +53,8 @@ impl Node {
         let hard_state = core.hard_state();
         !core.outbox.is_empty()
             || log.has_next_to_persist()
-            || (hard_state != self.shown_hard_state && !hard_state.is_empty())
-            || self.raft.soft_state() != self.shown_soft_state
+            || (hard_state != self.handed_out.hard_state && !hard_state.is_empty())
+            || self.raft.soft_state() != self.handed_out.soft_state
             || log.next_snapshot().is_some()
             || (log.has_next_to_apply(self.raft.apply_ahead())
                 && (log.is_next_to_apply_at_hand() || log.apply_read().is_none()))
@@ -91,8 +105,10 @@ impl Node {
                 node.make_requests();
                 let mut ready = Ready::default();
                 let outbox = node.raft.core().outbox.clone();
+                let handed_out = node.handed_out;
                 node.build_ready(&mut ready);
                 node.own.clear();
+                node.handed_out = handed_out;
                 node.raft.core_mut().outbox = outbox;
                 node.record_answer(|| Answer::ready(&ready));
                 Ok(ready)
@@ -125,9 +141,9 @@ impl Node {
     }
 
     fn check_advanced(&self) -> Result<()> {
-        match self.handed_out {
-            Some(_) => Err(Error::Misuse("the last Ready has not been advanced")),
-            None => Ok(()),
+        match self.is_working {
+            true => Err(Error::Misuse("the last Ready has not been advanced")),
+            false => Ok(()),
         }
     }
 
@@ -145,10 +161,10 @@ impl Node {
                 if !std::mem::take(&mut node.may_advance) {
                     return Err(Error::Misuse("there is no Ready to advance"));
                 }
-                let Some(done) = node.handed_out.take() else {
+                if !std::mem::take(&mut node.is_working) {
                     return Ok(());
-                };
-                let finished = node.finish(done);
+                }
+                let finished = node.finish();
                 if let Err(error) = &finished {
                     // It has promised what it then could not take account of.
                     node.poison(error.to_string());
@@ -159,8 +175,9 @@ impl Node {
     }
 
     /// Takes account of what the host has done with a Ready.
-    fn finish(&mut self, done: HandedOut) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         self.raft.on_own_promises(&mut self.own)?;
+        let done = &self.handed_out;
         // What was written in an older term may have been replaced since.
         let current = done.hard_state.term == self.raft.core().term();
         let last = done.last.filter(|_| current);
@@ -179,17 +196,22 @@ impl Node {
 
     fn take_ready(&mut self, ready: &mut Ready) {
         self.make_requests();
-        let handed_out = self.build_ready(ready);
-        self.take_account(ready, handed_out);
+        self.build_ready(ready);
+        self.take_account(ready);
     }
 
     /// The Ready that hands out the outbox and what there is besides, in place of what `ready`
     /// held; and the messages of the node to itself, if they are to wait for its advance. Empties the
-    /// outbox. All lists keep their room, or get that of the Ready's. Returns what follows from it.
-    fn build_ready(&mut self, ready: &mut Ready) -> HandedOut {
+    /// outbox. All lists keep their room, or get that of the Ready's. What follows from it is in
+    /// `handed_out`.
+    fn build_ready(&mut self, ready: &mut Ready) {
         let ahead = self.raft.apply_ahead();
         let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        let (shown_soft, shown) = (self.shown_soft_state, self.shown_hard_state);
+        let HandedOut {
+            soft_state: shown_soft,
+            hard_state: shown,
+            ..
+        } = self.handed_out;
         let core = self.raft.core_mut();
         let (log, outbox) = (&core.log, &mut core.outbox);
 
@@ -218,8 +240,8 @@ impl Node {
             } = ready;
             rare.take(reads, snapshot_requests, dropped);
         }
-        ready.events.extend(core.notes.events());
-        let handed_out = HandedOut {
+        core.notes.copy_events(&mut ready.events);
+        self.handed_out = HandedOut {
             soft_state,
             hard_state,
             last: log.has_unstable().then(|| log.last()),
@@ -238,25 +260,20 @@ impl Node {
             outbox.take_messages(&mut ready.messages);
             self.own.take(&mut outbox.to_self);
         }
-        handed_out
     }
 
     /// Takes account of what a Ready hands out.
-    fn take_account(&mut self, ready: &Ready, handed_out: HandedOut) {
+    fn take_account(&mut self, ready: &Ready) {
         let ahead = self.raft.apply_ahead();
         let core = self.raft.core_mut();
         core.notes.forget_events();
         core.log.accept_unstable();
-        if let Some(batch) = &handed_out.applied {
+        if let Some(batch) = &self.handed_out.applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
             core.log.accept_applying(index, bytes, ahead);
         }
-        self.shown_soft_state = handed_out.soft_state;
-        self.shown_hard_state = handed_out.hard_state;
         self.may_advance = !self.async_storage_writes;
-        if self.may_advance && !(self.own.is_empty() && ready.is_empty()) {
-            self.handed_out = Some(handed_out);
-        }
+        self.is_working = self.may_advance && !(self.own.is_empty() && ready.is_empty());
     }
 
     /// Says in messages what there is to persist and to apply, and what follows when it is done.

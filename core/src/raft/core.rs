@@ -272,7 +272,7 @@ impl Core {
     /// Tells a peer what has become of something. Valid in any term.
     pub fn report(&mut self, to: NodeId, body: Body) {
         debug_assert!(body.is_report(), "only reports");
-        self.notes.metrics.reports_sent += 1;
+        self.notes.rare().reports_sent += 1;
         self.send_in_term(0, to, body);
     }
 
@@ -294,12 +294,12 @@ impl Core {
             return;
         }
         if message.to != self.id() {
-            let metrics = &mut self.notes.metrics;
-            metrics.messages_sent += 1;
+            let counters = &mut self.notes.frequent;
+            counters.messages_sent += 1;
             match message.body {
-                Body::Append { .. } => metrics.appends_sent += 1,
-                Body::Heartbeat { .. } => metrics.heartbeats_sent += 1,
-                Body::InstallSnapshot { .. } => metrics.snapshots_sent += 1,
+                Body::Append { .. } => counters.appends_sent += 1,
+                Body::Heartbeat { .. } => counters.heartbeats_sent += 1,
+                Body::InstallSnapshot { .. } => self.notes.rare().snapshots_sent += 1,
                 _ => {}
             }
         }
@@ -316,7 +316,7 @@ impl Core {
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).
     pub fn answer_read(&mut self, from: NodeId, index: Index, context: Option<Bytes>) {
-        self.notes.metrics.reads_answered += 1;
+        self.notes.rare().reads_answered += 1;
         if from == NONE || from == self.id() {
             let context = context.unwrap_or_default();
             self.outbox.read_states.push(ReadState { index, context });
@@ -343,7 +343,7 @@ impl Core {
     /// Asks the host for entries.
     pub fn request_entries(&mut self, low: Index, high: Index, max_bytes: u64) -> RequestId {
         let id = self.take_request_id();
-        self.notes.metrics.requests_made += 1;
+        self.notes.rare().requests_made += 1;
         self.outbox.rare().reads.push(ReadRequest {
             id,
             low,
@@ -356,7 +356,7 @@ impl Core {
     /// Asks the host for a snapshot.
     pub fn request_snapshot(&mut self, to: NodeId, min_index: Index) -> RequestId {
         let id = self.take_request_id();
-        self.notes.metrics.requests_made += 1;
+        self.notes.rare().requests_made += 1;
         self.outbox
             .rare()
             .snapshot_requests
@@ -373,7 +373,7 @@ impl Core {
     /// Asks once more for what may have got lost. The request keeps its id, so that a host that is
     /// slow rather than deaf is heard whenever it answers.
     pub fn repeat_request(&mut self, id: RequestId, range: RequestedRange, to: NodeId) {
-        self.notes.metrics.requests_repeated += 1;
+        self.notes.rare().requests_repeated += 1;
         match range {
             RequestedRange::Snapshot { min_index } => {
                 self.outbox

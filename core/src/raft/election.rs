@@ -99,10 +99,10 @@ pub(super) fn on_request_vote(
         }
         if !pre {
             core.grant_vote(from);
-            core.notes.metrics.votes_granted += 1;
+            core.notes.frequent.votes_granted += 1;
         }
     } else {
-        core.notes.metrics.votes_refused += u64::from(!pre);
+        core.notes.rare().votes_refused += u64::from(!pre);
         core.send(
             from,
             Body::Vote {

@@ -161,7 +161,7 @@ impl Follower {
         if core.config.disable_proposal_forwarding {
             return dropped(DropReason::ForwardingDisabled);
         }
-        core.notes.metrics.proposals_forwarded += entries.len() as u64;
+        core.notes.rare().proposals_forwarded += entries.len() as u64;
         // What others have sent without a ticket goes on without one.
         let ticket = if from == NONE { core.ticket() } else { None };
         core.forward(from, core.leader(), Body::Propose { entries, ticket });
@@ -183,11 +183,11 @@ impl Follower {
         }
         let mut reports = reports;
         if from == NONE {
-            core.notes.metrics.reads_asked += 1;
+            core.notes.rare().reads_asked += 1;
             core.keep_forwarded_read(context.as_ref().unwrap_or(&Bytes::new()));
             reports = core.config.peer_reports;
         }
-        core.notes.metrics.reads_forwarded += 1;
+        core.notes.rare().reads_forwarded += 1;
         core.forward(from, core.leader(), Body::ReadIndex { context, reports });
         Ok(Next::Stay)
     }
@@ -201,7 +201,7 @@ impl Follower {
     ) -> Next {
         let context = context.unwrap_or_default();
         if core.settle_forwarded_read(&context) {
-            core.notes.metrics.reads_answered += 1;
+            core.notes.rare().reads_answered += 1;
             core.outbox.read_states.push(ReadState { index, context });
         }
         Next::Stay

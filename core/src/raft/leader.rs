@@ -132,8 +132,8 @@ impl Leader {
         self.pending_conf_index = screened.pending_conf_index;
         let refused = screened.take_out(&mut entries);
         let changes = entries.iter().filter(|entry| entry.is_conf_change());
-        core.notes.metrics.conf_changes_proposed += changes.count() as u64;
-        core.notes.metrics.proposals_taken += (entries.len() - refused.len()) as u64;
+        core.notes.rare().conf_changes_proposed += changes.count() as u64;
+        core.notes.frequent.proposals_taken += (entries.len() - refused.len()) as u64;
         self.append(core, entries);
         self.broadcast_append(core);
         refused
@@ -167,7 +167,7 @@ impl Leader {
         let own = from == core.id();
         let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
-        core.notes.metrics.appends_accepted += u64::from(!own);
+        core.notes.frequent.appends_accepted += u64::from(!own);
         // An old acknowledgement is news for a probe: the logs agree where it looks.
         let found = peer.match_index == index && matches!(peer.flow, Flow::Probe { .. });
         // A snapshot that it has asked for may bring nothing that it didn't have.
@@ -220,7 +220,7 @@ impl Leader {
         };
         let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
-        core.notes.metrics.appends_rejected += 1;
+        core.notes.rare().appends_rejected += 1;
         // The follower's log has term `hint.term` at `hint.index`, and no greater one below. So
         // it can't agree with any of our entries of a greater term: skip those. One probe for
         // each term of our log is the worst case, instead of one for each entry.

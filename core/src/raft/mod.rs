@@ -161,7 +161,7 @@ impl Raft {
             entries_appended: log.appended(),
             entries_committed: log.committed() - committed,
             entries_applied: log.applied() - applied,
-            ..notes.metrics
+            ..notes.metrics()
         }
     }
 

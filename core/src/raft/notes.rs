@@ -19,10 +19,27 @@ pub const MAX_EVENTS: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     events: VecDeque<Event>,
-    /// The counters, without those that are computed when they are asked for.
-    pub metrics: Metrics,
+    /// What is counted all the time.
+    pub frequent: Frequent,
+    /// The other counters. A follower that has never done more than to follow has none of them, and
+    /// is 440 bytes smaller.
+    rare: Option<Box<Metrics>>,
     /// Where `committed` and `applied` stood when the node was made.
     pub began: (Index, Index),
+}
+
+/// The counters of [`Metrics`] that every node needs. The others don't have these.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Frequent {
+    pub ticks: u64,
+    pub messages_received: u64,
+    pub messages_sent: u64,
+    pub leader_changes: u64,
+    pub votes_granted: u64,
+    pub proposals_taken: u64,
+    pub appends_sent: u64,
+    pub appends_accepted: u64,
+    pub heartbeats_sent: u64,
 }
 
 impl Notes {
@@ -34,34 +51,73 @@ impl Notes {
         }
     }
 
+    /// The counters that are not among the frequent ones, to be increased.
+    pub fn rare(&mut self) -> &mut Metrics {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The counters, without those that are computed when they are asked for.
+    pub fn metrics(&self) -> Metrics {
+        let Frequent {
+            ticks,
+            messages_received,
+            messages_sent,
+            leader_changes,
+            votes_granted,
+            proposals_taken,
+            appends_sent,
+            appends_accepted,
+            heartbeats_sent,
+        } = self.frequent;
+        Metrics {
+            ticks,
+            messages_received,
+            messages_sent,
+            leader_changes,
+            votes_granted,
+            proposals_taken,
+            appends_sent,
+            appends_accepted,
+            heartbeats_sent,
+            ..self.rare.as_deref().copied().unwrap_or_default()
+        }
+    }
+
     /// Notes an event.
     pub fn event(&mut self, event: Event) {
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
-            self.metrics.events_lost += 1;
+            self.rare().events_lost += 1;
         }
         self.events.push_back(event);
         self.count(event);
     }
 
-    /// The events in the order in which they happened.
-    pub fn events(&self) -> impl Iterator<Item = Event> {
-        self.events.iter().copied()
+    /// The events in the order in which they happened, onto `out`.
+    pub fn copy_events(&self, out: &mut Vec<Event>) {
+        if !self.events.is_empty() {
+            out.extend(&self.events);
+        }
     }
 
-    /// The host has been given them.
+    /// The host has been given them. Not even their room is kept: they are few, and far between.
     pub fn forget_events(&mut self) {
-        self.events.clear();
+        if !self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
     }
 
     /// The counters that follow from events.
     fn count(&mut self, event: Event) {
         use crate::event::{CampaignKind, FlowReason, LossReason, StepDownReason, TransferEnd};
 
-        let metrics = &mut self.metrics;
+        if let Event::LeaderChanged { .. } = event {
+            self.frequent.leader_changes += 1;
+            return;
+        }
+        let metrics = self.rare();
         let counter = match event {
             Event::RoleChanged { .. } => &mut metrics.role_changes,
-            Event::LeaderChanged { .. } => &mut metrics.leader_changes,
             Event::CampaignStarted { kind, .. } => match kind {
                 CampaignKind::PreElection => &mut metrics.pre_elections_started,
                 CampaignKind::Election => &mut metrics.elections_started,
@@ -100,14 +156,14 @@ impl Notes {
             Event::SnapshotInstalled { .. } => &mut metrics.snapshots_installed,
             Event::SnapshotIgnored { .. } => &mut metrics.snapshots_ignored,
             // One event may stand for several entries: `dropped` counts.
-            Event::Dropped { .. } | Event::Removed { .. } => return,
+            Event::Dropped { .. } | Event::Removed { .. } | Event::LeaderChanged { .. } => return,
         };
         *counter += 1;
     }
 
     /// Notes that so many things of one kind were dropped.
     pub fn dropped(&mut self, kind: DropKind, reason: DropReason, from: NodeId, count: usize) {
-        let metrics = &mut self.metrics;
+        let metrics = self.rare();
         let counter = match (kind, reason) {
             (DropKind::Read, _) => &mut metrics.reads_dropped,
             (_, DropReason::NoLeader) => &mut metrics.proposals_dropped_no_leader,

@@ -119,7 +119,7 @@ impl Leader {
             // This node had passed it on to another leader, and has given it up since.
             return Ok(Next::Stay);
         }
-        core.notes.metrics.reads_asked += 1;
+        core.notes.rare().reads_asked += 1;
         let read = Read {
             from,
             context,

@@ -139,7 +139,7 @@ impl Raft {
         let id = self.core.id();
         let was_member = self.core.membership.contains(id);
         self.core.membership = changed.membership;
-        self.core.notes.metrics.conf_changes_applied += 1;
+        self.core.notes.rare().conf_changes_applied += 1;
         match (was_member, self.core.membership.contains(id)) {
             (true, false) => self.core.note_own_removal(),
             (false, true) => self.core.note_own_return(),

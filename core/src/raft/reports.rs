@@ -323,7 +323,7 @@ impl Raft {
             false => Sight::Used,
         };
         if matches!(sight, Sight::Used) {
-            core.notes.metrics.repeats_discarded += 1;
+            core.notes.rare().repeats_discarded += 1;
             return Ok(());
         }
         let RoleState::Leader(leader) = &mut self.role else {
@@ -382,21 +382,21 @@ impl Raft {
                     return Next::Stay;
                 }
                 reports.returned.insert(ticket.number);
-                core.notes.metrics.reports_received += 1;
+                core.notes.rare().reports_received += 1;
                 for entry in std::mem::take(entries) {
                     let kind = kind_of(slice::from_ref(&entry));
                     core.drop_of_host(kind, *reason, entry.data);
                 }
             }
             Body::ReadDropped { reason, context } if core.settle_forwarded_read(context) => {
-                core.notes.metrics.reports_received += 1;
+                core.notes.rare().reports_received += 1;
                 core.drop_of_host(DropKind::Read, *reason, std::mem::take(context));
             }
             Body::Removed { as_of } => {
                 // If it is a member as of what it has applied, then it has been added since.
                 let news = *as_of > core.log.applied() && core.removed_as_of() == 0;
                 if news && core.membership.contains(core.id()) {
-                    core.notes.metrics.reports_received += 1;
+                    core.notes.rare().reports_received += 1;
                     core.reports.removed_as_of = *as_of;
                     core.notes.event(Event::Removed {
                         by: from,

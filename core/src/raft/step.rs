@@ -34,7 +34,7 @@ impl Raft {
     pub fn step(&mut self, message: &mut Message) -> Result<()> {
         self.vet_origin(message)?;
         self.step_trusted(message)?;
-        self.core.notes.metrics.messages_received += 1;
+        self.core.notes.frequent.messages_received += 1;
         Ok(())
     }
 
@@ -427,7 +427,7 @@ impl Raft {
 
     /// Time passes.
     pub fn tick(&mut self) {
-        self.core.notes.metrics.ticks += 1;
+        self.core.notes.frequent.ticks += 1;
         self.core.timer.now += 1;
         let next = match &mut self.role {
             RoleState::Leader(role) => role.on_tick(&mut self.core),

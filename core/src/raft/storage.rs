@@ -16,9 +16,10 @@ impl Raft {
             self.on_own_accept(term, index);
         }
         if !own.messages.is_empty() {
-            for message in own.messages.drain(..) {
+            for message in &mut own.messages {
                 self.step_own(message)?;
             }
+            own.messages.clear();
         }
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Raft {
         match &self.role {
             _ if !config.async_storage_writes => ApplyAhead::WithinReady,
             RoleState::Leader(_) => ApplyAhead::UpTo(config.max_apply_unpersisted_entries),
-            _ if mutant!(ApplyLimitOutlivesLead) && self.core.notes.metrics.elections_won > 0 => {
+            _ if mutant!(ApplyLimitOutlivesLead) && self.core.notes.metrics().elections_won > 0 => {
                 ApplyAhead::UpTo(config.max_apply_unpersisted_entries)
             }
             _ => ApplyAhead::UpTo(0),
@@ -141,7 +142,7 @@ impl Raft {
         if read.id == ApplyRead::FAILED {
             core.log.set_apply_read(None);
         } else if core.is_overdue(read.asked_at) {
-            core.notes.metrics.requests_repeated += 1;
+            core.notes.rare().requests_repeated += 1;
             // Under the same id: a slow host must be heard whenever it answers.
             core.outbox.rare().reads.push(ReadRequest {
                 id: read.id,
