@@ -7,7 +7,6 @@ use super::reconfig::Screened;
 use super::{Core, Next, Why};
 use crate::error::{DropReason, Error, Result};
 use crate::event::{DropKind, Event, FlowReason, TransferEnd};
-use crate::log::payload_len;
 use crate::message::Body;
 use crate::quorum::VoteResult;
 use crate::status::FlowState;
@@ -26,6 +25,9 @@ pub struct Leader {
     pub(super) pending_conf_index: Index,
     /// The payloads that are proposed in this term and not yet applied.
     uncommitted_bytes: u64,
+    /// Everybody else is to get an append with the next Ready, be it empty, if appends are coalesced:
+    /// a batch of proposals notes that once for each, however many members there are.
+    pub(super) append_to_all: bool,
     /// So many members at least have to acknowledge something above the commit index who have not
     /// yet, before it can move: until then, nothing needs to be counted. Of n answers one is, or
     /// two, whatever n is.
@@ -51,6 +53,7 @@ impl Leader {
             // a search: the entry below comes after it.
             pending_conf_index: if mutant!(ChangesOverlap) { 0 } else { last },
             uncommitted_bytes: 0,
+            append_to_all: false,
             acks_needed: 0,
         }
     }
@@ -58,7 +61,7 @@ impl Leader {
     /// Appends the empty entry of a new term, which commits all that comes before it
     /// (paper §5.4.2, §8), and shows it to everybody.
     pub fn begin_term(&mut self, core: &mut Core) {
-        self.append(core, vec![Entry::default()]);
+        self.append(core, vec![Entry::default()], 0);
         self.broadcast_append(core);
     }
 
@@ -78,6 +81,7 @@ impl Leader {
     }
 
     /// New commands for the log (paper §5.3).
+    #[inline]
     pub fn on_propose(
         &mut self,
         core: &mut Core,
@@ -100,6 +104,7 @@ impl Leader {
     /// # Errors
     /// [`Error::ProposalDropped`] if they can't; [`Error::Impossible`] for a change that can't be
     /// decoded.
+    #[inline]
     pub(super) fn admit(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if self.tracker.get(core.id()).is_none() {
@@ -109,9 +114,7 @@ impl Leader {
             return dropped(DropReason::Transferring);
         }
         let screened = self.screen_conf_changes(core, entries)?;
-        let refused = screened.refused.iter();
-        let without = refused.map(|&(place, _)| entries[place].data.len() as u64);
-        let added = payload_len(entries) - without.sum::<u64>();
+        let added = screened.bytes;
         let limit = core.config.uncommitted_bytes_limit();
         // Whatever its size, something must be able to get in; and what is empty always is.
         let exceeds = self.uncommitted_bytes.saturating_add(added) > limit;
@@ -123,6 +126,7 @@ impl Leader {
 
     /// Takes new commands that have been admitted. Returns the configuration changes among them that it
     /// had to refuse.
+    #[inline]
     pub(super) fn take(
         &mut self,
         core: &mut Core,
@@ -130,17 +134,19 @@ impl Leader {
         screened: Screened,
     ) -> Vec<(DropReason, Entry)> {
         self.pending_conf_index = screened.pending_conf_index;
+        let (changes, bytes) = (screened.changes, screened.bytes);
         let refused = screened.take_out(&mut entries);
-        let changes = entries.iter().filter(|entry| entry.is_conf_change());
-        core.notes.rare().conf_changes_proposed += changes.count() as u64;
+        if changes > 0 {
+            core.notes.rare().conf_changes_proposed += changes;
+        }
         core.notes.frequent.proposals_taken += (entries.len() - refused.len()) as u64;
-        self.append(core, entries);
+        self.append(core, entries, bytes);
         self.broadcast_append(core);
         refused
     }
 
-    fn append(&mut self, core: &mut Core, mut entries: Vec<Entry>) {
-        self.uncommitted_bytes += payload_len(&entries);
+    fn append(&mut self, core: &mut Core, mut entries: Vec<Entry>, payload_bytes: u64) {
+        self.uncommitted_bytes += payload_bytes;
         let (term, last) = (core.term(), core.log.last_index());
         for (index, entry) in (last + 1..).zip(&mut entries) {
             entry.term = term;

@@ -16,12 +16,16 @@ use crate::types::{
     Explicit, Index, NONE, NodeId,
 };
 
-/// Which configuration changes of a proposal a leader lets through.
+/// What there is in a proposal, and which of its configuration changes a leader lets through.
 pub(super) struct Screened {
     /// The places of those that it refuses, and why.
     pub refused: Vec<(usize, DropReason)>,
     /// What [`Leader::pending_conf_index`] is when the others are in the log.
     pub pending_conf_index: Index,
+    /// How many others there are.
+    pub changes: u64,
+    /// The payload of all but those that it refuses.
+    pub bytes: u64,
 }
 
 impl Screened {
@@ -40,20 +44,28 @@ impl Screened {
             let entry: &mut Entry = &mut entries[place];
             (reason, std::mem::replace(entry, empty))
         };
-        self.refused.into_iter().map(take_out).collect()
+        match self.refused.is_empty() {
+            true => Vec::new(),
+            false => self.refused.into_iter().map(take_out).collect(),
+        }
     }
 }
 
 impl Leader {
     /// Lets through at most one change at a time, and none that can't apply.
+    #[inline]
     pub(super) fn screen_conf_changes(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
         let mut screened = Screened {
             refused: Vec::new(),
             pending_conf_index: self.pending_conf_index,
+            changes: 0,
+            bytes: 0,
         };
         let next_index = core.log.last_index() + 1;
         for ((place, entry), index) in entries.iter().enumerate().zip(next_index..) {
+            let bytes = entry.data.len() as u64;
             if !entry.is_conf_change() {
+                screened.bytes += bytes;
                 continue;
             }
             let change = conf_change_of(entry)
@@ -71,7 +83,11 @@ impl Leader {
             };
             match reason.filter(|_| !core.config.disable_conf_change_validation) {
                 Some(reason) => screened.refused.push((place, reason)),
-                None => screened.pending_conf_index = index,
+                None => {
+                    screened.pending_conf_index = index;
+                    screened.changes += 1;
+                    screened.bytes += bytes;
+                }
             }
         }
         Ok(screened)

@@ -12,7 +12,7 @@ use crate::log::{Fetch, payload_len};
 use crate::message::Body;
 use crate::status::FlowState;
 use crate::tracker::{
-    Flow, Horizon, InflightLimits, LateSend, Need, PendingRequest, RequestedRange,
+    Flow, Horizon, InflightLimits, LateSend, Need, PendingRequest, Progress, RequestedRange,
 };
 use crate::types::{Entry, EntryId, NodeId, RequestId};
 
@@ -20,9 +20,7 @@ impl Leader {
     /// Sends an append to everybody, be it empty.
     pub(super) fn broadcast_append(&mut self, core: &mut Core) {
         if core.config.coalesce_appends {
-            for peer in self.tracker.iter_mut().filter(|peer| peer.id != core.id()) {
-                peer.need = Need::Append;
-            }
+            self.append_to_all = true;
             return;
         }
         for place in 0..self.tracker.count() {
@@ -66,19 +64,31 @@ impl Leader {
 
     /// Whether [`Leader::flush`] would send anything.
     pub fn has_needs(&self, core: &Core) -> bool {
-        self.tracker.iter().any(|peer| match peer.need {
-            Need::Nothing => false,
-            // Nothing can be sent; and there may be nothing to send.
-            _ if peer.is_paused() || peer.pending_request.is_some() => false,
-            Need::Entries => peer.next_index <= core.log.last_index() && !peer.is_window_full(),
-            Need::Append => true,
-        })
+        self.tracker
+            .iter()
+            .any(|peer| match self.need_of(core, peer) {
+                Need::Nothing => false,
+                // Nothing can be sent; and there may be nothing to send.
+                _ if peer.is_paused() || peer.pending_request.is_some() => false,
+                Need::Entries => peer.next_index <= core.log.last_index() && !peer.is_window_full(),
+                Need::Append => true,
+            })
+    }
+
+    /// What the next Ready has to send to a member.
+    fn need_of(&self, core: &Core, peer: &Progress) -> Need {
+        match self.append_to_all && peer.id != core.id() {
+            true => Need::Append,
+            false => peer.need,
+        }
     }
 
     /// Builds the appends that have been noted.
     pub fn flush(&mut self, core: &mut Core) {
         for place in 0..self.tracker.count() {
-            let mut sent = match std::mem::take(&mut self.tracker.at_mut(place).need) {
+            let need = self.need_of(core, self.tracker.at(place));
+            self.tracker.at_mut(place).need = Need::Nothing;
+            let mut sent = match need {
                 Need::Nothing => continue,
                 // Nearly always there is nothing new, and to look is 60 instructions less than to try.
                 Need::Entries if self.has_all(core, place) => continue,
@@ -90,6 +100,7 @@ impl Leader {
                 sent = self.maybe_send_append(core, place, false, true);
             }
         }
+        self.append_to_all = false;
     }
 
     /// Whether there is nothing that a member waits for or could be sent.
@@ -113,15 +124,14 @@ impl Leader {
         if_empty: bool,
         more: bool,
     ) -> bool {
-        let peer = self.tracker.at_mut(place);
-        if peer.is_paused() {
-            return false;
-        }
+        let peer = self.tracker.at(place);
         if peer.pending_request.is_none() {
             let horizon = core.horizon();
             return self.send_within(core, place, if_empty, more, horizon);
         }
-        self.wait_for_request(core, place, if_empty, more);
+        if !peer.is_paused() {
+            self.wait_for_request(core, place, if_empty, more);
+        }
         false
     }
 
