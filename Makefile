@@ -293,16 +293,18 @@ fmt: ## format all sources
 
 ## Measuring
 
-# For example: make bench ONLY=rep3_b1_16 ROUNDS=5. Python takes part once `make python` has run.
+# For example: make bench ONLY=rep3_b1_16 ROUNDS=5
 ONLY :=
 WORKLOAD := rep3_b1_16
 
 .PHONY: bench
-bench: lib ## measure libraft beside its peers, which are fetched and built first
+bench: lib python ## measure libraft beside its peers, which are fetched and built first
+	@scripts/bootstrap bench
 	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15)
 
 .PHONY: bench-publish
 bench-publish: lib python ## the same, and write the tables in the READMEs
+	@scripts/bootstrap bench
 	@python3 tests/bench/bench.py run --rounds $(or $(ROUNDS),15) --publish
 
 .PHONY: bench-gate

@@ -25,7 +25,14 @@ def build(peers: bool) -> None:
     call([*command, *(f"--package={name}" for name in packages)], HERE, environment)
     for name in packages:
         shutil.copy2(OUT / "cargo" / "release" / name, OUT / "bin" / name)
+    if peers:
+        # In a directory of its own, so that neither is built anew each time.
+        environment["CARGO_TARGET_DIR"] = str(OUT / "cargo-pb")
+        call([*command, "--package=bench-raft-rs", "--no-default-features", "--features=protobuf"], HERE, environment)
+        shutil.copy2(OUT / "cargo-pb" / "release" / "bench-raft-rs", OUT / "bin" / "bench-raft-rs-pb")
     call(["make", "--quiet", "-C", str(HERE), f"OUT={OUT}/bin"], HERE, dict(os.environ))
+    if peers and (OUT / "canonical" / "usr" / "include" / "raft.h").exists():
+        call(["make", "--quiet", "-C", str(HERE), f"OUT={OUT}/bin", "canonical"], HERE, dict(os.environ))
     digest = subprocess.check_output(["sha256sum", ROOT / "target/release/libraft.a"], text=True)[:15]
     environment = dict(os.environ, CGO_CFLAGS=f"-O2 -g -DLIBRAFT_DIGEST=0x{digest}")
     variants = [("bench-go", ["-tags=libraft"])]

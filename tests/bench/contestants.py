@@ -7,6 +7,7 @@ building.py.
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ OUT = ROOT / "target" / "bench"
 JSON = dict[str, Any]
 
 
+# The workloads that are about replication, by how their names begin.
+REPLICATION = ("rep", "single")
+
+
 @dataclasses.dataclass(frozen=True)
 class Contestant:
     """A library in one configuration."""
@@ -24,40 +29,54 @@ class Contestant:
     name: str
     program: tuple[str, ...]
     best: bool = False
-    # Which workloads it runs: all, or those that are about replication.
-    all_workloads: bool = True
+    # How the names of the workloads begin that it runs; None for all.
+    kinds: tuple[str, ...] | None = None
 
     def runs(self, workload: str) -> bool:
-        return self.all_workloads or workload.startswith(("rep", "single"))
+        return self.kinds is None or workload.startswith(self.kinds)
 
     def command(self, workload: str) -> list[str]:
         return [*self.program, workload, *(["--best"] if self.best else [])]
+
+    def is_there(self) -> bool:
+        """Whether it was built, or what it needs is installed."""
+        if self.name.startswith("PySyncObj"):
+            command = [self.program[0], "-c", "import pysyncobj"]
+            return Path(command[0]).exists() and subprocess.run(command, capture_output=True).returncode == 0
+        return Path(self.program[0]).exists()
+
+
+def both(name: str, program: tuple[str, ...], kinds: tuple[str, ...] | None = None) -> list[Contestant]:
+    """A library's two configurations: the default one, and the best one."""
+    return [Contestant(name, program, kinds=kinds), Contestant(f"{name} best", program, best=True, kinds=kinds)]
 
 
 def program(name: str) -> tuple[str, ...]:
     return (str(OUT / "bin" / name),)
 
 
-PYTHON = (str(ROOT / ".venv" / "bin" / "python"), str(HERE / "python" / "bench.py"))
+def script(*arguments: str) -> tuple[str, ...]:
+    return (str(ROOT / ".venv" / "bin" / "python"), str(HERE / "python" / arguments[0]), *arguments[1:])
+
 
 CONTESTANTS = [
-    Contestant("rust", program("bench-libraft")),
-    Contestant("rust best", program("bench-libraft"), best=True),
-    Contestant("c", program("bench-c"), all_workloads=False),
-    Contestant("c best", program("bench-c"), best=True, all_workloads=False),
-    Contestant("c++", program("bench-cpp"), all_workloads=False),
-    Contestant("c++ best", program("bench-cpp"), best=True, all_workloads=False),
-    Contestant("go", program("bench-go"), all_workloads=False),
-    Contestant("go best", program("bench-go"), best=True, all_workloads=False),
-    Contestant("python", PYTHON, all_workloads=False),
-    Contestant("python best", PYTHON, best=True, all_workloads=False),
-    Contestant("raft-rs", program("bench-raft-rs")),
-    Contestant("raft-rs best", program("bench-raft-rs"), best=True),
-    Contestant("etcd 3.6", program("bench-etcd-3.6")),
-    Contestant("etcd 3.6 best", program("bench-etcd-3.6"), best=True),
-    Contestant("etcd 3.7", program("bench-etcd-3.7")),
-    Contestant("etcd 3.7 best", program("bench-etcd-3.7"), best=True),
+    *both("rust", program("bench-libraft")),
+    *both("c", program("bench-c"), REPLICATION),
+    *both("c++", program("bench-cpp"), REPLICATION),
+    *both("go", program("bench-go"), REPLICATION),
+    *both("python", script("bench.py"), REPLICATION),
+    *both("raft-rs", program("bench-raft-rs")),
+    *both("raft-rs pb", program("bench-raft-rs-pb")),
+    *both("etcd 3.6", program("bench-etcd-3.6")),
+    *both("etcd 3.7", program("bench-etcd-3.7")),
+    *both("canonical", program("bench-canonical"), ("rep",)),
+    *both("python tcp", script("loopback.py", "libraft"), ("rep3",)),
+    *both("PySyncObj", script("loopback.py", "pysyncobj"), ("rep3",)),
 ]
+# What only some workloads have beside it, and what of ours it is compared with.
+CHOICES = {"canonical": "c", "PySyncObj": "python tcp"}
+# One library with two codecs: what is compared with it is compared with the faster one.
+CODECS = {"raft-rs": "raft-rs pb", "raft-rs best": "raft-rs pb best"}
 OURS = ("rust", "c", "c++", "go", "python")
 PEERS = ("raft-rs", "etcd 3.6", "etcd 3.7")
 
@@ -83,7 +102,10 @@ WORKLOADS = [
 # How cost grows: the title, the workloads, and what the number in their names is. An operation of the
 # group_ workloads serves as many followers as there are, less one, and is divided by that.
 GROWTH: dict[str, tuple[str, dict[int, str]]] = {
-    "log": ("entries in the log", {1_000: "log_1k", 100_000: "log_100k", 10_000_000: "log_10m"}),
+    "log": (
+        "entries in the log",
+        {1_000: "log_1k", 10_000: "log_10k", 100_000: "log_100k", 1_000_000: "log_1m", 10_000_000: "log_10m"},
+    ),
     "group": ("voters, ns for each follower", {n: f"group_{n}" for n in (3, 5, 7, 11, 15, 17, 31, 51, 101)}),
     "groups": ("groups of three, ns for a heartbeat round", {10**n: f"idle_{10**n}" for n in range(5)}),
     "payload": (
@@ -99,7 +121,7 @@ GROWTH: dict[str, tuple[str, dict[int, str]]] = {
     ),
 }
 GROWTH_CONTESTANTS = ("rust", "raft-rs", "etcd 3.6", "etcd 3.7")
-# A log of ten million entries in three storages takes the peers tens of gigabytes and minutes.
+# A log of ten million entries in three storages takes the peers gigabytes and minutes.
 TOO_LARGE_FOR_PEERS = {"log_10m"}
 
 # The time of a peer divided by ours, at least: default against default, best against best.
