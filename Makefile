@@ -298,14 +298,21 @@ ONLY :=
 WORKLOAD := rep3_b1_16
 
 .PHONY: bench
-bench: lib python ## measure libraft beside its peers, which are fetched and built first
+bench: lib servers ## measure libraft beside its peers, which are fetched and built first
 	@scripts/bootstrap bench
 	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15)
 
 .PHONY: bench-publish
-bench-publish: lib python ## the same, and write the tables in the READMEs
+bench-publish: lib servers ## the same, and write the tables in the READMEs
 	@scripts/bootstrap bench
 	@python3 tests/bench/bench.py run --rounds $(or $(ROUNDS),15) --publish
+
+# For example: make bench-kv KV="--only Go,mixed --seconds 10", make bench-kv KV="--profile Go"
+KV :=
+
+.PHONY: bench-kv
+bench-kv: servers ## load the key-value servers, three nodes of each language and mixed
+	@python3 tests/bench/bench.py kv $(KV)
 
 .PHONY: bench-gate
 bench-gate: lib ## fail if our instructions or allocations have grown by more than 2%

@@ -3,6 +3,7 @@
 
     bench.py run [--only W,..] [--rounds N] [--seconds S] [--publish]
     bench.py gate [--bless]      our instructions and allocations against baseline.json
+    bench.py kv [--only CLUSTERS] [--clients 1,16,256] [--seconds S]
     bench.py smoke               every workload on what of ours is built, a few operations each
     bench.py profile WORKLOAD    a flame graph: target/bench/WORKLOAD.svg
 
@@ -29,8 +30,10 @@ import sys
 from pathlib import Path
 
 import charts
+import disk
 import flame
 import gate
+import kv
 from building import build
 from contestants import (
     CHOICES,
@@ -67,6 +70,11 @@ def main() -> int:
     profile.add_argument("workload")
     profile.add_argument("--contestant", default="rust", help="rust, c, go best, raft-rs, ..")
     profile.add_argument("--tool", choices=("auto", "perf", "callgrind"), default="auto")
+    load = commands.add_parser("kv")
+    load.add_argument("--only", default="", help=f"comma-separated clusters: {', '.join(kv.CLUSTERS)}")
+    load.add_argument("--clients", default=",".join(map(str, kv.CLIENTS)))
+    load.add_argument("--seconds", type=float, default=3)
+    load.add_argument("--profile", metavar="CLUSTER", choices=kv.CLUSTERS, help="where its leader spends its time")
     args = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     match args.command:
@@ -76,6 +84,8 @@ def main() -> int:
             return gate.run(args.bless)
         case "smoke":
             return command_smoke()
+        case "kv":
+            return command_kv(args)
         case _:
             return command_profile(args)
 
@@ -106,11 +116,13 @@ def command_run(args: argparse.Namespace) -> int:
         contestants.remove(absent)
 
     report: JSON = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds, "workloads": {}}
-    for workload in only or WORKLOADS:
+    for workload in [name for name in only or WORKLOADS if not name.startswith("disk")]:
         field = [c for c in contestants if c.runs(workload)]
         report["workloads"][workload] = race(field, workload, args.rounds, args.seconds)
         print_workload(workload, report["workloads"][workload])
+    report["disk"] = disk.run([name for name in only or disk.WORKLOADS if name.startswith("disk")], args)
     if not only:
+        report["kv"] = kv.run([], kv.CLIENTS, 3)
         report["growth"] = growth(contestants, max(args.rounds // 5, 1), args.seconds)
     (OUT / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     table = tables(report)
@@ -228,6 +240,10 @@ def tables(report: JSON) -> str:
     for workload, figures in report["workloads"].items():
         cells = [ns(figures[name]["ns"]) if name in figures else "" for name in names]
         lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    if report.get("disk"):
+        lines += ["", *disk.table(report["disk"])]
+    if report.get("kv"):
+        lines += ["", kv.table(report["kv"]).rstrip()]
     return "\n".join(lines) + "\n"
 
 
@@ -315,6 +331,16 @@ def command_smoke() -> int:
                 print(f"{contestant.name} {workload}: exit code {done.returncode}\n{done.stderr}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def command_kv(args: argparse.Namespace) -> int:
+    clients = [int(count) for count in args.clients.split(",")]
+    if args.profile:
+        print(kv.profile(args.profile, max(clients), args.seconds).relative_to(ROOT))
+        return 0
+    report = kv.run([name for name in args.only.split(",") if name], clients, args.seconds)
+    print("\n" + kv.table(report))
+    return 0 if report else 1
 
 
 def command_profile(args: argparse.Namespace) -> int:

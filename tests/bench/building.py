@@ -23,7 +23,7 @@ def build(peers: bool) -> None:
         environment.setdefault("PROTOC", bundled_protoc())
     command = ["cargo", "build", "--release", "--quiet", "--locked"]
     call([*command, *(f"--package={name}" for name in packages)], HERE, environment)
-    for name in packages:
+    for name in [*packages, "bench-disk"]:
         shutil.copy2(OUT / "cargo" / "release" / name, OUT / "bin" / name)
     if peers:
         # In a directory of its own, so that neither is built anew each time.

@@ -142,9 +142,10 @@ impl Disk {
         if self.place + bytes.len() as u64 > ROOM {
             self.place = 0;
         }
-        for turn in 0..3 {
+        let first = self.saves.len();
+        for turn in first..first + 3 {
             let begun = Instant::now();
-            match (turn + self.saves.len() / 3) % 3 {
+            match turn % 3 {
                 0 => {
                     let before = written();
                     let begun = Instant::now();
