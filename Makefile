@@ -298,7 +298,7 @@ ONLY :=
 WORKLOAD := rep3_b1_16
 
 .PHONY: bench
-bench: lib servers ## measure libraft beside its peers, which are fetched and built first
+bench: lib python $(if $(ONLY),,servers) ## measure libraft beside its peers, which are fetched and built first
 	@scripts/bootstrap bench
 	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15)
 

@@ -127,7 +127,7 @@ def command_run(args: argparse.Namespace) -> int:
     (OUT / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     table = tables(report)
     print("\n" + table)
-    (OUT / "report.svg").write_text(charts.report(report, PEERS))
+    (OUT / "report.svg").write_text(charts.report(report, PEERS, TARGETS))
     if args.publish:
         publish(report, table)
     return 0
@@ -155,17 +155,17 @@ def race(field: list[Contestant], workload: str, rounds: int, seconds: float) ->
 
 def growth(contestants: list[Contestant], rounds: int, seconds: float) -> JSON:
     result: JSON = {}
-    for kind, (axis, points) in GROWTH.items():
+    for kind, diagram in GROWTH.items():
         curves: dict[str, dict[int, float]] = {}
-        for size, workload in points.items():
+        for size, workload in diagram.workloads.items():
             field = [c for c in contestants if c.name in GROWTH_CONTESTANTS]
             if workload in TOO_LARGE_FOR_PEERS:
                 field = [c for c in field if c.name in OURS]
             share = size - 1 if kind == "group" else 1
             for name, figures in race(field, workload, rounds, seconds).items():
                 curves.setdefault(name, {})[size] = figures["ns"] / share
-        result[kind] = {"axis": axis, "curves": curves}
-        print(f"\n{kind}: {axis}")
+        result[kind] = {"title": diagram.title, "x": diagram.x, "y": diagram.y, "curves": curves}
+        print(f"\n{diagram.title}: {diagram.y} by {diagram.x}")
         for name, curve in curves.items():
             print(f"  {name:<10}" + "".join(f"  {size}: {ns:.0f}" for size, ns in curve.items()))
     return result
@@ -279,7 +279,7 @@ def publish(report: JSON, table: str) -> None:
             flags=re.DOTALL,
         )
         file.write_text(new)
-    (HERE / "report.svg").write_text(charts.report(report, PEERS))
+    (HERE / "report.svg").write_text(charts.report(report, PEERS, TARGETS))
 
 
 def summary(report: JSON) -> str:

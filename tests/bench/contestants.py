@@ -99,17 +99,42 @@ WORKLOADS = [
     "joint_5to5",
 ]
 
-# How cost grows: the title, the workloads, and what the number in their names is. An operation of the
-# group_ workloads serves as many followers as there are, less one, and is divided by that.
-GROWTH: dict[str, tuple[str, dict[int, str]]] = {
-    "log": (
+
+@dataclasses.dataclass(frozen=True)
+class Growth:
+    """How cost grows with one thing: a diagram."""
+
+    title: str
+    x: str
+    y: str
+    # By what the number on the x axis is.
+    workloads: dict[int, str]
+
+
+GROWTH = {
+    "log": Growth(
+        "Log length: rep3_b64_16 on a log that is not compacted",
         "entries in the log",
+        "ns for each proposal",
         {1_000: "log_1k", 10_000: "log_10k", 100_000: "log_100k", 1_000_000: "log_1m", 10_000_000: "log_10m"},
     ),
-    "group": ("voters, ns for each follower", {n: f"group_{n}" for n in (3, 5, 7, 11, 15, 17, 31, 51, 101)}),
-    "groups": ("groups of three, ns for a heartbeat round", {10**n: f"idle_{10**n}" for n in range(5)}),
-    "payload": (
-        "bytes of payload, batches of 16",
+    # An operation serves as many followers as there are, less one, and is divided by that.
+    "group": Growth(
+        "Voters: batches of 64 proposals of 16 bytes",
+        "voters in the group",
+        "ns for each proposal and follower",
+        {n: f"group_{n}" for n in (3, 5, 7, 11, 15, 17, 31, 51, 101)},
+    ),
+    "groups": Growth(
+        "Groups of three nodes in one thread, idle",
+        "groups",
+        "ns for a heartbeat round of a group",
+        {10**n: f"idle_{10**n}" for n in range(5)},
+    ),
+    "payload": Growth(
+        "Payload: three nodes, batches of 16",
+        "bytes of payload",
+        "ns for each proposal",
         {
             16: "rep3_b16_16",
             256: "rep3_b16_256",
