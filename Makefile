@@ -303,9 +303,9 @@ bench: lib python $(if $(ONLY),,servers) ## measure libraft beside its peers, wh
 	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15)
 
 .PHONY: bench-publish
-bench-publish: lib servers ## the same, and write the tables in the READMEs
+bench-publish: lib python $(if $(ONLY),,servers) ## the same, and write the tables in the READMEs
 	@scripts/bootstrap bench
-	@python3 tests/bench/bench.py run --rounds $(or $(ROUNDS),15) --publish
+	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15) --publish
 
 # For example: make bench-kv KV="--only Go,mixed --seconds 10", make bench-kv KV="--profile Go"
 KV :=
