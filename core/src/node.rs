@@ -37,6 +37,9 @@ mod recording_tests;
 #[cfg(test)]
 mod tests;
 
+/// The room for proposals of up to so many commands is kept.
+const PROPOSAL_ROOM: usize = 4;
+
 /// One member of one Raft group.
 ///
 /// It does nothing by itself: the host passes in ticks, messages and proposals, takes a [`crate::Ready`]
@@ -57,6 +60,9 @@ pub struct Node {
     handed_out: HandedOut,
     /// A part of that: promises of this node to itself. Beside it, so that the list keeps its room.
     own: OwnPromises,
+    /// Empty: the room for a proposal of few commands, which saves the one allocation of each that is
+    /// not its payload's.
+    proposal: Vec<Entry>,
     poisoned: Option<String>,
     recorder: Option<Box<Recorder>>,
 }
@@ -85,6 +91,7 @@ impl Node {
             peeked: false,
             is_working: false,
             own: OwnPromises::default(),
+            proposal: Vec::new(),
             poisoned: None,
             recorder,
         })
@@ -204,7 +211,7 @@ impl Node {
     /// # Errors
     /// [`Error::ProposalDropped`], with the reason.
     pub fn propose(&mut self, data: Bytes) -> Result<()> {
-        self.propose_checked(vec![Entry::command(data)])
+        self.propose_many([data])
     }
 
     /// Proposes several commands at once: all are taken, in this order, or none is.
@@ -212,11 +219,17 @@ impl Node {
     /// # Errors
     /// As [`Node::propose`]. An empty list is no error, and nothing.
     pub fn propose_many(&mut self, data: impl IntoIterator<Item = Bytes>) -> Result<()> {
-        let entries: Vec<Entry> = data.into_iter().map(Entry::command).collect();
-        match entries.is_empty() {
+        let mut entries = std::mem::take(&mut self.proposal);
+        entries.extend(data.into_iter().map(Entry::command));
+        let result = match entries.is_empty() {
             true => Ok(()),
-            false => self.propose_checked(entries),
+            false => self.propose_checked(&mut entries),
+        };
+        entries.clear();
+        if entries.capacity() <= PROPOSAL_ROOM {
+            self.proposal = entries;
         }
+        result
     }
 
     /// Proposes a change of one member. The host calls [`Node::apply_conf_change`] when it comes
@@ -255,7 +268,7 @@ impl Node {
             ..Entry::default()
         };
         codec::conf_change_of(&entry)?;
-        self.propose_checked(vec![entry])
+        self.propose_checked(&mut vec![entry])
     }
 
     /// Proposes entries with all that their encoding spells out, as one proposal. Their places in
@@ -263,18 +276,18 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::propose`]; [`Error::Malformed`] for a configuration change that is none.
-    pub fn propose_entries(&mut self, entries: Vec<Entry>) -> Result<()> {
+    pub fn propose_entries(&mut self, mut entries: Vec<Entry>) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
         }
         for entry in entries.iter().filter(|entry| entry.is_conf_change()) {
             codec::conf_change_of(entry)?;
         }
-        self.propose_checked(entries)
+        self.propose_checked(&mut entries)
     }
 
     /// Proposes entries of which all that are configuration changes can be decoded.
-    fn propose_checked(&mut self, entries: Vec<Entry>) -> Result<()> {
+    fn propose_checked(&mut self, entries: &mut Vec<Entry>) -> Result<()> {
         self.call(
             entries,
             |entries| Call::of_propose(entries),

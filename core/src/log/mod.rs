@@ -252,14 +252,14 @@ impl Log {
     // Growing.
 
     /// Appends entries, replacing what is there from the first one's index on. They come after
-    /// all that is committed.
-    pub fn append(&mut self, entries: Vec<Entry>) {
+    /// all that is committed. Takes them out of the list, which keeps its room.
+    pub fn append(&mut self, entries: &mut Vec<Entry>) {
         let (in_progress, persisted) = (self.in_progress, self.persisted);
         let Some(first) = entries.first() else {
             return;
         };
         self.truncate_from(first.index);
-        self.terms.extend(&entries);
+        self.terms.extend(entries);
         let changes = entries.iter().filter(|entry| entry.is_conf_change());
         self.conf_changes.extend(changes.map(|entry| entry.index));
         self.appended += entries.len() as u64;
@@ -305,7 +305,7 @@ impl Log {
             .iter()
             .find(|entry| !self.matches(entry.id()) || mutant!(AgreeingEntriesAreReplaced));
         if let Some(first) = conflict.map(|entry| entry.index) {
-            self.append(slice.into_entries_from(first));
+            self.append(&mut slice.into_entries_from(first));
         }
         self.commit_to(commit.min(last));
         Some(last)
@@ -327,8 +327,8 @@ impl Log {
     }
 
     /// Begins a log in which `entries` are committed from the start.
-    pub fn bootstrap(&mut self, entries: Vec<Entry>) {
-        self.append(entries);
+    pub fn bootstrap(&mut self, mut entries: Vec<Entry>) {
+        self.append(&mut entries);
         self.committed = self.last_index();
     }
 

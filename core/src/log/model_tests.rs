@@ -216,7 +216,7 @@ impl Pair {
                 for _ in 0..count {
                     let entry = model.next_entry();
                     model.entries.push(entry.clone());
-                    log.append(vec![entry]);
+                    log.append(&mut vec![entry]);
                 }
             }
             Step::Replace { back, count } => {

@@ -37,7 +37,7 @@ fn entries(terms: &[Term]) -> Vec<Entry> {
 
 fn log_of(terms: &[Term]) -> Log {
     let mut log = Log::restore(&RestartState::default(), NO_LIMITS).unwrap();
-    log.append(entries(terms));
+    log.append(&mut entries(terms));
     log
 }
 
@@ -90,7 +90,7 @@ fn a_stale_shorter_append_takes_nothing_away() {
 fn committed_entries_can_not_be_replaced() {
     let mut log = log_of(&[1, 1]);
     log.commit_to(2);
-    log.append(vec![entry(2, 2)]);
+    log.append(&mut vec![entry(2, 2)]);
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn a_write_counts_only_if_the_log_still_holds_what_was_written() {
     let mut log = log_of(&[1, 1]);
     log.accept_unstable();
     // The tail is overwritten twice while the first write is under way.
-    log.append(vec![entry(2, 2)]);
-    log.append(vec![entry(3, 2)]);
+    log.append(&mut vec![entry(2, 2)]);
+    log.append(&mut vec![entry(3, 2)]);
     log.persisted_to(id(1, 2));
     assert_eq!(log.persisted(), 0);
     log.persisted_to(id(1, 1));
@@ -130,7 +130,7 @@ fn nothing_is_applied_before_a_snapshot_is() {
         id: id(5, 10),
         ..Snapshot::default()
     });
-    log.append(vec![entry(5, 11)]);
+    log.append(&mut vec![entry(5, 11)]);
     log.commit_to(11);
     assert!(!log.has_next_to_apply(ApplyAhead::WithinReady));
     log.snapshot_persisted(10);
@@ -173,7 +173,7 @@ fn handing_out_stops_at_the_limit_until_something_is_applied() {
         ..NO_LIMITS
     };
     let mut log = Log::restore(&RestartState::default(), limits).unwrap();
-    log.append(entries(&[1; 5]));
+    log.append(&mut entries(&[1; 5]));
     log.commit_to(5);
     assert_eq!(handed_out(&log).len(), 2);
     log.accept_applying(2, 2 * size, ApplyAhead::WithinReady);
@@ -189,7 +189,7 @@ fn one_entry_is_handed_out_whatever_its_size() {
         ..NO_LIMITS
     };
     let mut log = Log::restore(&RestartState::default(), limits).unwrap();
-    log.append(entries(&[1, 1]));
+    log.append(&mut entries(&[1, 1]));
     log.commit_to(2);
     assert_eq!(handed_out(&log), [entry(1, 1)]);
 }
@@ -201,13 +201,13 @@ fn unapplied_configuration_changes_are_known_without_a_look_at_the_log() {
         ..entry(1, index)
     };
     let mut log = log_of(&[1]);
-    log.append(vec![change(2), entry(1, 3), change(4)]);
+    log.append(&mut vec![change(2), entry(1, 3), change(4)]);
     assert!(!log.has_unapplied_conf_change(), "it is not committed");
     log.commit_to(3);
     assert!(log.has_unapplied_conf_change());
     log.applied_to(2, 0);
     assert!(!log.has_unapplied_conf_change());
-    log.append(vec![entry(2, 4)]);
+    log.append(&mut vec![entry(2, 4)]);
     log.commit_to(4);
     assert!(
         !log.has_unapplied_conf_change(),
@@ -432,7 +432,7 @@ fn what_is_needed_is_never_evicted_and_the_rest_is_read_back() {
         ..NO_LIMITS
     };
     let mut log = Log::restore(&RestartState::default(), limits).unwrap();
-    log.append(entries(&[1; 10]));
+    log.append(&mut entries(&[1; 10]));
     log.commit_to(8);
     log.accept_unstable();
     log.persisted_to(id(1, 9));
@@ -469,7 +469,7 @@ fn what_fits_exactly_fits() {
     assert_eq!(budget.taken(), 2 * size);
 
     let mut window = Window::at(1);
-    window.extend(all.clone());
+    window.extend(&mut all.clone());
     window.evict(5, 2 * size);
     assert_eq!((window.first_index(), window.bytes()), (3, 2 * size));
     window.evict(5, 2 * size - 1);
@@ -480,7 +480,7 @@ fn what_fits_exactly_fits() {
 fn memory_of_a_burst_is_given_back() {
     let mut window = Window::at(1);
     for index in 1..=100_000 {
-        window.extend(vec![entry(1, index)]);
+        window.extend(&mut vec![entry(1, index)]);
     }
     window.drop_below(99_999);
     let kept = [entry(1, 99_999), entry(1, 100_000)];
@@ -576,7 +576,7 @@ proptest! {
         };
         let all: Vec<Entry> = (1..).zip(&sizes).map(sized).collect();
         let mut log = Log::restore(&RestartState::default(), NO_LIMITS).unwrap();
-        log.append(all.clone());
+        log.append(&mut all.clone());
         let Fetch::Entries(batch) = log.fetch(1, max_bytes) else { panic!() };
         prop_assert_eq!(&batch[..], &all[..batch.len()]);
         prop_assert!(batch.len() == 1 || encoded_len(&batch) <= max_bytes);

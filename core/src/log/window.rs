@@ -63,15 +63,15 @@ impl Window {
 
     /// Adds the next entries. The size of each is counted once, and room is made once for all: of 97
     /// instructions for an entry pushed by itself, 45 are left.
-    pub fn extend(&mut self, entries: Vec<Entry>) {
+    pub fn extend(&mut self, entries: &mut Vec<Entry>) {
         debug_assert!(
             (self.next_index()..)
-                .zip(&entries)
+                .zip(entries.iter())
                 .all(|(next, entry)| entry.index == next),
             "entries have no gaps"
         );
         let mut bytes_to_end = self.bytes_to_end;
-        let held = entries.into_iter().map(|entry| {
+        let held = entries.drain(..).map(|entry| {
             bytes_to_end += entry_encoded_len(&entry) as u64;
             Held {
                 entry,

@@ -153,7 +153,12 @@ impl Follower {
     }
 
     /// A proposal goes to the leader.
-    pub fn on_propose(&self, core: &mut Core, from: NodeId, entries: Vec<Entry>) -> Result<Next> {
+    pub fn on_propose(
+        &self,
+        core: &mut Core,
+        from: NodeId,
+        entries: &mut Vec<Entry>,
+    ) -> Result<Next> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if core.leader() == NONE {
             return dropped(DropReason::NoLeader);
@@ -164,6 +169,7 @@ impl Follower {
         core.notes.rare().proposals_forwarded += entries.len() as u64;
         // What others have sent without a ticket goes on without one.
         let ticket = if from == NONE { core.ticket() } else { None };
+        let entries = std::mem::take(entries);
         core.forward(from, core.leader(), Body::Propose { entries, ticket });
         Ok(Next::Stay)
     }

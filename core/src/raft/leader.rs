@@ -61,7 +61,7 @@ impl Leader {
     /// Appends the empty entry of a new term, which commits all that comes before it
     /// (paper §5.4.2, §8), and shows it to everybody.
     pub fn begin_term(&mut self, core: &mut Core) {
-        self.append(core, vec![Entry::default()], 0);
+        self.append(core, &mut vec![Entry::default()], 0);
         self.broadcast_append(core);
     }
 
@@ -80,15 +80,15 @@ impl Leader {
         self.transferee
     }
 
-    /// New commands for the log (paper §5.3).
+    /// New commands for the log (paper §5.3), which are taken out of the list.
     #[inline]
     pub fn on_propose(
         &mut self,
         core: &mut Core,
         from: NodeId,
-        entries: Vec<Entry>,
+        entries: &mut Vec<Entry>,
     ) -> Result<Next> {
-        let screened = self.admit(core, &entries)?;
+        let screened = self.admit(core, entries)?;
         for (reason, entry) in self.take(core, entries, screened) {
             if from == NONE {
                 core.drop_of_host(DropKind::ConfChange, reason, entry.data);
@@ -130,12 +130,12 @@ impl Leader {
     pub(super) fn take(
         &mut self,
         core: &mut Core,
-        mut entries: Vec<Entry>,
+        entries: &mut Vec<Entry>,
         screened: Screened,
     ) -> Vec<(DropReason, Entry)> {
         self.pending_conf_index = screened.pending_conf_index;
         let (changes, bytes) = (screened.changes, screened.bytes);
-        let refused = screened.take_out(&mut entries);
+        let refused = screened.take_out(entries);
         if changes > 0 {
             core.notes.rare().conf_changes_proposed += changes;
         }
@@ -145,10 +145,10 @@ impl Leader {
         refused
     }
 
-    fn append(&mut self, core: &mut Core, mut entries: Vec<Entry>, payload_bytes: u64) {
+    fn append(&mut self, core: &mut Core, entries: &mut Vec<Entry>, payload_bytes: u64) {
         self.uncommitted_bytes += payload_bytes;
         let (term, last) = (core.term(), core.log.last_index());
-        for (index, entry) in (last + 1..).zip(&mut entries) {
+        for (index, entry) in (last + 1..).zip(entries.iter_mut()) {
             entry.term = term;
             entry.index = index;
         }

@@ -221,7 +221,7 @@ impl Raft {
             ..Entry::default()
         };
         let from = self.core.id();
-        match leader.on_propose(&mut self.core, from, vec![leave]) {
+        match leader.on_propose(&mut self.core, from, &mut vec![leave]) {
             Ok(next) => self.transition(next),
             Err(Error::ProposalDropped(_)) => {}
             Err(other) => return Err(other),

@@ -282,21 +282,22 @@ impl Raft {
     pub(super) fn on_proposal(
         &mut self,
         from: NodeId,
-        entries: Vec<Entry>,
+        mut entries: Vec<Entry>,
         ticket: Option<Ticket>,
     ) -> Result<()> {
         match ticket.filter(|_| self.core.config.peer_reports) {
             Some(ticket) => self.propose_with_ticket(from, entries, ticket),
-            None => self.propose(from, entries),
+            None => self.propose(from, &mut entries),
         }
     }
 
-    /// Proposals without a ticket, of which there is at least one.
+    /// Proposals without a ticket, of which there is at least one. They are taken out of the list, unless
+    /// that fails.
     ///
     /// # Errors
     /// [`Error::ProposalDropped`] if they are not taken.
-    pub fn propose(&mut self, from: NodeId, entries: Vec<Entry>) -> Result<()> {
-        let (kind, count) = (kind_of(&entries), entries.len());
+    pub fn propose(&mut self, from: NodeId, entries: &mut Vec<Entry>) -> Result<()> {
+        let (kind, count) = (kind_of(entries), entries.len());
         let core = &mut self.core;
         let result = match &mut self.role {
             RoleState::Follower(role) => role.on_propose(core, from, entries),
@@ -313,7 +314,7 @@ impl Raft {
     fn propose_with_ticket(
         &mut self,
         from: NodeId,
-        entries: Vec<Entry>,
+        mut entries: Vec<Entry>,
         ticket: Ticket,
     ) -> Result<()> {
         let (kind, count) = (kind_of(&entries), entries.len());
@@ -336,7 +337,7 @@ impl Raft {
             return Ok(());
         };
         if matches!(sight, Sight::Unknown) {
-            return self.propose(from, entries);
+            return self.propose(from, &mut entries);
         }
         let screened = match leader.admit(core, &entries) {
             Err(Error::ProposalDropped(reason)) => {
@@ -347,7 +348,7 @@ impl Raft {
             }
             other => other?,
         };
-        let refused = leader.take(core, entries, screened);
+        let refused = leader.take(core, &mut entries, screened);
         core.reports.mark(from, ticket);
         // Who sends several at once is told one reason for all of them.
         let reason = refused.first().map(|(reason, _)| *reason);
