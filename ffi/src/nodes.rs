@@ -82,9 +82,10 @@ pub(crate) unsafe fn each(
     failed: &mut Found<raft_node_failure>,
 ) {
     let mut next = 0;
-    let mut ask_the_rest = |next: &mut u32, failed: &mut Found<_>| {
-        for (index, &node) in (0u32..).zip(nodes).skip(*next as usize) {
-            *next = index + 1;
+    let mut ask_the_rest = |next: &mut usize, failed: &mut Found<_>| {
+        for &node in &nodes[*next..] {
+            let index = *next as u32;
+            *next += 1;
             // SAFETY: by this function's contract.
             match ask(unsafe { &*node }) {
                 Ok(true) => yes.add(index),
@@ -96,7 +97,7 @@ pub(crate) unsafe fn each(
     };
     // Panics are caught for all nodes up to the next panic, rather than for each one.
     while let Err(Failure { status, .. }) = catch(|| ask_the_rest(&mut next, failed)) {
-        let index = next - 1;
+        let index = next as u32 - 1;
         failed.add(raft_node_failure { index, status });
     }
 }

@@ -20,6 +20,7 @@ JSON = dict[str, Any]
 
 # The workloads that are about replication, by how their names begin.
 REPLICATION = ("rep", "single")
+TIME = ("tick", "rest")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Contestant:
     name: str
     program: tuple[str, ...]
     best: bool = False
-    # How the names of the workloads begin that it runs; None for all.
+    # How the names of the workloads begin that it runs; None for all but rest_.
     kinds: tuple[str, ...] | None = None
 
     def runs(self, workload: str) -> bool:
-        return self.kinds is None or workload.startswith(self.kinds)
+        return not workload.startswith("rest") if self.kinds is None else workload.startswith(self.kinds)
 
     def command(self, workload: str) -> list[str]:
         return [*self.program, workload, *(["--best"] if self.best else [])]
@@ -61,10 +62,10 @@ def script(*arguments: str) -> tuple[str, ...]:
 
 CONTESTANTS = [
     *both("rust", program("bench-libraft")),
-    *both("c", program("bench-c"), REPLICATION),
+    *both("c", program("bench-c"), (*REPLICATION, *TIME)),
     *both("c++", program("bench-cpp"), REPLICATION),
     *both("go", program("bench-go"), REPLICATION),
-    *both("python", script("bench.py"), REPLICATION),
+    *both("python", script("bench.py"), (*REPLICATION, *TIME)),
     *both("raft-rs", program("bench-raft-rs")),
     *both("raft-rs pb", program("bench-raft-rs-pb")),
     *both("etcd 3.6", program("bench-etcd-3.6")),
@@ -92,6 +93,7 @@ WORKLOADS = [
     "readindex_b64",
     "idle_10k",
     "tick_10k",
+    "rest_10k",
     "election_3",
     "election_5",
     "election_7",

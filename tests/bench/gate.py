@@ -40,6 +40,10 @@ WORKLOADS: dict[tuple[str, str], int] = {
     ("rep3_b64_1k", "rust"): 10_000,
     ("single_b1_16", "rust"): 5_000,
     ("tick_1k", "rust"): 50_000,
+    ("tick_1k", "c"): 50_000,
+    ("tick_1k", "c best"): 50_000,
+    ("rest_1k", "c"): 50_000,
+    ("rest_1k", "c best"): 50_000,
 }
 # How much more than the baseline is allowed: with its tools, and of instructions with others.
 LIMIT = 1.02

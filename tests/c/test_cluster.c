@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "cluster.h"
+#include "groups.h"
 #include "recording.h"
 #include "threads.h"
 
@@ -599,5 +600,7 @@ int main(int argc, char **argv)
         run_thread_tests(durable, base);
     }
     RUN(replays_what_it_has_recorded(), "memory");
+    RUN(ticks_an_array_of_nodes(), "memory");
+    RUN(leaves_groups_alone_until_they_are_due(), "memory");
     return check_summary();
 }

@@ -1,6 +1,7 @@
 """The replicated workloads on the Python package: every message is bytes, as between processes.
 
-Names, checks and output are those of ../harness. Run as: bench.py WORKLOAD [--best] [--seconds S | --ops N]
+Names, checks and output are those of ../harness; ticks.py has what is about time. Run as:
+bench.py WORKLOAD [--best] [--seconds S | --ops N]
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import re
 import time
 from typing import Any
+
+from ticks import Ticks
 
 import libraft
 
@@ -97,6 +100,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--ops", type=int, default=0)
     args = parser.parse_args()
+    if args.workload.startswith(("tick", "rest")):
+        ops, ns = run_ticks(Ticks(args.workload, args.best), args.ops, args.seconds)
+        report(args, ops, ns)
+        return
     parts = re.fullmatch(r"(?:rep(\d+)|single)_b(\d+)_(\d+)(k?)", args.workload)
     if not parts:
         parser.error(f"no workload is called {args.workload}")
@@ -123,6 +130,24 @@ def main() -> None:
             ops += batches * batch
         warm = True
         cluster.check(batches * batch)
+    report(args, ops, ns)
+
+
+def run_ticks(workload: Ticks, ops_wanted: int, seconds: float) -> tuple[int, int]:
+    workload.run()
+    workload.pause()
+    ops, ns = 0, 0
+    gc.disable()
+    while not ops or ops < ops_wanted or ns < seconds * 1e9:
+        begun = time.perf_counter_ns()
+        ops += workload.run()
+        ns += time.perf_counter_ns() - begun
+        workload.pause()
+    workload.check()
+    return ops, ns
+
+
+def report(args: argparse.Namespace, ops: int, ns: int) -> None:
     result: dict[str, Any] = {
         "library": "libraft-python",
         "workload": args.workload,
