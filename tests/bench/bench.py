@@ -4,7 +4,7 @@
     bench.py run [--only W,..] [--rounds N] [--seconds S] [--publish]
     bench.py gate [--bless]      our instructions and allocations against baseline.json
     bench.py kv [--only CLUSTERS] [--clients 1,16,256] [--seconds S]
-    bench.py smoke               every workload on what of ours is built, a few operations each
+    bench.py smoke               every workload on all of ours, a few operations each
     bench.py profile WORKLOAD    a flame graph: target/bench/WORKLOAD.svg
 
 How noise is met: every measurement is a process of its own; the contestants take turns, round after
@@ -110,7 +110,7 @@ def command_run(args: argparse.Namespace) -> int:
     only = [name for name in args.only.split(",") if name]
     wanted = [name for name in args.contestants.split(",") if name]
     contestants = [c for c in CONTESTANTS if not wanted or c.name in wanted]
-    build(peers=not wanted or any(name.startswith(PEERS) for name in wanted))
+    build(peers=not wanted or any(name.startswith((*PEERS, *CHOICES)) for name in wanted))
     for absent in [c for c in contestants if not c.is_there()]:
         print(f"without {absent.name}, which has not been built or installed")
         contestants.remove(absent)
@@ -240,6 +240,7 @@ def tables(report: JSON) -> str:
     for workload, figures in report["workloads"].items():
         cells = [ns(figures[name]["ns"]) if name in figures else "" for name in names]
         lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    lines += ["", *gate.absolute(json.loads(gate.BASELINE.read_text())["figures"])]
     if report.get("disk"):
         lines += ["", *disk.table(report["disk"])]
     if report.get("kv"):
@@ -319,7 +320,7 @@ def command_smoke() -> int:
     small = [name.replace("100k", "200").replace("10k", "20") for name in WORKLOADS] + ["log_100", "group_11"]
     passed = failed = 0
     for contestant in CONTESTANTS:
-        if not contestant.name.startswith(OURS):
+        if contestant.name.removesuffix(" best") not in (*OURS, "python tcp"):
             continue
         for workload in filter(contestant.runs, small):
             done = subprocess.run(
@@ -329,6 +330,9 @@ def command_smoke() -> int:
             passed, failed = passed + sound, failed + (not sound)
             if not sound:
                 print(f"{contestant.name} {workload}: exit code {done.returncode}\n{done.stderr}")
+    for workload in disk.WORKLOADS:
+        sound = disk.measure(workload, 0)["ops"] > 0
+        passed, failed = passed + sound, failed + (not sound)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
@@ -344,7 +348,7 @@ def command_kv(args: argparse.Namespace) -> int:
 
 
 def command_profile(args: argparse.Namespace) -> int:
-    build(peers=args.contestant.startswith(PEERS))
+    build(peers=args.contestant.startswith((*PEERS, *CHOICES)))
     contestant = next((c for c in CONTESTANTS if c.name == args.contestant), None)
     if contestant is None:
         raise SystemExit(f"{args.contestant} is none of: {', '.join(c.name for c in CONTESTANTS)}")

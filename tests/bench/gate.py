@@ -51,6 +51,16 @@ LIMIT_OF_OTHER_TOOLS = 1.25
 # Less than this is rounding.
 GRAIN = 0.005
 
+# What is asked for besides, at most.
+ABSOLUTE: dict[tuple[str, str], float] = {
+    ("rep3_b1_16 rust", "allocations"): 5,
+    ("rep3_b64_16 rust", "allocations"): 2,
+    ("idle_1k rust", "allocations"): 0,
+    ("tick_1k rust", "allocations"): 0,
+    ("tick_1k rust", "instructions"): 200,
+    ("idle_1k rust", "node_bytes"): 1536,
+}
+
 # Whatever glibc chooses a variant of a function by, as far as valgrind lets a program see it.
 FEATURES = ("AVX2", "AVX", "AVX_Fast_Unaligned_Load", "ERMS", "FSRM", "SSE4_2", "SSE4_1", "SSSE3", "BMI2", "LZCNT")
 ENVIRONMENT = {
@@ -155,6 +165,16 @@ def run(bless: bool) -> int:
     if failed:
         print("if it has to be: make bench-bless, and say in the commit why")
     return 1 if failed else 0
+
+
+def absolute(figures: JSON) -> list[str]:
+    """In Markdown: the baseline's figures beside what is asked for."""
+    lines = ["| for each operation | figure | at most | met |", "| --- | ---: | ---: | --- |"]
+    for (key, what), most in ABSOLUTE.items():
+        figure = figures[key][what]
+        met = "yes" if figure <= most + GRAIN else "no"
+        lines.append(f"| {key}: {what.replace('_', ' ')} | {figure:,.2f} | {most:,} | {met} |")
+    return lines
 
 
 def line(verdict: Verdict, now: JSON, before: JSON) -> str:

@@ -44,3 +44,12 @@ def test_a_first_allocation_fails() -> None:
 def test_what_the_baseline_lacks_and_what_was_not_measured_fails() -> None:
     assert gate.judge(BEFORE, {}, True)[0].worse == ("instructions", "allocations")
     assert gate.judge({}, BEFORE, True)[0].worse == ("not measured",)
+
+
+def test_what_is_asked_for_is_met_or_not() -> None:
+    figures: dict[str, dict[str, float]] = {key: {} for key, _ in gate.ABSOLUTE}
+    for key, what in gate.ABSOLUTE:
+        figures[key][what] = 200.4 if what == "instructions" else 0.0
+    rows = gate.absolute(figures)
+    assert "| tick_1k rust: instructions | 200.40 | 200 | no |" in rows
+    assert "| idle_1k rust: allocations | 0.00 | 0 | yes |" in rows

@@ -23,6 +23,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import libraft
+import libraft.aio
+
 NODES = 3
 COMPACT_EVERY, COMPACT_KEEP = 10_000, 100
 HEADER = 4
@@ -47,13 +50,10 @@ class Connection(asyncio.Protocol):
         self.rest = data[place:]
 
 
-class LibraftNode:
+class LibraftNode(libraft.aio.StateMachine):
     """A node, its storage, and the connections to the others."""
 
     def __init__(self, cluster: Libraft, node_id: int) -> None:
-        import libraft
-        import libraft.aio
-
         self.cluster = cluster
         self.peers: dict[int, asyncio.WriteTransport] = {}
         self.commands: list[bytes] = []
@@ -84,17 +84,17 @@ class LibraftNode:
 
     # What libraft.aio asks of a state machine.
 
-    def apply(self, _index: int, command: bytes) -> None:
+    def apply(self, index: int, command: bytes) -> None:
         self.commands.append(command)
         self.cluster.notice()
 
-    def apply_conf_change(self, _entry: Any, _change: Any) -> None:
+    def apply_conf_change(self, entry: libraft.Entry, change: libraft.ConfChange) -> None:
         raise AssertionError("nobody changes the members")
 
     def snapshot(self) -> bytes:
         return b""
 
-    def restore(self, _index: int, _data: bytes) -> None:
+    def restore(self, index: int, data: bytes) -> None:
         """There is nothing in a snapshot."""
 
     # The loop around RawNode.
