@@ -11,8 +11,10 @@ difference is what the disk takes. Whatever is started is ended, and every phase
 
 from __future__ import annotations
 
+import collections
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,7 +155,31 @@ def profile(name: str, clients: int, seconds: float) -> Path:
                 data_file = Path(data) / "perf.data"
                 subprocess.run([*record, "-o", str(data_file), "--", "sleep", str(seconds)], check=True)
                 clients_process.wait(timeout=60)
-            command = ["perf", "report", "-i", str(data_file), "--no-children", "-g", "none", "--percent-limit", "0.5"]
+            command = ["perf", "report", "-i", str(data_file), "--no-children", "-g", "none", "--percent-limit", "0"]
             listing = subprocess.check_output([*command, "--stdio"], text=True, stderr=subprocess.DEVNULL)
+    shares = whose(listing)
+    print(f"{name}, the leader: " + ", ".join(f"{share:.0f}% {owner}" for owner, share in shares.items()))
     target.write_text(listing)
     return target
+
+
+# Whose a function is, by its name or by the library that it is in; the first that fits.
+OWNERS = {
+    "the system": r"\[k\]",
+    "the storage engine": r"redb",
+    "the core": r"libraft_core|raft::(log|raft|node|codec|tracker)",
+    "the C interface, storage and binding": r"libraft|raft_|\braft::|go/raft",
+    "the C library": r"libc\.so|libstdc",
+    "the interpreter": r"libpython|python3",
+}
+
+
+def whose(listing: str) -> dict[str, float]:
+    """The percentages of `perf report`, added up by owner."""
+    shares: dict[str, float] = collections.defaultdict(float)
+    for line in listing.splitlines():
+        found = re.match(r"\s+([\d.]+)%\s+(.*)", line)
+        if found:
+            owners = (owner for owner, pattern in OWNERS.items() if re.search(pattern, found[2]))
+            shares[next(owners, "the server itself, and what else it links")] += float(found[1])
+    return dict(sorted(shares.items(), key=lambda share: -share[1]))
