@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use libraft_core::{
-    ConfState, Entry, HardState, Index, RestartState, Snapshot, Term, codec::entry_encoded_len,
+    ConfState, Entry, HardState, Index, Ready, RestartState, Snapshot, Term,
+    codec::entry_encoded_len,
 };
 
 use crate::{
@@ -32,6 +33,31 @@ struct Inner {
 }
 
 impl Inner {
+    /// Does what an update asks for, but for appending its entries. Returns how many of them are to be
+    /// appended, counted from the last one.
+    fn prepare(&mut self, update: &Update<'_>) -> Result<usize> {
+        let (entries, truncate_from) = match update.snapshot {
+            // In place: a copy of the state is 200 instructions, a dozen of them atomic.
+            None => self.state.take(update)?,
+            Some(snapshot) => {
+                let staged = self.state.stage(update)?;
+                self.state = staged.state;
+                self.entries.clear();
+                self.snapshot_data = snapshot.data.clone();
+                (staged.entries, staged.truncate_from)
+            }
+        };
+        if let Some(from) = truncate_from {
+            let kept = from - self.state.first_index();
+            self.entries.truncate(kept as usize);
+        }
+        if self.entries.capacity() == 0 {
+            // A log that rests has an entry or two.
+            self.entries.reserve_exact(entries.len());
+        }
+        Ok(entries.len())
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             id: self.state.snapshot_id,
@@ -59,26 +85,24 @@ impl MemoryStorage {
 
 impl Storage for MemoryStorage {
     fn write(&self, update: Update<'_>) -> Result<()> {
-        if update.is_empty() {
-            return Ok(());
+        if !update.is_empty() {
+            let inner = &mut *self.change();
+            let new = inner.prepare(&update)?;
+            let old = update.entries.len() - new;
+            inner.entries.extend(update.entries[old..].iter().cloned());
         }
-        let inner = &mut *self.change();
-        let (entries, truncate_from) = match update.snapshot {
-            // In place: a copy of the state is 200 instructions, a dozen of them atomic.
-            None => inner.state.take(&update)?,
-            Some(snapshot) => {
-                let staged = inner.state.stage(&update)?;
-                inner.state = staged.state;
-                inner.entries.clear();
-                inner.snapshot_data = snapshot.data.clone();
-                (staged.entries, staged.truncate_from)
-            }
-        };
-        if let Some(from) = truncate_from {
-            let kept = from - inner.state.first_index();
-            inner.entries.truncate(kept as usize);
+        Ok(())
+    }
+
+    fn save_taking(&self, ready: &mut Ready) -> Result<()> {
+        let update = Update::from(&*ready);
+        if !update.is_empty() {
+            let inner = &mut *self.change();
+            let new = inner.prepare(&update)?;
+            let old = ready.entries.len() - new;
+            inner.entries.extend(ready.entries.drain(old..));
         }
-        inner.entries.extend(entries.iter().cloned());
+        ready.entries.clear();
         Ok(())
     }
 

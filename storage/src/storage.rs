@@ -73,6 +73,18 @@ pub trait Storage: Send + Sync {
         self.write(Update::from(ready))
     }
 
+    /// As [`Storage::save`], for a host that needs `ready.entries` no more: they are gone afterwards. A
+    /// storage in memory keeps them as they are, which is 60 instructions less for each than to copy
+    /// them, four of which are atomic.
+    ///
+    /// # Errors
+    /// Those of [`Storage::write`]; `ready` is then as it was.
+    fn save_taking(&self, ready: &mut Ready) -> Result<()> {
+        self.save(ready)?;
+        ready.entries.clear();
+        Ok(())
+    }
+
     /// Persists an update, whole or not at all, with one sync if it needs one and none if not.
     ///
     /// Entries below the log's first index are skipped. Entries from the first one's index on

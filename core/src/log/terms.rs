@@ -148,6 +148,8 @@ impl Terms {
         };
         // Terms never decrease: if the last entry is of the last run, then so are all of them.
         if self.runs.last().is_none_or(|run| run.term != last.term) {
+            // Most logs have one run.
+            self.runs.reserve_exact(usize::from(self.runs.is_empty()));
             for entry in entries {
                 let before = self.last().term;
                 debug_assert!(entry.term >= before, "terms never decrease");

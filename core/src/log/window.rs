@@ -78,6 +78,10 @@ impl Window {
                 bytes_to_end,
             }
         });
+        if self.entries.capacity() == 0 {
+            // A log that rests has an entry or two.
+            self.entries.reserve_exact(held.len());
+        }
         self.entries.extend(held);
         self.bytes_to_end = bytes_to_end;
     }

@@ -306,11 +306,11 @@ impl Core {
         if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
             match message.to == self.id() && !self.config.async_storage_writes {
                 true => self.outbox.to_self.push(message),
-                false => self.outbox.after_append.push(message),
+                false => self.outbox.send_after_append(message),
             }
         } else {
             debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");
-            self.outbox.messages.push(message);
+            self.outbox.send(message);
         }
     }
 

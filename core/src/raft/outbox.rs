@@ -141,6 +141,16 @@ impl Outbox {
         self.rare.as_deref_mut()
     }
 
+    /// Adds a message that may be sent at once.
+    pub fn send(&mut self, message: Message) {
+        push_tightly(&mut self.messages, message);
+    }
+
+    /// Adds a message that has to wait for what it promises.
+    pub fn send_after_append(&mut self, message: Message) {
+        push_tightly(&mut self.after_append, message);
+    }
+
     /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
     /// not go to the node itself. Lists change hands as wholes where they can: no message is moved.
     pub fn take_messages(&mut self, to: &mut Vec<Message>) {
@@ -200,6 +210,15 @@ impl Outbox {
         self.held
             .extend(held.map(|(before, id)| (place + before, id)));
     }
+}
+
+/// Adds to a list whose room begins with two: of ten thousand groups that rest, each member sends one
+/// message or two at a time, and has 224 bytes less than with the usual room for four.
+fn push_tightly(list: &mut Vec<Message>, message: Message) {
+    if list.capacity() == 0 {
+        list.reserve_exact(2);
+    }
+    list.push(message);
 }
 
 /// Moves a list to the end of another one. Both keep room: that of either serves the other as well.

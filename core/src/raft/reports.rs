@@ -41,18 +41,24 @@ const WINDOW: u64 = u128::BITS as u64;
 #[derive(Clone, Debug)]
 pub struct Reports {
     incarnation: u64,
+    /// The term of this node's last leadership.
+    led: Term,
+    /// This node was no member when this index was applied.
+    removed_as_of: Index,
+    /// Nothing as long as there is nothing to remember: without the extension, for good.
+    memory: Option<Box<Memory>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Memory {
     /// The number of the last ticket.
     issued: u64,
     /// The tickets that came back, so that no report counts twice.
     returned: Numbers,
     /// Reads that were passed on and not answered, the oldest first.
     reads: VecDeque<Bytes>,
-    /// The term of this node's last leadership.
-    led: Term,
-    /// The tickets used in it.
+    /// The tickets used in the last leadership.
     origins: Vec<Origin>,
-    /// This node was no member when this index was applied.
-    removed_as_of: Index,
 }
 
 /// The tickets of one run of one node that a leader has seen.
@@ -111,20 +117,22 @@ impl Reports {
         }
         Reports {
             incarnation: seed,
-            issued: 0,
-            returned: Numbers::default(),
-            reads: VecDeque::new(),
             led: 0,
-            origins: Vec::new(),
             removed_as_of: 0,
+            memory: None,
         }
     }
 
+    fn memory(&mut self) -> &mut Memory {
+        self.memory.get_or_insert_default()
+    }
+
     fn issue(&mut self, term: Term) -> Ticket {
-        self.issued += 1;
+        let memory = self.memory();
+        memory.issued += 1;
         Ticket {
+            number: memory.issued,
             incarnation: self.incarnation,
-            number: self.issued,
             term,
         }
     }
@@ -132,17 +140,24 @@ impl Reports {
     /// A leadership begins: what was sent to an earlier one is void.
     pub fn begin_leadership(&mut self, term: Term) {
         self.led = term;
-        self.origins.clear();
+        if let Some(memory) = &mut self.memory {
+            memory.origins.clear();
+        }
     }
 
     fn origin(&mut self, from: NodeId, ticket: Ticket) -> Option<&mut Origin> {
-        self.origins
+        let origins = &mut self.memory.as_mut()?.origins;
+        origins
             .iter_mut()
             .find(|origin| (origin.id, origin.incarnation) == (from, ticket.incarnation))
     }
 
     fn look(&mut self, from: NodeId, ticket: Ticket) -> Sight {
-        let full = self.origins.len() >= MAX_ORIGINS;
+        let full = self
+            .memory
+            .as_ref()
+            .map_or(0, |memory| memory.origins.len())
+            >= MAX_ORIGINS;
         match self.origin(from, ticket) {
             None if full => Sight::Unknown,
             None => Sight::New,
@@ -159,7 +174,7 @@ impl Reports {
         }
         let mut used = Numbers::default();
         used.insert(ticket.number);
-        self.origins.push(Origin {
+        self.memory().origins.push(Origin {
             id: from,
             incarnation: ticket.incarnation,
             used,
@@ -181,12 +196,13 @@ impl Core {
         if !self.config.peer_reports {
             return;
         }
-        if self.reports.reads.len() >= self.config.max_pending_reads as usize
-            && let Some(oldest) = self.reports.reads.pop_front()
+        let reads = &mut self.reports.memory().reads;
+        if reads.len() >= self.config.max_pending_reads as usize
+            && let Some(oldest) = reads.pop_front()
         {
             self.drop_of_host(DropKind::Read, DropReason::TooManyReads, oldest);
         }
-        self.reports.reads.push_back(context.clone());
+        self.reports.memory().reads.push_back(context.clone());
     }
 
     /// Whether the host still waits for this read, as it will no longer.
@@ -194,14 +210,19 @@ impl Core {
         if !self.config.peer_reports {
             return true;
         }
-        let reads = &mut self.reports.reads;
+        let Some(memory) = &mut self.reports.memory else {
+            return false;
+        };
+        let reads = &mut memory.reads;
         let place = reads.iter().position(|read| read == context);
         place.and_then(|place| reads.remove(place)).is_some()
     }
 
     /// The term has changed: whoever leads now was not asked.
     pub fn give_up_forwarded_reads(&mut self) {
-        while let Some(context) = self.reports.reads.pop_front() {
+        while let Some(memory) = &mut self.reports.memory
+            && let Some(context) = memory.reads.pop_front()
+        {
             self.drop_of_host(DropKind::Read, DropReason::LeaderChanged, context);
         }
     }
@@ -377,12 +398,16 @@ impl Raft {
             } => {
                 // An earlier run's, or one that has been reported.
                 let reports = &mut core.reports;
-                let of_this_run = ticket.incarnation == reports.incarnation
-                    && (1..=reports.issued).contains(&ticket.number);
-                if !of_this_run || reports.returned.contains(ticket.number) {
+                let this_run = ticket.incarnation == reports.incarnation;
+                // Whoever has issued a ticket remembers it.
+                let Some(memory) = reports.memory.as_mut().filter(|_| this_run) else {
+                    return Next::Stay;
+                };
+                let issued = (1..=memory.issued).contains(&ticket.number);
+                if !issued || memory.returned.contains(ticket.number) {
                     return Next::Stay;
                 }
-                reports.returned.insert(ticket.number);
+                memory.returned.insert(ticket.number);
                 core.notes.rare().reports_received += 1;
                 for entry in std::mem::take(entries) {
                     let kind = kind_of(slice::from_ref(&entry));

@@ -41,6 +41,56 @@ fn it_may_be_compacted_beyond_its_snapshot() {
 }
 
 #[test]
+fn a_save_that_takes_the_entries_stores_what_one_that_copies_them_does() {
+    let entry = |term, index| Entry {
+        term,
+        index,
+        data: vec![index as u8; 3].into(),
+        ..Entry::default()
+    };
+    let list = |term, range: std::ops::Range<Index>| range.map(|at| entry(term, at)).collect();
+    // More of the log, some of it anew, some of it compacted and some not, and nothing.
+    let lists: [Vec<Entry>; 4] = [list(1, 6..9), list(2, 5..8), list(2, 1..6), Vec::new()];
+    for entries in lists {
+        let (copying, taking) = (filled(), filled());
+        copying.compact(4).unwrap();
+        taking.compact(4).unwrap();
+        let mut ready = Ready {
+            entries,
+            ..Ready::default()
+        };
+        copying.save(&ready).unwrap();
+        taking.save_taking(&mut ready).unwrap();
+        assert!(ready.entries.is_empty());
+        assert_eq!(taking.restart_state(), copying.restart_state());
+        let (first, end) = (copying.first_index(), copying.last_index() + 1);
+        assert_eq!(
+            taking.entries(first, end, u64::MAX).unwrap(),
+            copying.entries(first, end, u64::MAX).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_save_that_fails_takes_nothing() {
+    let storage = filled();
+    let gap = Entry {
+        term: 1,
+        index: 7,
+        ..Entry::default()
+    };
+    let mut ready = Ready {
+        entries: vec![gap],
+        ..Ready::default()
+    };
+    let before = ready.clone();
+    let refused = storage.save_taking(&mut ready);
+    assert!(matches!(refused, Err(Error::Invalid(_))));
+    assert_eq!(ready, before);
+    assert_eq!(storage.last_index(), 5);
+}
+
+#[test]
 fn entries_that_were_read_do_not_change_when_the_log_does() {
     let storage = filled();
     let read = storage.entries(1, 6, u64::MAX).unwrap();

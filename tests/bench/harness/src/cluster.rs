@@ -178,6 +178,13 @@ impl<R: Replica> Cluster<R> {
         }
     }
 
+    /// Drops the driver's own lists, of which a host has one set for all its groups: they don't count as
+    /// a node's memory.
+    pub fn forget_lists(&mut self) {
+        self.outbox = Vec::new();
+        self.scratch = R::Scratch::default();
+    }
+
     fn deliver(&mut self) {
         for message in self.outbox.drain(..) {
             let to = R::to(&message);

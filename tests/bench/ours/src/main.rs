@@ -90,7 +90,8 @@ impl Replica for Libraft {
     fn process(&mut self, ready: &mut Ready, send: &mut Vec<Message>) {
         let taken = self.node.ready_into(ready);
         taken.expect("the last one was advanced");
-        self.storage.save(ready).expect("the entries fit the log");
+        let saved = self.storage.save_taking(ready);
+        saved.expect("the entries fit the log");
         send.append(&mut ready.messages);
         for entry in &ready.committed_entries {
             if entry.is_conf_change() {
