@@ -656,11 +656,12 @@ impl Node {
             |()| Ok(Call::TakeRequests(Default::default())),
             |node, ()| {
                 node.make_requests();
-                let rare = node.raft.core_mut().outbox.rare_if_any();
-                let (reads, snapshots) = rare.map_or_else(Default::default, |rare| {
-                    let snapshots = std::mem::take(&mut rare.snapshot_requests);
-                    (std::mem::take(&mut rare.reads), snapshots)
-                });
+                let outbox = &mut node.raft.core_mut().outbox;
+                let rare = outbox.take_rare().unwrap_or_default();
+                let (reads, snapshots) = (rare.reads, rare.snapshot_requests);
+                if !rare.dropped.is_empty() {
+                    outbox.rare().dropped = rare.dropped;
+                }
                 node.record_answer(|| recording::requests(&reads, &snapshots));
                 Ok((reads, snapshots))
             },

@@ -177,7 +177,13 @@ impl Node {
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self) -> Result<()> {
         self.raft.on_own_promises(&mut self.own)?;
-        let done = &self.handed_out;
+        let HandedOut {
+            soft_state,
+            hard_state,
+            ..
+        } = self.handed_out;
+        let nothing = HandedOut::nothing(soft_state, hard_state);
+        let done = std::mem::replace(&mut self.handed_out, nothing);
         // What was written in an older term may have been replaced since.
         let current = done.hard_state.term == self.raft.core().term();
         let last = done.last.filter(|_| current);
@@ -231,14 +237,10 @@ impl Node {
             || hard_state.term != shown.term
             || (hard_state.vote != shown.vote && !mutant!(VoteIsNotSynced));
         move_list(&mut outbox.read_states, &mut ready.read_states);
-        if let Some(rare) = outbox.rare_if_any() {
-            let Ready {
-                reads,
-                snapshot_requests,
-                dropped,
-                ..
-            } = ready;
-            rare.take(reads, snapshot_requests, dropped);
+        if let Some(rare) = outbox.take_rare() {
+            ready.reads = rare.reads;
+            ready.snapshot_requests = rare.snapshot_requests;
+            ready.dropped = rare.dropped;
         }
         core.notes.copy_events(&mut ready.events);
         self.handed_out = HandedOut {

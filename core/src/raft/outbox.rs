@@ -20,7 +20,7 @@ pub struct Outbox {
     /// leads to others. Whoever answers before taking the Ready sees them in the order in which they
     /// would come without a request.
     held: Vec<(usize, RequestId)>,
-    /// Apart, so that a node that rests is small.
+    /// None if there is nothing in it. Apart, so that a node that rests is small.
     rare: Option<Box<Rare>>,
 }
 
@@ -103,24 +103,6 @@ pub struct Later {
     held: Vec<(usize, RequestId)>,
 }
 
-impl Rare {
-    fn is_empty(&self) -> bool {
-        self.reads.is_empty() && self.snapshot_requests.is_empty() && self.dropped.is_empty()
-    }
-
-    /// Moves the lists into those of a Ready, which are empty.
-    pub fn take(
-        &mut self,
-        reads: &mut Vec<ReadRequest>,
-        snapshot_requests: &mut Vec<SnapshotRequest>,
-        dropped: &mut Vec<Dropped>,
-    ) {
-        move_list(&mut self.reads, reads);
-        move_list(&mut self.snapshot_requests, snapshot_requests);
-        move_list(&mut self.dropped, dropped);
-    }
-}
-
 impl Outbox {
     /// Whether there is nothing that makes a Ready.
     pub fn is_empty(&self) -> bool {
@@ -128,17 +110,17 @@ impl Outbox {
             && self.after_append.is_empty()
             && self.to_self.is_empty()
             && self.read_states.is_empty()
-            && self.rare.as_ref().is_none_or(|rare| rare.is_empty())
+            && self.rare.is_none()
     }
 
-    /// What seldom leaves a node, to be added to.
+    /// What seldom leaves a node, for who adds something.
     pub fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 
-    /// The same, if there ever was any.
-    pub fn rare_if_any(&mut self) -> Option<&mut Rare> {
-        self.rare.as_deref_mut()
+    /// Takes that out, if there is any.
+    pub fn take_rare(&mut self) -> Option<Box<Rare>> {
+        self.rare.take()
     }
 
     /// Adds a message that may be sent at once.
