@@ -354,15 +354,31 @@ impl Node {
         self.call(
             bytes,
             |bytes| Ok(Call::Step(bytes.clone())),
-            |node, bytes| match codec::decode_message(bytes) {
-                Ok(mut message) => node.step_decoded(&mut message),
-                Err(error) => {
-                    let refused = Err(error);
-                    node.note_refusal(NONE, 0, &refused);
-                    refused
-                }
-            },
+            |node, bytes| node.step_if_decoded(codec::decode_message(bytes)),
         )
+    }
+
+    /// The same for bytes that belong to somebody else: what the node keeps of them is copied.
+    ///
+    /// # Errors
+    /// As [`Node::step_bytes`].
+    pub fn step_slice(&mut self, bytes: &[u8]) -> Result<()> {
+        self.call(
+            bytes,
+            |bytes| Ok(Call::Step(Bytes::copy_from_slice(bytes))),
+            |node, bytes| node.step_if_decoded(codec::decode_message_copied(bytes)),
+        )
+    }
+
+    fn step_if_decoded(&mut self, message: Result<Message>) -> Result<()> {
+        match message {
+            Ok(mut message) => self.step_decoded(&mut message),
+            Err(error) => {
+                let refused = Err(error);
+                self.note_refusal(NONE, 0, &refused);
+                refused
+            }
+        }
     }
 
     /// Asks for an index at which the host may serve a linearizable read (thesis §6.4). The

@@ -1,6 +1,7 @@
 //! `raft_bytes`, a view, and `raft_buffer`, bytes that a caller owns; and how input is checked.
 
 use bytes::Bytes;
+use libraft_core::codec;
 
 use crate::error::Failure;
 use crate::status::RAFT_ERR_NULL;
@@ -104,7 +105,7 @@ pub(crate) unsafe fn slice<'a, T>(
 /// As for [`slice`].
 pub(crate) unsafe fn copied(data: *const u8, len: usize, name: &str) -> Result<Bytes, Failure> {
     // SAFETY: the same contract.
-    unsafe { slice(data, len, name) }.map(Bytes::copy_from_slice)
+    unsafe { slice(data, len, name) }.map(codec::copied_payload)
 }
 
 /// The same for bytes that may be absent, which is what NULL says.

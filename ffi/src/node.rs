@@ -446,8 +446,8 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
-        let data = unsafe { copied(data, len, "data") }?;
-        node.with(|inner| Ok(inner.node.step_bytes(data)?))
+        let data = unsafe { slice(data, len, "data") }?;
+        node.with(|inner| Ok(inner.node.step_slice(data)?))
     }
 }
 
@@ -466,10 +466,10 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
-        let mut rest = unsafe { copied(data, len, "data") }?;
+        let mut rest = unsafe { slice(data, len, "data") }?;
         let mut messages = Vec::new();
         while !rest.is_empty() {
-            messages.push(codec::decode_message(next_frame(&mut rest)?)?);
+            messages.push(codec::decode_message_copied(next_frame(&mut rest)?)?);
         }
         node.with(|inner| {
             let mut refusal = None;
@@ -1203,12 +1203,16 @@ fn is_damage(error: &libraft_storage::Error) -> bool {
 }
 
 /// Takes the next length-delimited frame off the front.
-fn next_frame(rest: &mut Bytes) -> Result<Bytes, Failure> {
+fn next_frame<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Failure> {
     let malformed = |why: &str| Failure::new(RAFT_ERR_MALFORMED, why.to_owned());
     let len = prost::encoding::decode_varint(rest)
         .map_err(|_| malformed("the length of a message is no varint"))?;
     match usize::try_from(len) {
-        Ok(len) if len <= rest.len() => Ok(rest.split_to(len)),
+        Ok(len) if len <= rest.len() => {
+            let (frame, behind) = rest.split_at(len);
+            *rest = behind;
+            Ok(frame)
+        }
         _ => Err(malformed("a message is longer than what is left")),
     }
 }

@@ -7,7 +7,8 @@
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
-use libraft_core::{ReadRequest, Ready, SnapshotRequest, codec, proto::libraft as out};
+use libraft_core::codec::{self, MessageWriter};
+use libraft_core::{ReadRequest, Ready, SnapshotRequest, proto::libraft as out};
 use prost::Message;
 use prost::encoding::{WireType, encode_key};
 
@@ -353,9 +354,10 @@ impl Content {
         }
         self.messages.clear();
         self.responses.clear();
+        let mut writer = MessageWriter::default();
         for message in &ready.messages {
             encode_key(7, WireType::LengthDelimited, buffer);
-            let start = codec::encode_message_delimited(message, buffer);
+            let start = writer.put(message, buffer);
             let end = buffer.len();
             let mut view = message::view_at(message, start, end);
             message::view_responses(message, end, &mut view, &mut self.responses);

@@ -14,10 +14,13 @@ use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
 mod hot;
+mod payload;
 mod ready;
 #[cfg(test)]
 mod tests;
 
+pub use hot::MessageWriter;
+pub use payload::copied_payload;
 pub use ready::{encode_ready, event_to_proto};
 
 /// Decodes one message.
@@ -26,27 +29,36 @@ pub use ready::{encode_ready, event_to_proto};
 /// [`Error::Malformed`] if the bytes are no message, [`Error::LocalMessage`] if it is of a kind
 /// that only the node itself may use, [`Error::Impossible`] if a number in it is out of bounds.
 pub fn decode_message(bytes: Bytes) -> Result<Message> {
-    match hot::read(&bytes) {
+    match hot::read(hot::Payloads::Shared(&bytes)) {
         Some(message) => Ok(message),
         None => message_from_proto(pb::Message::decode(bytes).map_err(malformed)?),
     }
 }
 
+/// The same of bytes that are not counted. What the message keeps of them is copied; most messages
+/// keep nothing.
+///
+/// # Errors
+/// As [`decode_message`].
+pub fn decode_message_copied(bytes: &[u8]) -> Result<Message> {
+    match hot::read(hot::Payloads::borrowed(bytes)) {
+        Some(message) => Ok(message),
+        None => {
+            let copy = Bytes::copy_from_slice(bytes);
+            message_from_proto(pb::Message::decode(copy).map_err(malformed)?)
+        }
+    }
+}
+
 /// The bytes of a message, as they go over the wire.
 pub fn encode_message(message: &Message) -> Vec<u8> {
-    hot::write(message).unwrap_or_else(|| message_to_proto(message).encode_to_vec())
+    hot::encoded_message(message)
 }
 
 /// Writes the bytes of a message to the end of `out`, preceded by their number as a varint, as in a
-/// field of another message. Returns where they begin.
+/// field of another message. Returns where they begin. For many messages, see [`MessageWriter`].
 pub fn encode_message_delimited(message: &Message, out: &mut Vec<u8>) -> usize {
-    hot::write_delimited(message, out).unwrap_or_else(|| {
-        let message = message_to_proto(message);
-        let len = message.encoded_len();
-        prost::encoding::encode_varint(len as u64, out);
-        message.encode_raw(out);
-        out.len() - len
-    })
+    MessageWriter::default().put(message, out)
 }
 
 /// Decodes one entry, as storage keeps it.
@@ -63,31 +75,19 @@ pub fn decode_entry(bytes: Bytes) -> Result<Entry> {
 /// The bytes of an entry.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::with_capacity(hot::entry_len(entry));
-    hot::write_entry(entry, &mut out);
+    hot::put_entry(entry, &mut out);
     out
 }
 
 /// As [`encode_message_delimited`], for an entry.
 pub fn encode_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
-    let len = hot::entry_len(entry);
-    prost::encoding::encode_varint(len as u64, out);
-    let start = out.len();
-    hot::write_entry(entry, out);
-    start
+    hot::put_entry_delimited(entry, out)
 }
 
 /// The number of bytes that [`encode_entry`] gives, which is what size limits count.
+#[inline]
 pub fn entry_encoded_len(entry: &Entry) -> usize {
-    use prost::encoding::encoded_len_varint;
-    let kind = match entry.kind {
-        EntryKind::Normal if !entry.explicit.kind => 0,
-        _ => 2,
-    };
-    let data = match entry.data.len() {
-        0 if !entry.explicit.data => 0,
-        len => 1 + encoded_len_varint(len as u64) + len,
-    };
-    kind + 1 + encoded_len_varint(entry.term) + 1 + encoded_len_varint(entry.index) + data
+    hot::entry_len(entry)
 }
 
 /// Decodes a hard state.

@@ -40,9 +40,10 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
         encode_key(6, WireType::LengthDelimited, to);
         encode_entry_delimited(entry, to);
     }
+    let mut writer = MessageWriter::default();
     for message in &ready.messages {
         encode_key(7, WireType::LengthDelimited, to);
-        encode_message_delimited(message, to);
+        writer.put(message, to);
     }
     if ready.must_sync {
         prost::encoding::bool::encode(8, &true, to);

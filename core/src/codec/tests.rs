@@ -186,6 +186,46 @@ proptest! {
     }
 
     #[test]
+    fn messages_in_a_row_are_what_prost_writes(
+        messages in proptest::collection::vec(message_of(peer_body()), 1..4),
+        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<[bool; 3]>()), 1..8),
+    ) {
+        // Some of them with the entries of another, and some with entries that differ in a little.
+        let mut row = Vec::new();
+        for (which, [again, later, longer]) in order {
+            let mut message: Message = which.get(&messages).clone();
+            if again {
+                row.push(message.clone());
+            }
+            if let Body::Append { entries, .. } | Body::Propose { entries, .. } = &mut message.body
+                && let Some(last) = entries.last_mut()
+            {
+                last.term = last.term.min(5) + u64::from(later);
+                if longer {
+                    last.data = [&last.data[..], &[1]].concat().into();
+                    last.explicit.data = false;
+                }
+            }
+            row.push(message);
+        }
+        let (mut written, mut expected) = (vec![1], vec![1]);
+        let mut writer = MessageWriter::default();
+        for message in &row {
+            let start = writer.put(message, &mut written);
+            expected.extend(message_to_proto(message).encode_length_delimited_to_vec());
+            prop_assert_eq!(&written, &expected);
+            prop_assert_eq!(&written[start..], &message_to_proto(message).encode_to_vec());
+        }
+    }
+
+    #[test]
+    fn a_copied_payload_is_the_same(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let copy = copied_payload(&payload);
+        prop_assert_eq!(&copy, &payload);
+        prop_assert_eq!(copy.clone().slice(payload.len() / 2..), &payload[payload.len() / 2..]);
+    }
+
+    #[test]
     fn entries_written_by_hand_are_what_prost_writes(entry in entry(), placed in any::<bool>()) {
         let index = if placed { entry.index } else { 0 };
         let entry = Entry { index, ..entry };
@@ -208,7 +248,10 @@ proptest! {
             bytes[place] = byte;
         }
         let bytes = Bytes::from(bytes);
-        if let Some(read) = hot::read(&bytes) {
+        let read = hot::read(hot::Payloads::Shared(&bytes));
+        prop_assert_eq!(&hot::read(hot::Payloads::borrowed(&bytes)), &read);
+        prop_assert_eq!(decode_message_copied(&bytes), decode_message(bytes.clone()));
+        if let Some(read) = read {
             prop_assert_eq!(pb::Message::decode(bytes.clone()).map(message_from_proto), Ok(Ok(read)));
         }
         if let Some(read) = hot::read_entry(&bytes) {
@@ -315,7 +358,7 @@ fn the_messages_of_steady_state_are_read_by_hand() {
             body,
         };
         let bytes = Bytes::from(encode_message(&message));
-        assert_eq!(hot::read(&bytes), Some(message));
+        assert_eq!(hot::read(hot::Payloads::Shared(&bytes)), Some(message));
     }
 }
 

@@ -406,6 +406,7 @@ const NO_CALLS: &[&str] = &[
     "propose_encoded_conf_change",
     "propose_entries",
     "step_bytes",
+    "step_slice",
     "read_index_if_named",
     "ready_into",
     "take_recording",

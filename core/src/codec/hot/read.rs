@@ -1,0 +1,216 @@
+//! Reading.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::codec::copied_payload;
+use crate::message::{Body, Message};
+use crate::types::{Entry, EntryId, EntryKind, Explicit, MAX_POSITION};
+
+/// What is read, and what its payloads are made of.
+#[derive(Debug)]
+pub enum Payloads<'a> {
+    /// Counted bytes, of which payloads are slices.
+    Shared(&'a Bytes),
+    /// Somebody else's bytes. They are copied from the first payload on when there is one, and
+    /// payloads are slices of the copy: most messages have none, and cost no allocation.
+    Borrowed {
+        /// All bytes.
+        input: &'a [u8],
+        /// The last ones.
+        copy: Bytes,
+    },
+}
+
+impl<'a> Payloads<'a> {
+    /// Of bytes that have to be copied.
+    pub fn borrowed(input: &'a [u8]) -> Payloads<'a> {
+        let copy = Bytes::new();
+        Payloads::Borrowed { input, copy }
+    }
+
+    fn input(&self) -> &'a [u8] {
+        match self {
+            Payloads::Shared(input) => input,
+            Payloads::Borrowed { input, .. } => input,
+        }
+    }
+
+    /// A part of the input, to keep.
+    fn take(&mut self, part: &[u8]) -> Bytes {
+        if part.is_empty() {
+            return Bytes::new();
+        }
+        match self {
+            Payloads::Shared(input) => input.slice_ref(part),
+            Payloads::Borrowed { input, copy } => {
+                let at = part.as_ptr().addr() - input.as_ptr().addr();
+                if copy.is_empty() {
+                    *copy = copied_payload(&input[at..]);
+                }
+                let at = at - (input.len() - copy.len());
+                copy.slice(at..at + part.len())
+            }
+        }
+    }
+}
+
+/// Reads a hot message. None for anything else, be it sound or not.
+pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
+    let mut reader = Reader::of(payloads.input());
+    let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
+    let (mut id, mut index_given, mut commit) = (EntryId::default(), false, 0);
+    let (mut entries, mut context) = (Vec::new(), Bytes::new());
+    while let Some(key) = reader.next_key(ENTRIES)? {
+        match key {
+            TYPE => kind = reader.byte()?,
+            TO => to = reader.varint()?,
+            FROM => from = reader.varint()?,
+            TERM => term = reader.position()?,
+            LOG_TERM => id.term = reader.position()?,
+            INDEX => {
+                id.index = reader.position()?;
+                index_given = true;
+            }
+            ENTRIES => {
+                let entry = reader.slice()?;
+                if entries.is_empty() {
+                    // The others are usually as long.
+                    let more = reader.rest.len() / (entry.len() + 2);
+                    entries.reserve_exact(1 + more.min(1024));
+                }
+                entries.push(Reader::of(entry).entry(&mut payloads)?);
+            }
+            COMMIT => commit = reader.position()?,
+            CONTEXT => context = payloads.take(reader.slice()?),
+            _ => return None,
+        }
+    }
+    let body = match kind {
+        PROPOSE => Body::Propose {
+            entries,
+            ticket: None,
+        },
+        APPEND => Body::Append {
+            prev: id,
+            entries,
+            commit,
+        },
+        ACCEPT if index_given => Body::Accept { index: id.index },
+        HEARTBEAT => Body::Heartbeat { commit, context },
+        HEARTBEAT_RESP => Body::HeartbeatResp { context },
+        _ => return None,
+    };
+    Some(Message {
+        to,
+        from,
+        term,
+        body,
+    })
+}
+
+/// Reads an entry. None if prost has to.
+pub fn read_entry(bytes: &Bytes) -> Option<Entry> {
+    Reader::of(bytes).entry(&mut Payloads::Shared(bytes))
+}
+
+/// What is left to read. Each method is None where prost has to go on.
+struct Reader<'a> {
+    rest: &'a [u8],
+    last_key: u8,
+}
+
+impl<'a> Reader<'a> {
+    fn of(bytes: &'a [u8]) -> Reader<'a> {
+        Reader {
+            rest: bytes,
+            last_key: 0,
+        }
+    }
+
+    /// The next field's key, if there is one; above the last one's, or `repeated`.
+    #[inline]
+    fn next_key(&mut self, repeated: u8) -> Option<Option<u8>> {
+        let Some((&key, rest)) = self.rest.split_first() else {
+            return Some(None);
+        };
+        self.rest = rest;
+        let in_order = key > self.last_key || (key == repeated && key == self.last_key);
+        self.last_key = key;
+        in_order.then_some(Some(key))
+    }
+
+    /// A varint of one byte.
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        u8::try_from(self.varint()?).ok()
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Option<u64> {
+        match self.rest {
+            // Ids, terms and lengths mostly have one byte.
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        // Nine bytes have 63 bits; longer ones are prost's.
+        for (at, &byte) in self.rest.iter().take(9).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if byte < 0x80 {
+                self.rest = &self.rest[at + 1..];
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn position(&mut self) -> Option<u64> {
+        self.varint().filter(|&position| position <= MAX_POSITION)
+    }
+
+    /// A field with a length.
+    #[inline]
+    fn slice(&mut self) -> Option<&'a [u8]> {
+        let len = usize::try_from(self.varint()?).ok()?;
+        let (slice, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(slice)
+    }
+
+    fn entry(&mut self, payloads: &mut Payloads<'_>) -> Option<Entry> {
+        let mut entry = Entry::default();
+        // No field of an entry is repeated.
+        while let Some(key) = self.next_key(0)? {
+            match key {
+                ENTRY_TYPE => {
+                    entry.kind = match self.byte()? {
+                        0 => EntryKind::Normal,
+                        1 => EntryKind::ConfChange,
+                        2 => EntryKind::ConfChangeV2,
+                        _ => return None,
+                    };
+                    entry.explicit.kind = entry.kind == EntryKind::Normal;
+                }
+                ENTRY_TERM => entry.term = self.position()?,
+                ENTRY_INDEX => entry.index = self.position()?,
+                ENTRY_DATA => {
+                    entry.data = payloads.take(self.slice()?);
+                    entry.explicit = Explicit {
+                        data: entry.data.is_empty(),
+                        ..entry.explicit
+                    };
+                }
+                _ => return None,
+            }
+        }
+        Some(entry)
+    }
+}
