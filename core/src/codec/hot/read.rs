@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::codec::copied_payload;
 use crate::message::{Body, Message};
-use crate::types::{Entry, EntryId, EntryKind, Explicit, MAX_POSITION};
+use crate::types::{Entry, EntryId, EntryKind, MAX_POSITION};
 
 /// What is read, and what its payloads are made of.
 #[derive(Debug)]
@@ -57,35 +57,45 @@ impl<'a> Payloads<'a> {
 
 /// Reads a hot message. None for anything else, be it sound or not.
 pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
-    let mut reader = Reader::of(payloads.input());
+    let mut reader = Reader(payloads.input());
     let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
     let (mut id, mut index_given, mut commit) = (EntryId::default(), false, 0);
     let (mut entries, mut context) = (Vec::new(), Bytes::new());
-    while let Some(key) = reader.next_key(ENTRIES)? {
-        match key {
-            TYPE => kind = reader.byte()?,
-            TO => to = reader.varint()?,
-            FROM => from = reader.varint()?,
-            TERM => term = reader.position()?,
-            LOG_TERM => id.term = reader.position()?,
-            INDEX => {
-                id.index = reader.position()?;
-                index_given = true;
-            }
-            ENTRIES => {
-                let entry = reader.slice()?;
-                if entries.is_empty() {
-                    // The others are usually as long.
-                    let more = reader.rest.len() / (entry.len() + 2);
-                    entries.reserve_exact(1 + more.min(1024));
-                }
-                entries.push(Reader::of(entry).entry(&mut payloads)?);
-            }
-            COMMIT => commit = reader.position()?,
-            CONTEXT => context = payloads.take(reader.slice()?),
-            _ => return None,
-        }
+    if reader.is_at(TYPE) {
+        kind = reader.byte()?;
     }
+    if reader.is_at(TO) {
+        to = reader.varint()?;
+    }
+    if reader.is_at(FROM) {
+        from = reader.varint()?;
+    }
+    if reader.is_at(TERM) {
+        term = reader.position()?;
+    }
+    if reader.is_at(LOG_TERM) {
+        id.term = reader.position()?;
+    }
+    if reader.is_at(INDEX) {
+        id.index = reader.position()?;
+        index_given = true;
+    }
+    while reader.is_at(ENTRIES) {
+        let entry = reader.slice()?;
+        if entries.is_empty() {
+            // The others are usually as long.
+            let more = reader.0.len() / (entry.len() + 2);
+            entries.reserve_exact(1 + more.min(1024));
+        }
+        entries.push(Reader(entry).entry(&mut payloads)?);
+    }
+    if reader.is_at(COMMIT) {
+        commit = reader.position()?;
+    }
+    if reader.is_at(CONTEXT) {
+        context = payloads.take(reader.slice()?);
+    }
+    reader.ended()?;
     let body = match kind {
         PROPOSE => Body::Propose {
             entries,
@@ -111,33 +121,28 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
 
 /// Reads an entry. None if prost has to.
 pub fn read_entry(bytes: &Bytes) -> Option<Entry> {
-    Reader::of(bytes).entry(&mut Payloads::Shared(bytes))
+    Reader(bytes).entry(&mut Payloads::Shared(bytes))
 }
 
-/// What is left to read. Each method is None where prost has to go on.
-struct Reader<'a> {
-    rest: &'a [u8],
-    last_key: u8,
-}
+/// What is left to read. Fields are asked for in ascending order, so that one that is not in its place
+/// is left over at the end. Each method is None where prost has to go on.
+struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn of(bytes: &'a [u8]) -> Reader<'a> {
-        Reader {
-            rest: bytes,
-            last_key: 0,
+    /// Whether the next field has this key, which is then behind us.
+    #[inline]
+    fn is_at(&mut self, key: u8) -> bool {
+        match self.0 {
+            [first, rest @ ..] if *first == key => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
         }
     }
 
-    /// The next field's key, if there is one; above the last one's, or `repeated`.
-    #[inline]
-    fn next_key(&mut self, repeated: u8) -> Option<Option<u8>> {
-        let Some((&key, rest)) = self.rest.split_first() else {
-            return Some(None);
-        };
-        self.rest = rest;
-        let in_order = key > self.last_key || (key == repeated && key == self.last_key);
-        self.last_key = key;
-        in_order.then_some(Some(key))
+    fn ended(&self) -> Option<()> {
+        self.0.is_empty().then_some(())
     }
 
     /// A varint of one byte.
@@ -148,23 +153,25 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn varint(&mut self) -> Option<u64> {
-        match self.rest {
+        match self.0 {
             // Ids, terms and lengths mostly have one byte.
             [byte, rest @ ..] if *byte < 0x80 => {
-                self.rest = rest;
+                self.0 = rest;
                 Some(u64::from(*byte))
             }
             _ => self.long_varint(),
         }
     }
 
+    /// Not inlined, since it is long and there are many places for it.
+    #[inline(never)]
     fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0;
         // Nine bytes have 63 bits; longer ones are prost's.
-        for (at, &byte) in self.rest.iter().take(9).enumerate() {
+        for (at, &byte) in self.0.iter().take(9).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * at);
             if byte < 0x80 {
-                self.rest = &self.rest[at + 1..];
+                self.0 = &self.0[at + 1..];
                 return Some(value);
             }
         }
@@ -180,37 +187,34 @@ impl<'a> Reader<'a> {
     #[inline]
     fn slice(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.varint()?).ok()?;
-        let (slice, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
+        let (slice, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
         Some(slice)
     }
 
+    #[inline]
     fn entry(&mut self, payloads: &mut Payloads<'_>) -> Option<Entry> {
         let mut entry = Entry::default();
-        // No field of an entry is repeated.
-        while let Some(key) = self.next_key(0)? {
-            match key {
-                ENTRY_TYPE => {
-                    entry.kind = match self.byte()? {
-                        0 => EntryKind::Normal,
-                        1 => EntryKind::ConfChange,
-                        2 => EntryKind::ConfChangeV2,
-                        _ => return None,
-                    };
-                    entry.explicit.kind = entry.kind == EntryKind::Normal;
-                }
-                ENTRY_TERM => entry.term = self.position()?,
-                ENTRY_INDEX => entry.index = self.position()?,
-                ENTRY_DATA => {
-                    entry.data = payloads.take(self.slice()?);
-                    entry.explicit = Explicit {
-                        data: entry.data.is_empty(),
-                        ..entry.explicit
-                    };
-                }
+        if self.is_at(ENTRY_TYPE) {
+            entry.kind = match self.byte()? {
+                0 => EntryKind::Normal,
+                1 => EntryKind::ConfChange,
+                2 => EntryKind::ConfChangeV2,
                 _ => return None,
-            }
+            };
+            entry.explicit.kind = entry.kind == EntryKind::Normal;
         }
+        if self.is_at(ENTRY_TERM) {
+            entry.term = self.position()?;
+        }
+        if self.is_at(ENTRY_INDEX) {
+            entry.index = self.position()?;
+        }
+        if self.is_at(ENTRY_DATA) {
+            entry.data = payloads.take(self.slice()?);
+            entry.explicit.data = entry.data.is_empty();
+        }
+        self.ended()?;
         Some(entry)
     }
 }

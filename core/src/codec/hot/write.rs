@@ -161,6 +161,7 @@ impl Fields<'_> {
     }
 
     /// What comes before the entries.
+    #[inline]
     fn begin(&self, message: &Message, head: &mut Head<MESSAGE>) {
         head.put(TYPE, u64::from(self.kind));
         head.put(TO, message.to);
@@ -234,6 +235,7 @@ pub fn put_entry(entry: &Entry, out: &mut Vec<u8>) {
 }
 
 /// All of an entry but its data's own bytes, which are its last ones.
+#[inline(always)]
 fn entry_head(entry: &Entry) -> Head<ENTRY> {
     let (kind, placed, data) = entry_fields(entry);
     let mut head = Head::new();
