@@ -22,6 +22,7 @@ compile_error!("mutants are for the simulation alone");
 
 #[macro_use]
 mod export;
+mod exclusive;
 
 pub mod version;
 

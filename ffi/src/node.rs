@@ -1,11 +1,11 @@
 //! `raft_node`: one member of one Raft group.
 //!
-//! Translation, and two things more. A mutex that is only ever tried makes the use of one node by
-//! two threads an error instead of undefined; and a node that was opened on a storage answers its
+//! Translation, and two things more. The use of one node by two threads is an error instead of
+//! undefined (`exclusive`); and a node that was opened on a storage answers its
 //! own requests from there, right before and after its Ready is built, and follows its
 //! compaction.
 
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use libraft_core::recording::RecordingState;
@@ -23,6 +23,7 @@ use crate::conf_state::{OwnedConfState, raft_conf_state};
 use crate::config::{Settings, raft_config};
 use crate::entry::{decode_entries, proposal, raft_entry_type};
 use crate::error::{Failure, raft_error};
+use crate::exclusive::{Exclusive, Refused};
 use crate::metrics::{self, raft_metrics};
 use crate::node_status::{self, raft_node_status, raft_progress};
 use crate::ready::{ReadyPlace, raft_ready};
@@ -42,7 +43,7 @@ use crate::storage::raft_storage;
 /// defect of the library; each one's comment lists what it returns besides.
 pub struct raft_node {
     id: u64,
-    inner: Mutex<Inner>,
+    inner: Exclusive<Inner>,
 }
 
 /// What needs the node for itself.
@@ -938,7 +939,7 @@ impl raft_node {
     fn give(node: Node, settings: &Settings, source: Option<Source>) -> *mut raft_node {
         Box::into_raw(Box::new(raft_node {
             id: settings.id,
-            inner: Mutex::new(Inner {
+            inner: Exclusive::new(Inner {
                 node,
                 source,
                 ready: ReadyPlace::new(),
@@ -947,27 +948,15 @@ impl raft_node {
         }))
     }
 
-    /// Runs `call` alone on the node, or not at all. A panic in it poisons the mutex, and so ends
-    /// the node.
+    /// Runs `call` alone on the node, or not at all. A panic in it ends the node.
+    #[inline]
     pub(crate) fn with<T>(
         &self,
         call: impl FnOnce(&mut Inner) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        match self.inner.try_lock() {
-            Ok(mut inner) => call(&mut inner),
-            Err(TryLockError::WouldBlock) => Err(Failure::new(
-                RAFT_ERR_MISUSE,
-                "two threads use the node at once",
-            )),
-            Err(TryLockError::Poisoned(_)) => Err(Failure::new(
-                RAFT_ERR_POISONED,
-                "the node has stopped: the library panicked in an earlier call",
-            )),
-        }
+        self.inner.with(call).unwrap_or_else(|why| Err(refused(why)))
     }
-}
 
-impl raft_node {
     /// Lets time pass, and says whether there is something to do.
     #[inline]
     pub(crate) fn tick_and_look(&self, ticks: u32) -> Result<bool, Failure> {
@@ -979,19 +968,30 @@ impl raft_node {
             Ok(inner.has_ready())
         })
     }
-}
 
-impl raft_node {
     /// The same on a node that a panic has ended, too, for what does not ask how far the panicking call
     /// got.
     pub(crate) fn with_even_if_broken<T>(
         &self,
-        call: impl FnOnce(&mut Inner) -> T,
+        call: impl Fn(&mut Inner) -> T,
     ) -> Result<T, Failure> {
-        if let Err(TryLockError::Poisoned(broken)) = self.inner.try_lock() {
-            return Ok(call(&mut broken.into_inner()));
-        }
-        self.with(|inner| Ok(call(inner)))
+        let result = match self.inner.with(&call) {
+            Err(Refused::Broken) => self.inner.with_broken(&call),
+            result => result,
+        };
+        result.map_err(refused)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn refused(why: Refused) -> Failure {
+    match why {
+        Refused::Busy => Failure::new(RAFT_ERR_MISUSE, "two threads use the node at once"),
+        Refused::Broken => Failure::new(
+            RAFT_ERR_POISONED,
+            "the node has stopped: the library panicked in an earlier call",
+        ),
     }
 }
 
@@ -1038,25 +1038,26 @@ impl Inner {
 
     fn ready(&mut self) -> Result<*const raft_ready, Failure> {
         self.read_storage()?;
-        let mut ready = self.ready.take_spare();
-        self.node.ready_into(&mut ready)?;
-        self.take_account(&mut ready);
-        Ok(self.ready.fill(ready))
+        let ready = self.ready.spare();
+        self.node.ready_into(ready)?;
+        keep_requests(&mut self.source, ready);
+        Ok(self.ready.fill())
     }
 
     fn peek_ready(&mut self) -> Result<*const raft_ready, Failure> {
         self.read_storage()?;
         let mut ready = self.node.peek_ready()?;
-        if self.own_source().is_some() {
+        if own_source(&mut self.source).is_some() {
             ready.reads.clear();
             ready.snapshot_requests.clear();
         }
-        Ok(self.ready.fill(ready))
+        *self.ready.spare() = ready;
+        Ok(self.ready.fill())
     }
 
     fn accept_ready(&mut self) -> Result<(), Failure> {
         let mut ready = self.node.accept_ready()?;
-        self.take_account(&mut ready);
+        keep_requests(&mut self.source, &mut ready);
         Ok(())
     }
 
@@ -1069,22 +1070,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes account of a Ready that the host takes.
-    fn take_account(&mut self, ready: &mut Ready) {
-        // Building the appends of this Ready may have shown that more has to be read.
-        if let Some(source) = self.own_source() {
-            source.pending.take(ready);
-        }
-    }
-
-    /// The storage, if requests are answered from it and not shown to the host.
-    fn own_source(&mut self) -> Option<&mut Source> {
-        self.source.as_mut().filter(|source| !source.show_requests)
-    }
-
     fn take_requests(&mut self) -> *const raft_requests {
-        let answers_itself = |source: &Source| !source.show_requests;
-        if self.source.as_ref().is_some_and(answers_itself) {
+        if own_source(&mut self.source).is_some() {
             return self.requests.fill(&[], &[]);
         }
         let (reads, snapshots) = self.node.take_requests();
@@ -1092,13 +1079,34 @@ impl Inner {
     }
 }
 
+/// The storage, if requests are answered from it and not shown to the host.
+fn own_source(source: &mut Option<Source>) -> Option<&mut Source> {
+    source.as_mut().filter(|source| !source.show_requests)
+}
+
+/// Keeps back what a Ready asks of the storage, if the host is not to see it: building the appends of
+/// this Ready may have shown that more has to be read.
+fn keep_requests(source: &mut Option<Source>, ready: &mut Ready) {
+    if (!ready.reads.is_empty() || !ready.snapshot_requests.is_empty())
+        && let Some(source) = own_source(source)
+    {
+        source.pending.reads.append(&mut ready.reads);
+        let requests = &mut ready.snapshot_requests;
+        source.pending.snapshots.append(requests);
+    }
+}
+
 impl Source {
     /// Tells the core what the host has dropped from the storage. What the core counts as not
     /// applied or not persisted yet, because the host compacts before it advances, waits for the next time.
     fn follow_compaction(&mut self, node: &mut Node) -> Result<(), Failure> {
+        let stored = self.storage.first_index();
+        if stored <= self.first_index {
+            return Ok(());
+        }
         let status = node.basic_status();
         let done = status.applied.min(status.persisted);
-        let first_index = self.storage.first_index().min(done + 1);
+        let first_index = stored.min(done + 1);
         if first_index > self.first_index {
             node.compacted(first_index)?;
             self.first_index = first_index;
@@ -1115,8 +1123,11 @@ impl Source {
         if self.show_requests {
             return Ok(());
         }
-        let earlier = std::mem::take(&mut self.pending);
         let (reads, snapshots) = node.take_requests();
+        if reads.is_empty() && snapshots.is_empty() && self.pending.is_empty() {
+            return Ok(());
+        }
+        let earlier = std::mem::take(&mut self.pending);
         let mut result = Ok(());
         for request in earlier.reads.iter().chain(&reads) {
             result = result.and(self.read(node, request));
@@ -1177,12 +1188,6 @@ impl Source {
 impl Pending {
     fn is_empty(&self) -> bool {
         self.reads.is_empty() && self.snapshots.is_empty()
-    }
-
-    /// Takes over the requests in a Ready.
-    fn take(&mut self, ready: &mut Ready) {
-        self.reads.append(&mut ready.reads);
-        self.snapshots.append(&mut ready.snapshot_requests);
     }
 }
 

@@ -168,11 +168,13 @@ struct Content {
     dropped: Vec<raft_dropped>,
     events: Vec<raft_event>,
     encoded: Vec<u8>,
-    /// Keeps the member lists that `snapshot` points to, and is what storage saves.
-    ready: Ready,
-    /// The one before, emptied: its lists have room for the next. There are two, since the last one
-    /// has to stay as it is if the next can't be taken.
-    spare: Ready,
+    /// The last Ready, which keeps the member lists that `snapshot` points to and is what storage
+    /// saves, and the one before, whose lists have room for the next. There are two, since the last
+    /// one has to stay as it is if the next can't be taken; none is ever moved, as that takes 200
+    /// instructions.
+    readys: [Ready; 2],
+    /// Which of them is the last one.
+    last: usize,
 }
 
 /// Where a node keeps its last Ready. A raw pointer rather than a Box, since a host reads the
@@ -208,8 +210,8 @@ impl ReadyPlace {
             dropped: Vec::new(),
             events: Vec::new(),
             encoded: Vec::new(),
-            ready: Ready::default(),
-            spare: Ready::default(),
+            readys: Default::default(),
+            last: 0,
         };
         ReadyPlace(NonNull::from(Box::leak(Box::new(content))))
     }
@@ -221,32 +223,42 @@ impl ReadyPlace {
         unsafe { self.0.as_ref() }.encoded.capacity()
     }
 
-    /// A Ready to fill in, whose lists may have room.
-    pub(crate) fn take_spare(&mut self) -> Ready {
+    /// The Ready to fill in next. What it holds is of no use any more, but for the room in its lists.
+    pub(crate) fn spare(&mut self) -> &mut Ready {
+        let place = self.0.as_ptr();
         // SAFETY: owned by us. No view leads into the spare, so that other threads have no business
         // with it, and the reference covers nothing else.
-        unsafe { std::mem::take(&mut (*self.0.as_ptr()).spare) }
+        unsafe { &mut (*place).readys[1 - (*place).last] }
     }
 
-    /// Replaces the content, which ends the life of all views of the last one.
-    pub(crate) fn fill(&mut self, ready: Ready) -> *const raft_ready {
+    /// Puts the spare Ready in the place of the last one, which ends the life of all views of that.
+    pub(crate) fn fill(&mut self) -> *const raft_ready {
         let place = self.0.as_ptr();
         // SAFETY: owned by us, and by the contract of `raft_node_ready` no thread looks at it
         // while that runs, which is the only caller.
         let content = unsafe { &mut *place };
-        content.fill(ready);
-        content.view.internal = place.cast_const().cast();
+        content.last = 1 - content.last;
+        content.fill();
+        // SAFETY: as above. Not by way of the reference, which covers more than the Ready.
+        unsafe { (*place).view.internal = (&raw const (*place).readys[(*place).last]).cast() };
         // For a whole `Content`, of which the view is the first field.
         place.cast_const().cast()
     }
 }
 
+// The keys of the fields that most Readys have: a number, and that a length follows.
+const HARD_STATE: u8 = 2 << 3 | 2;
+const ENTRY: u8 = 4 << 3 | 2;
+const COMMITTED_ENTRY: u8 = 6 << 3 | 2;
+const MESSAGE: u8 = 7 << 3 | 2;
+
 /// A buffer that one large Ready has blown up is not kept for small ones.
 const KEEP_BYTES: usize = 1 << 20;
 
 impl Content {
-    fn fill(&mut self, ready: Ready) {
-        self.encode(&ready);
+    fn fill(&mut self) {
+        self.encode();
+        let ready = &self.readys[self.last];
         let base = self.encoded.as_ptr();
         self.entries.iter_mut().for_each(|view| view.rebase(base));
         self.committed_entries
@@ -292,18 +304,16 @@ impl Content {
             encoded: raft_bytes::of(&self.encoded),
             internal: ptr::null(),
         };
-        self.spare = std::mem::replace(&mut self.ready, ready);
-        self.spare.clear();
     }
 
     /// Writes the fields of libraft.Ready in the order of their numbers.
-    fn encode(&mut self, ready: &Ready) {
+    fn encode(&mut self) {
         let last = self.encoded.len();
         self.encoded.clear();
         if self.encoded.capacity() > KEEP_BYTES && last < self.encoded.capacity() / 4 {
             self.encoded.shrink_to(KEEP_BYTES);
         }
-        let buffer = &mut self.encoded;
+        let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
 
         if let Some(state) = &ready.soft_state {
             self.soft_state = soft_state_view(state);
@@ -318,7 +328,8 @@ impl Content {
         }
         if let Some(state) = &ready.hard_state {
             self.hard_state = hard_state_view(state);
-            field(buffer, 2, &codec::hard_state_to_proto(state));
+            buffer.push(HARD_STATE);
+            codec::encode_hard_state_delimited(state, buffer);
         }
         self.read_states.clear();
         for state in &ready.read_states {
@@ -335,7 +346,7 @@ impl Content {
         }
         self.entries.clear();
         for entry in &ready.entries {
-            encode_key(4, WireType::LengthDelimited, buffer);
+            buffer.push(ENTRY);
             let start = codec::encode_entry_delimited(entry, buffer);
             let end = buffer.len();
             self.entries.push(entry::view_at(entry, start, end));
@@ -346,7 +357,7 @@ impl Content {
         });
         self.committed_entries.clear();
         for entry in &ready.committed_entries {
-            encode_key(6, WireType::LengthDelimited, buffer);
+            buffer.push(COMMITTED_ENTRY);
             let start = codec::encode_entry_delimited(entry, buffer);
             let end = buffer.len();
             self.committed_entries
@@ -356,7 +367,7 @@ impl Content {
         self.responses.clear();
         let mut writer = MessageWriter::default();
         for message in &ready.messages {
-            encode_key(7, WireType::LengthDelimited, buffer);
+            buffer.push(MESSAGE);
             let start = writer.put(message, buffer);
             let end = buffer.len();
             let mut view = message::view_at(message, start, end);
@@ -459,14 +470,14 @@ impl raft_ready {
 
     /// The core's Ready that this is a view of, for storage.
     pub(crate) fn core(&self) -> Result<&Ready, Failure> {
-        let content: *const Content = self.internal.cast();
-        if content.is_null() {
+        let ready: *const Ready = self.internal.cast();
+        if ready.is_null() {
             return Err(Failure::argument("ready was not made by raft_node_ready"));
         }
-        // SAFETY: what a node filled in leads to its content, which lives as long as the view is
+        // SAFETY: what a node filled in leads to its Ready, which lives as long as the view is
         // valid; a host has no business with the field, as its documentation says. The reference is
-        // to the Ready alone: another thread may be in a raft_node_ready() meanwhile which fails,
-        // and takes the spare on the way.
-        Ok(unsafe { &(*content).ready })
+        // to that Ready alone: another thread may be in a raft_node_ready() meanwhile which fails,
+        // and has filled in the spare on the way.
+        Ok(unsafe { &*ready })
     }
 }

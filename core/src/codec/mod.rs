@@ -103,6 +103,11 @@ pub fn encode_hard_state(state: &HardState) -> Vec<u8> {
     hard_state_to_proto(state).encode_to_vec()
 }
 
+/// As [`encode_message_delimited`], for a hard state.
+pub fn encode_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
+    hot::put_hard_state_delimited(state, out)
+}
+
 /// Decodes a snapshot, data and all.
 ///
 /// # Errors

@@ -20,7 +20,8 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
         field(to, 1, &state);
     }
     if let Some(state) = &ready.hard_state {
-        field(to, 2, &hard_state_to_proto(state));
+        encode_key(2, WireType::LengthDelimited, to);
+        encode_hard_state_delimited(state, to);
     }
     for state in &ready.read_states {
         let state = out::ReadState {

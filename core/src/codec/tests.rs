@@ -219,6 +219,16 @@ proptest! {
     }
 
     #[test]
+    fn hard_states_written_by_hand_are_what_prost_writes(numbers in any::<[u64; 3]>(), bits in 0..64) {
+        let [term, vote, commit] = numbers.map(|number| number >> bits);
+        let state = HardState { term, vote, commit };
+        let expected = hard_state_to_proto(&state);
+        let mut delimited = Vec::new();
+        encode_hard_state_delimited(&state, &mut delimited);
+        prop_assert_eq!(delimited, expected.encode_length_delimited_to_vec());
+    }
+
+    #[test]
     fn a_copied_payload_is_the_same(payload in proptest::collection::vec(any::<u8>(), 0..300)) {
         let copy = copied_payload(&payload);
         prop_assert_eq!(&copy, &payload);

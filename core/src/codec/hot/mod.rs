@@ -11,7 +11,10 @@ mod read;
 mod write;
 
 pub use read::{Payloads, read, read_entry};
-pub use write::{MessageWriter, encoded_message, entry_len, put_entry, put_entry_delimited};
+pub use write::{
+    MessageWriter, encoded_message, entry_len, put_entry, put_entry_delimited,
+    put_hard_state_delimited,
+};
 
 // Types of messages.
 const PROPOSE: u8 = 2;
@@ -39,3 +42,7 @@ const ENTRY_TYPE: u8 = key(1, 0);
 const ENTRY_TERM: u8 = key(2, 0);
 const ENTRY_INDEX: u8 = key(3, 0);
 const ENTRY_DATA: u8 = key(4, 2);
+
+const HARD_STATE_TERM: u8 = key(1, 0);
+const HARD_STATE_VOTE: u8 = key(2, 0);
+const HARD_STATE_COMMIT: u8 = key(3, 0);

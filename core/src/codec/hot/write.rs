@@ -10,7 +10,7 @@ use prost::encoding::encoded_len_varint;
 use super::*;
 use crate::codec::message_to_proto;
 use crate::message::{Body, Message};
-use crate::types::{Entry, EntryKind};
+use crate::types::{Entry, EntryKind, HardState};
 
 /// Writes messages into one buffer, each behind its length as a varint, which is how a field of
 /// another message holds them.
@@ -262,6 +262,18 @@ fn entry_fields(entry: &Entry) -> (bool, bool, bool) {
     )
 }
 
+/// Writes a hard state, all of it, behind its length, and says where it begins.
+pub fn put_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
+    let mut head = Head::<ENTRY>::new();
+    head.put(HARD_STATE_TERM, state.term);
+    head.put(HARD_STATE_VOTE, state.vote);
+    head.put(HARD_STATE_COMMIT, state.commit);
+    let len = head.len();
+    head.put_before(len);
+    head.append_to(out);
+    out.len() - len
+}
+
 /// Fields of a few bytes each, and room before them for the length of the whole.
 struct Head<const SIZE: usize> {
     bytes: [u8; SIZE],
@@ -272,7 +284,7 @@ struct Head<const SIZE: usize> {
 /// What the longest varint takes.
 const VARINT: usize = 10;
 /// The sizes of a [`Head`]: for a message, a kind and seven varints with their keys; for an entry, a
-/// kind and three. What is copied of it is [`Head::ROOM`], with the length before it.
+/// kind and three (a hard state has but these). What is copied of it is [`Head::ROOM`], with the length before it.
 const MESSAGE: usize = 2 * VARINT + 2 + 7 * (1 + VARINT);
 const ENTRY: usize = 2 * VARINT + 2 + 3 * (1 + VARINT);
 
