@@ -1,6 +1,5 @@
-//! Writing: short fields are put together on the stack and go into the buffer at once, behind the
-//! length that is then known. So nothing is measured before it is written, but for the entries of an
-//! append.
+//! Writing, straight into the buffer: it is first made longer by as much as the short fields can take,
+//! which is a few wide stores and one look at its room, and cut off behind them again.
 
 use std::ops::Range;
 
@@ -41,35 +40,30 @@ impl<'a> MessageWriter<'a> {
     }
 
     fn put_fields(&mut self, fields: &Fields<'a>, message: &Message, out: &mut Vec<u8>) -> usize {
-        let mut head = Head::<MESSAGE>::new();
-        fields.begin(message, &mut head);
-        if fields.entries.is_empty() {
-            fields.end(&mut head);
-            let len = head.len() + fields.context.len();
-            head.put_before(len);
-            head.append_to(out);
-            out.extend_from_slice(fields.context);
-            return out.len() - len;
-        }
-        let mut tail = Head::<MESSAGE>::new();
-        fields.end(&mut tail);
         let same = are_same(fields.entries, self.last_entries);
         let entries_len = match same {
             true => self.place.len(),
             false => entries_len(fields.entries),
         };
-        let len = head.len() + entries_len + tail.len() + fields.context.len();
-        head.put_before(len);
-        out.reserve(Head::<MESSAGE>::ROOM + len);
-        head.append_to(out);
-        let place = out.len()..out.len() + entries_len;
-        match same {
-            true => out.extend_from_within(self.place.clone()),
-            false => fields.put_entries(out),
+        let len = fields.len_without_entries(message) + entries_len;
+        put_short::<MESSAGE>(out, |short| {
+            short.varint(len as u64);
+            fields.begin(message, short);
+            if entries_len == 0 {
+                fields.end(short);
+            }
+        });
+        if entries_len > 0 {
+            out.reserve(entries_len);
+            let place = out.len()..out.len() + entries_len;
+            match same {
+                true => out.extend_from_within(self.place.clone()),
+                false => fields.put_entries(out),
+            }
+            debug_assert_eq!(out.len(), place.end, "the entries are as long as was said");
+            (self.last_entries, self.place) = (fields.entries, place);
+            put_short::<MESSAGE>(out, |short| fields.end(short));
         }
-        debug_assert_eq!(out.len(), place.end, "the entries are as long as was said");
-        (self.last_entries, self.place) = (fields.entries, place);
-        tail.append_to(out);
         out.extend_from_slice(fields.context);
         out.len() - len
     }
@@ -84,7 +78,7 @@ fn are_same(one: &[Entry], other: &[Entry]) -> bool {
             && one.explicit == other.explicit
             && std::ptr::eq(&*one.data, &*other.data)
     };
-    one.len() == other.len() && one.iter().zip(other).all(same)
+    !one.is_empty() && one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 /// The bytes of a message alone.
@@ -92,14 +86,11 @@ pub fn encoded_message(message: &Message) -> Vec<u8> {
     let Some(fields) = Fields::of(&message.body) else {
         return message_to_proto(message).encode_to_vec();
     };
-    let (mut head, mut tail) = (Head::<MESSAGE>::new(), Head::<MESSAGE>::new());
-    fields.begin(message, &mut head);
-    fields.end(&mut tail);
-    let len = head.len() + entries_len(fields.entries) + tail.len() + fields.context.len();
-    let mut out = Vec::with_capacity(len + Head::<MESSAGE>::ROOM);
-    head.append_to(&mut out);
+    let len = fields.len_without_entries(message) + entries_len(fields.entries);
+    let mut out = Vec::with_capacity(len + MESSAGE);
+    put_short::<MESSAGE>(&mut out, |short| fields.begin(message, short));
     fields.put_entries(&mut out);
-    tail.append_to(&mut out);
+    put_short::<MESSAGE>(&mut out, |short| fields.end(short));
     out.extend_from_slice(fields.context);
     out
 }
@@ -160,20 +151,35 @@ impl Fields<'_> {
         })
     }
 
-    /// What comes before the entries.
     #[inline]
-    fn begin(&self, message: &Message, head: &mut Head<MESSAGE>) {
-        head.put(TYPE, u64::from(self.kind));
-        head.put(TO, message.to);
-        head.put(FROM, message.from);
+    fn len_without_entries(&self, message: &Message) -> usize {
+        let context = match self.context.len() {
+            0 => 0,
+            len => field_len(len as u64) + len,
+        };
+        2 + field_len(message.to)
+            + field_len(message.from)
+            + if message.term != 0 { field_len(message.term) } else { 0 }
+            + self.log_term.map_or(0, field_len)
+            + self.index.map_or(0, field_len)
+            + self.commit.map_or(0, field_len)
+            + context
+    }
+
+    /// What comes before the entries.
+    #[inline(always)]
+    fn begin(&self, message: &Message, short: &mut Short<'_, MESSAGE>) {
+        short.put(TYPE, u64::from(self.kind));
+        short.put(TO, message.to);
+        short.put(FROM, message.from);
         if message.term != 0 {
-            head.put(TERM, message.term);
+            short.put(TERM, message.term);
         }
         if let Some(log_term) = self.log_term {
-            head.put(LOG_TERM, log_term);
+            short.put(LOG_TERM, log_term);
         }
         if let Some(index) = self.index {
-            head.put(INDEX, index);
+            short.put(INDEX, index);
         }
     }
 
@@ -185,12 +191,13 @@ impl Fields<'_> {
     }
 
     /// What comes behind the entries, up to the context's own bytes.
-    fn end(&self, head: &mut Head<MESSAGE>) {
+    #[inline]
+    fn end(&self, short: &mut Short<'_, MESSAGE>) {
         if let Some(commit) = self.commit {
-            head.put(COMMIT, commit);
+            short.put(COMMIT, commit);
         }
         if !self.context.is_empty() {
-            head.put(CONTEXT, self.context.len() as u64);
+            short.put(CONTEXT, self.context.len() as u64);
         }
     }
 }
@@ -199,57 +206,62 @@ impl Fields<'_> {
 fn entries_len(entries: &[Entry]) -> usize {
     let field = |entry| {
         let len = entry_len(entry);
-        1 + encoded_len_varint(len as u64) + len
+        field_len(len as u64) + len
     };
     entries.iter().map(field).sum()
 }
 
 /// The length of an entry.
+#[inline]
 pub fn entry_len(entry: &Entry) -> usize {
-    let varint_field = |value| 1 + encoded_len_varint(value);
     let (kind, placed, data) = entry_fields(entry);
     let mut len = 2 * usize::from(kind);
     if placed {
-        len += varint_field(entry.term) + varint_field(entry.index);
+        len += field_len(entry.term) + field_len(entry.index);
     }
     if data {
-        len += varint_field(entry.data.len() as u64) + entry.data.len();
+        len += field_len(entry.data.len() as u64) + entry.data.len();
     }
     len
 }
 
+/// The length of a field with this number, or of what comes before the bytes of one that has so many.
+#[inline]
+fn field_len(value: u64) -> usize {
+    1 + encoded_len_varint(value)
+}
+
 /// Writes an entry behind its length, and says where it begins.
 pub fn put_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
-    let mut head = entry_head(entry);
-    let len = head.len() + entry.data.len();
-    head.put_before(len);
-    head.append_to(out);
+    let len = entry_len(entry);
+    put_short::<ENTRY>(out, |short| {
+        short.varint(len as u64);
+        put_entry_fields(entry, short);
+    });
     out.extend_from_slice(&entry.data);
     out.len() - len
 }
 
 /// Writes an entry.
 pub fn put_entry(entry: &Entry, out: &mut Vec<u8>) {
-    entry_head(entry).append_to(out);
+    put_short::<ENTRY>(out, |short| put_entry_fields(entry, short));
     out.extend_from_slice(&entry.data);
 }
 
 /// All of an entry but its data's own bytes, which are its last ones.
 #[inline(always)]
-fn entry_head(entry: &Entry) -> Head<ENTRY> {
+fn put_entry_fields(entry: &Entry, short: &mut Short<'_, ENTRY>) {
     let (kind, placed, data) = entry_fields(entry);
-    let mut head = Head::new();
     if kind {
-        head.put(ENTRY_TYPE, entry.kind as u64);
+        short.put(ENTRY_TYPE, entry.kind as u64);
     }
     if placed {
-        head.put(ENTRY_TERM, entry.term);
-        head.put(ENTRY_INDEX, entry.index);
+        short.put(ENTRY_TERM, entry.term);
+        short.put(ENTRY_INDEX, entry.index);
     }
     if data {
-        head.put(ENTRY_DATA, entry.data.len() as u64);
+        short.put(ENTRY_DATA, entry.data.len() as u64);
     }
-    head
 }
 
 /// Whether an entry's kind, its place and its data are written. In a proposal it has no place yet.
@@ -264,79 +276,59 @@ fn entry_fields(entry: &Entry) -> (bool, bool, bool) {
 
 /// Writes a hard state, all of it, behind its length, and says where it begins.
 pub fn put_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
-    let mut head = Head::<ENTRY>::new();
-    head.put(HARD_STATE_TERM, state.term);
-    head.put(HARD_STATE_VOTE, state.vote);
-    head.put(HARD_STATE_COMMIT, state.commit);
-    let len = head.len();
-    head.put_before(len);
-    head.append_to(out);
+    let len = field_len(state.term) + field_len(state.vote) + field_len(state.commit);
+    put_short::<ENTRY>(out, |short| {
+        short.varint(len as u64);
+        short.put(HARD_STATE_TERM, state.term);
+        short.put(HARD_STATE_VOTE, state.vote);
+        short.put(HARD_STATE_COMMIT, state.commit);
+    });
     out.len() - len
 }
 
-/// Fields of a few bytes each, and room before them for the length of the whole.
-struct Head<const SIZE: usize> {
-    bytes: [u8; SIZE],
-    start: usize,
-    end: usize,
+/// Fields of a few bytes each, on their way into a buffer. What writes them is inlined, or else the
+/// length is in memory and not in a register, which takes twice the instructions.
+struct Short<'a, const SIZE: usize> {
+    bytes: &'a mut [u8; SIZE],
+    len: usize,
 }
 
 /// What the longest varint takes.
 const VARINT: usize = 10;
-/// The sizes of a [`Head`]: for a message, a kind and seven varints with their keys; for an entry, a
-/// kind and three (a hard state has but these). What is copied of it is [`Head::ROOM`], with the length before it.
-const MESSAGE: usize = 2 * VARINT + 2 + 7 * (1 + VARINT);
-const ENTRY: usize = 2 * VARINT + 2 + 3 * (1 + VARINT);
+/// What the length and the short fields of a message take at most, a kind and seven varints.
+const MESSAGE: usize = VARINT + 2 + 7 * (1 + VARINT);
+/// The same for an entry, a kind and three varints; a hard state has these three.
+const ENTRY: usize = VARINT + 2 + 3 * (1 + VARINT);
 
-impl<const SIZE: usize> Head<SIZE> {
-    /// The most that it can hold.
-    const ROOM: usize = SIZE - VARINT;
-
-    #[inline]
-    fn new() -> Self {
-        Head {
-            bytes: [0; SIZE],
-            start: VARINT,
-            end: VARINT,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    /// Adds a field.
-    #[inline]
-    fn put(&mut self, key: u8, value: u64) {
-        self.bytes[self.end] = key;
-        self.end = put_varint(value, self.end + 1, &mut self.bytes);
-    }
-
-    /// Puts the length of the whole before the first field.
-    #[inline]
-    fn put_before(&mut self, len: usize) {
-        self.start = VARINT - encoded_len_varint(len as u64);
-        put_varint(len as u64, self.start, &mut self.bytes);
-    }
-
-    /// A constant number of bytes is copied, which takes a few wide instructions and no call, and what is
-    /// too much of them is cut off again.
-    #[inline]
-    fn append_to(&self, out: &mut Vec<u8>) {
-        let len = out.len() + self.len();
-        out.extend_from_slice(&self.bytes[self.start..][..Self::ROOM]);
-        out.truncate(len);
+/// Adds short fields to a buffer, SIZE bytes at most.
+#[inline]
+fn put_short<const SIZE: usize>(out: &mut Vec<u8>, put: impl FnOnce(&mut Short<'_, SIZE>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; SIZE]);
+    if let Some(bytes) = out.last_chunk_mut() {
+        let mut short = Short { bytes, len: 0 };
+        put(&mut short);
+        let len = short.len;
+        out.truncate(start + len);
     }
 }
 
-/// Writes a varint at `at`, and says where it ends.
-#[inline]
-fn put_varint(mut value: u64, mut at: usize, bytes: &mut [u8]) -> usize {
-    while value >= 0x80 {
-        bytes[at] = value as u8 | 0x80;
-        value >>= 7;
-        at += 1;
+impl<const SIZE: usize> Short<'_, SIZE> {
+    #[inline(always)]
+    fn put(&mut self, key: u8, value: u64) {
+        self.bytes[self.len] = key;
+        self.len += 1;
+        self.varint(value);
     }
-    bytes[at] = value as u8;
-    at + 1
+
+    #[inline(always)]
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes[self.len] = value as u8 | 0x80;
+            value >>= 7;
+            self.len += 1;
+        }
+        self.bytes[self.len] = value as u8;
+        self.len += 1;
+    }
 }
