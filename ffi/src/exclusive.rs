@@ -114,9 +114,15 @@ mod tests {
     fn threads_take_turns() {
         let value = Exclusive::new(0_u64);
         let taken: u64 = std::thread::scope(|scope| {
-            let count = || (0..2000).filter(|_| value.with(|value| *value += 1).is_ok()).count();
+            let count = || {
+                (0..2000)
+                    .filter(|_| value.with(|value| *value += 1).is_ok())
+                    .count()
+            };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
-            let counts = threads.into_iter().map(|thread| thread.join().unwrap() as u64);
+            let counts = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap() as u64);
             counts.sum()
         });
         assert_eq!(value.with(|value| *value), Ok(taken));

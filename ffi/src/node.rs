@@ -954,7 +954,9 @@ impl raft_node {
         &self,
         call: impl FnOnce(&mut Inner) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.inner.with(call).unwrap_or_else(|why| Err(refused(why)))
+        self.inner
+            .with(call)
+            .unwrap_or_else(|why| Err(refused(why)))
     }
 
     /// Lets time pass, and says whether there is something to do.

@@ -348,7 +348,10 @@ fn every_view_shows_its_part_of_the_encoding() {
         check(unsafe { &*fill(&mut place, ready.clone()) }, &ready);
     }
     // What the last one had, an empty one has not.
-    check(unsafe { &*fill(&mut place, Ready::default()) }, &Ready::default());
+    check(
+        unsafe { &*fill(&mut place, Ready::default()) },
+        &Ready::default(),
+    );
     let last = Ready {
         entries: full(3).entries,
         ..Ready::default()

@@ -159,7 +159,11 @@ impl Fields<'_> {
         };
         2 + field_len(message.to)
             + field_len(message.from)
-            + if message.term != 0 { field_len(message.term) } else { 0 }
+            + if message.term != 0 {
+                field_len(message.term)
+            } else {
+                0
+            }
             + self.log_term.map_or(0, field_len)
             + self.index.map_or(0, field_len)
             + self.commit.map_or(0, field_len)
