@@ -332,17 +332,17 @@ impl Node {
     fn step_decoded(&mut self, message: &mut Message) -> Result<()> {
         let (from, term) = (message.from, message.term);
         let result = self.raft.step(message);
-        self.note_refusal(from, term, &result);
+        if let Err(error) = &result {
+            self.note_refusal(from, term, error);
+        }
         result
     }
 
-    fn note_refusal<T>(&mut self, from: NodeId, term: Term, result: &Result<T>) {
-        let reason = result.as_ref().err().and_then(RefusalReason::of);
-        if let Some(reason) = reason {
-            self.raft
-                .core_mut()
-                .notes
-                .event(Event::MessageRefused { from, term, reason });
+    #[cold]
+    fn note_refusal(&mut self, from: NodeId, term: Term, error: &Error) {
+        if let Some(reason) = RefusalReason::of(error) {
+            let event = Event::MessageRefused { from, term, reason };
+            self.raft.core_mut().notes.event(event);
         }
     }
 
@@ -374,9 +374,8 @@ impl Node {
         match message {
             Ok(mut message) => self.step_decoded(&mut message),
             Err(error) => {
-                let refused = Err(error);
-                self.note_refusal(NONE, 0, &refused);
-                refused
+                self.note_refusal(NONE, 0, &error);
+                Err(error)
             }
         }
     }

@@ -64,17 +64,20 @@ impl Membership {
     }
 
     /// Whether `id` is a member in any capacity.
+    #[inline]
     pub fn contains(&self, id: NodeId) -> bool {
         self.is_voter(id) || self.is_learner(id)
     }
 
     /// Whether `id` votes, in either half.
+    #[inline]
     pub fn is_voter(&self, id: NodeId) -> bool {
         has(&self.state.voters, id) || has(&self.state.voters_outgoing, id)
     }
 
     /// Whether `id` receives the log and does not vote. A voter that becomes a learner when the
     /// joint configuration is left is none yet.
+    #[inline]
     pub fn is_learner(&self, id: NodeId) -> bool {
         has(&self.state.learners, id)
     }
@@ -143,6 +146,7 @@ impl Membership {
 }
 
 /// Whether a list of ids has this one. They are kept sorted.
+#[inline]
 pub fn has(list: &[NodeId], id: NodeId) -> bool {
     match list.len() {
         // In few, a walk is 15 instructions less than a search.
