@@ -86,3 +86,45 @@ func BenchmarkProposal(b *testing.B) {
 		})
 	}
 }
+
+// A tick of a follower, of ten thousand: a call for each and one that asks for its Ready, or one for all.
+func BenchmarkTick10k(b *testing.B) {
+	nodes := make([]*RawNode, 10_000)
+	for i := range nodes {
+		s := NewMemoryStorage()
+		if err := s.ApplySnapshot(firstSnapshot(1, 2, 3)); err != nil {
+			b.Fatal(err)
+		}
+		config := baseConfig(1)
+		config.Storage, config.ElectionTick = s, 1<<30
+		config.Seed = uint64(i)
+		node, err := NewRawNode(&config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer node.Close()
+		nodes[i] = node
+	}
+	perNode := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(nodes)), "ns/node")
+	}
+	b.Run("each", func(b *testing.B) {
+		for b.Loop() {
+			for _, node := range nodes {
+				node.Tick()
+				if node.HasReady() {
+					b.Fatal("it has nothing to do")
+				}
+			}
+		}
+		perNode(b)
+	})
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+			if ready, failed := TickAll(nodes, 1); ready != nil || failed != nil {
+				b.Fatal("they have nothing to do")
+			}
+		}
+		perNode(b)
+	})
+}
