@@ -333,7 +333,9 @@ HttpResponse HttpServer::respond(const httplib::Request& request, const httplib:
             return HttpResponse::error(400, "a Transfer-Encoding other than chunked, or a length besides");
         }
         if (announced > limit) return HttpResponse::error(413, "the body is over " + std::to_string(limit) + " bytes");
-        if (!reader) return HttpResponse::error(400, "a body where none is expected");
+        if (!reader && (announced > 0 || !encoding.empty())) {
+            return HttpResponse::error(400, "a body where none is expected");
+        }
         reserved = announced;
         if ((body_bytes_ += announced) > max_body_bytes_at_once) {
             return HttpResponse::error(503, "too many large requests");
@@ -342,7 +344,8 @@ HttpResponse HttpServer::respond(const httplib::Request& request, const httplib:
         current_->begin_body(encoding.empty() ? announced : 2 * announced + max_head_bytes);
         own.body.reserve(encoding.empty() ? announced : 0);
         bool fits = true;
-        const bool whole = (*reader)([&](const char* data, std::size_t size) {
+        // A GET may say that its body is empty; there is nothing to read then.
+        const bool whole = !reader || (*reader)([&](const char* data, std::size_t size) {
             fits = own.body.size() + size <= limit;
             if (fits) own.body.append(data, size);
             return fits;

@@ -197,6 +197,13 @@ def test_another_method_is_405(node: Node, client: Client, method: str, target: 
     assert state_of(node) == before
 
 
+def test_a_get_may_say_that_its_body_is_empty(client: Client) -> None:
+    client.request("PUT", "/kv/empty", b"x")
+    # Twice, since the connection must be fit for another request.
+    for _ in range(2):
+        assert client.request("GET", "/kv/empty", headers={"Content-Length": "0"}) == (200, b"x")
+
+
 def test_405_names_the_methods_that_work(node: Node, client: Client) -> None:
     host, _, port = node.address.rpartition(":")
     with socket.create_connection((host, int(port)), 10) as connection:
