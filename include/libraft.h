@@ -831,6 +831,17 @@
 #define RAFT_GROUP_COMMIT_INCONSISTENT 2
 
 /**
+ * raft_node_has_ready() would say so.
+ */
+#define RAFT_PENDING_READY 1
+
+/**
+ * raft_node_take_requests() may give something. Without this it gives nothing. Never there without
+ * RAFT_PENDING_READY.
+ */
+#define RAFT_PENDING_REQUESTS 2
+
+/**
  * What raft_node_next_deadline() says if time alone does nothing.
  */
 #define RAFT_NO_DEADLINE UINT64_MAX
@@ -2582,6 +2593,14 @@ raft_status raft_node_read_index(struct raft_node *node,
  * Whether raft_node_ready() would give something to do.
  */
 raft_status raft_node_has_ready(const struct raft_node *node, bool *out, struct raft_error **error);
+
+/**
+ * What there is to do, as a sum of RAFT_PENDING_ numbers, for a host that would otherwise call
+ * raft_node_has_ready(), and then raft_node_take_requests() before each raft_node_ready().
+ */
+raft_status raft_node_pending(const struct raft_node *node,
+                              uint64_t *out,
+                              struct raft_error **error);
 
 /**
  * Takes the next batch of work. See raft_ready for what to do with it, and for how long it

@@ -7,19 +7,21 @@
 
 #include "libraft.h"
 
+#define GO_UNKNOWN UINT64_MAX
+
 typedef struct {
 	raft_status status;
-	// Whether has_ready is known: it was asked for, and could be told.
-	bool looked;
-	bool has_ready;
+	// Whether there is something to do, as RAFT_PENDING_ numbers; GO_UNKNOWN if that can't be told.
+	uint64_t pending;
 	// Belongs to the caller. NULL if status is RAFT_OK.
 	raft_error *error;
 } go_outcome;
 
 // What a call has come to, and whether there is something to do now.
 static inline go_outcome go_look(const raft_node *node, raft_status status, raft_error *error) {
-	go_outcome outcome = {status, false, false, error};
-	outcome.looked = raft_node_has_ready(node, &outcome.has_ready, NULL) == RAFT_OK;
+	go_outcome outcome = {status, 0, error};
+	if (raft_node_pending(node, &outcome.pending, NULL) != RAFT_OK)
+		outcome.pending = GO_UNKNOWN;
 	return outcome;
 }
 
@@ -41,10 +43,9 @@ static inline go_outcome go_step(raft_node *node, const uint8_t *message, size_t
 	return go_look(node, status, error);
 }
 
-static inline go_outcome go_has_ready(raft_node *node) {
-	go_outcome outcome = {RAFT_OK, false, false, NULL};
-	outcome.status = raft_node_has_ready(node, &outcome.has_ready, &outcome.error);
-	outcome.looked = outcome.status == RAFT_OK;
+static inline go_outcome go_pending(raft_node *node) {
+	go_outcome outcome = {RAFT_OK, GO_UNKNOWN, NULL};
+	outcome.status = raft_node_pending(node, &outcome.pending, &outcome.error);
 	return outcome;
 }
 
@@ -57,39 +58,37 @@ static inline go_outcome go_advance(raft_node *node) {
 // A Ready, or the requests that have to be answered first to make it whole.
 typedef struct {
 	raft_status status;
-	// If there are neither: whether there is something to do.
-	bool has_ready;
 	raft_error *error;
 	const raft_requests *requests;
 	const raft_ready *ready;
 } go_taken;
 
+// Leaves requests NULL if there are none.
 static inline go_taken go_take_requests(raft_node *node) {
-	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
 	const raft_requests *requests = NULL;
 	taken.status = raft_node_take_requests(node, &requests, &taken.error);
-	if (taken.status != RAFT_OK)
-		return taken;
-	if (requests->reads_len > 0 || requests->snapshot_requests_len > 0)
+	if (taken.status == RAFT_OK && (requests->reads_len > 0 || requests->snapshot_requests_len > 0))
 		taken.requests = requests;
-	else
-		taken.status = raft_node_has_ready(node, &taken.has_ready, &taken.error);
 	return taken;
 }
 
+// If requests_first, it asks whether there are any.
 static inline go_taken go_ready(raft_node *node, bool requests_first) {
-	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
-	if (requests_first) {
+	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
+	uint64_t pending = 0;
+	if (requests_first)
+		taken.status = raft_node_pending(node, &pending, &taken.error);
+	if (taken.status == RAFT_OK && (pending & RAFT_PENDING_REQUESTS))
 		taken = go_take_requests(node);
-		if (taken.status != RAFT_OK || taken.requests != NULL)
-			return taken;
-	}
+	if (taken.status != RAFT_OK || taken.requests != NULL)
+		return taken;
 	taken.status = raft_node_ready(node, &taken.ready, &taken.error);
 	return taken;
 }
 
 static inline go_taken go_peek_ready(raft_node *node) {
-	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
 	taken.status = raft_node_peek_ready(node, &taken.ready, &taken.error);
 	return taken;
 }

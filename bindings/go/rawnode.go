@@ -59,9 +59,9 @@ type RawNode struct {
 	// Ready that it is offered is taken.
 	known, offered knownEntries
 
-	// Whether hasReady is true of the node as it is, and requestsTaken: it is once more when all that
-	// the node needs from storage has been asked for. Any call may change that.
-	looked, hasReady, requestsTaken bool
+	// What there is to do, if that is known (looked). Any call may change it.
+	looked  bool
+	pending C.uint64_t
 	// Why the node has stopped, if it has.
 	err        error
 	dropReason DropReason
@@ -288,7 +288,8 @@ func (rn *RawNode) StepEncoded(message []byte) error {
 }
 
 // HasReady says whether there is something to do. Whether there is may depend on what the Storage
-// has, which is then read. A compaction of the Storage counts from the next HasReady or Ready on.
+// has, which is then read. A compaction of the Storage counts from the next Ready on, or from the
+// next HasReady that has something to do.
 func (rn *RawNode) HasReady() bool {
 	has, err := rn.look()
 	if err != nil {
@@ -302,21 +303,32 @@ func (rn *RawNode) look() (bool, error) {
 	if err := rn.Err(); err != nil {
 		return false, err
 	}
+	if err := rn.lookOnce(); err != nil || rn.pending == 0 {
+		return false, err
+	}
 	if err := rn.followCompaction(); err != nil {
 		return false, err
 	}
-	// Most calls have looked, as it costs nothing then.
-	if !rn.looked {
-		if err := rn.came(C.go_has_ready(rn.native)); err != nil {
-			return false, err
-		}
+	if err := rn.lookOnce(); err != nil {
+		return false, err
 	}
-	if rn.hasReady && !rn.requestsTaken && rn.storage != nil {
+	if rn.storage != nil && rn.pending&C.RAFT_PENDING_REQUESTS != 0 {
 		if err := rn.answerRequests(); err != nil {
 			return false, err
 		}
+		if err := rn.lookOnce(); err != nil {
+			return false, err
+		}
 	}
-	return rn.hasReady, nil
+	return rn.pending != 0, nil
+}
+
+// lookOnce asks what there is to do, unless the last call has told: most do, as it costs nothing then.
+func (rn *RawNode) lookOnce() error {
+	if rn.looked {
+		return nil
+	}
+	return rn.came(C.go_pending(rn.native))
 }
 
 // Ready takes the next batch of work, and reads from the Storage what the node needs for that. A
@@ -442,16 +454,15 @@ func (rn *RawNode) call(f func(*C.raft_node, **C.raft_error) C.raft_status) erro
 	return rn.outcome(status, failure)
 }
 
-// changed says that what is known of the node may be true no more.
+// changed says that what there is to do may be something else.
 func (rn *RawNode) changed() {
-	rn.looked, rn.requestsTaken = false, false
+	rn.looked = false
 }
 
 // came says what has come of a call of calls.h.
 func (rn *RawNode) came(outcome C.go_outcome) error {
 	runtime.KeepAlive(rn)
-	rn.changed()
-	rn.looked, rn.hasReady = bool(outcome.looked), bool(outcome.has_ready)
+	rn.looked, rn.pending = outcome.pending != C.GO_UNKNOWN, outcome.pending
 	return rn.outcome(outcome.status, outcome.error)
 }
 

@@ -23,7 +23,8 @@ func (rn *RawNode) takeReady() (Ready, error) {
 	}
 	rn.loan.takeBack()
 	for {
-		taken := C.go_ready(rn.native, C.bool(rn.storage != nil && !rn.requestsTaken))
+		ask := rn.storage != nil && !(rn.looked && rn.pending&C.RAFT_PENDING_REQUESTS == 0)
+		taken := C.go_ready(rn.native, C.bool(ask))
 		if taken.requests != nil {
 			if err := rn.answerLent(taken.requests); err != nil {
 				return Ready{}, err

@@ -178,13 +178,10 @@ func (rn *RawNode) followCompaction() error {
 func (rn *RawNode) answerRequests() error {
 	for {
 		taken := C.go_take_requests(rn.native)
+		rn.changed()
 		runtime.KeepAlive(rn)
-		if err := rn.outcome(taken.status, taken.error); err != nil {
+		if err := rn.outcome(taken.status, taken.error); err != nil || taken.requests == nil {
 			return err
-		}
-		if taken.requests == nil {
-			rn.looked, rn.hasReady, rn.requestsTaken = true, bool(taken.has_ready), true
-			return nil
 		}
 		if err := rn.answerLent(taken.requests); err != nil {
 			return err

@@ -201,6 +201,14 @@ type messageCell struct {
 }
 
 func newMessageList(count int, known entryRun) messageList {
+	if count == 1 {
+		// As a follower's answer: one object less.
+		one := &struct {
+			cells    [1]messageCell
+			messages [1]*pb.Message
+		}{}
+		return messageList{messages: one.messages[:0], cells: one.cells[:], known: known}
+	}
 	return messageList{
 		messages: make([]*pb.Message, 0, count),
 		cells:    make([]messageCell, count),

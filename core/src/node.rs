@@ -670,6 +670,7 @@ impl Node {
             nothing,
             |()| Ok(Call::TakeRequests(Default::default())),
             |node, ()| {
+                let was_announced = node.may_have_requests();
                 node.make_requests();
                 let outbox = &mut node.raft.core_mut().outbox;
                 let rare = outbox.take_rare().unwrap_or_default();
@@ -677,6 +678,10 @@ impl Node {
                 if !rare.dropped.is_empty() {
                     outbox.rare().dropped = rare.dropped;
                 }
+                debug_assert!(
+                    was_announced || (reads.is_empty() && snapshots.is_empty()),
+                    "requests that nobody was told of"
+                );
                 node.record_answer(|| recording::requests(&reads, &snapshots));
                 Ok((reads, snapshots))
             },

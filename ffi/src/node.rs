@@ -101,6 +101,12 @@ pub const RAFT_GROUP_COMMIT_CONSISTENT: raft_group_commit_state = 1;
 /// It has not, or there are no two groups.
 pub const RAFT_GROUP_COMMIT_INCONSISTENT: raft_group_commit_state = 2;
 
+/// raft_node_has_ready() would say so.
+pub const RAFT_PENDING_READY: u64 = 1;
+/// raft_node_take_requests() may give something. Without this it gives nothing. Never there without
+/// RAFT_PENDING_READY.
+pub const RAFT_PENDING_REQUESTS: u64 = 2;
+
 /// What raft_node_next_deadline() says if time alone does nothing.
 pub const RAFT_NO_DEADLINE: u64 = u64::MAX;
 
@@ -512,6 +518,19 @@ export! {
     ) -> raft_status {
         let has = node.with(|inner| Ok(inner.has_ready()))?;
         out.put(has)
+    }
+}
+
+export! {
+    /// What there is to do, as a sum of RAFT_PENDING_ numbers, for a host that would otherwise call
+    /// raft_node_has_ready(), and then raft_node_take_requests() before each raft_node_ready().
+    try fn raft_node_pending(
+        node: *const raft_node,
+        out: *mut u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let pending = node.with(|inner| Ok(inner.pending()))?;
+        out.put(pending)
     }
 }
 
@@ -1036,6 +1055,20 @@ impl Inner {
     fn has_ready(&self) -> bool {
         let has_pending = |source: &Source| !source.pending.is_empty();
         self.node.has_ready() || self.source.as_ref().is_some_and(has_pending)
+    }
+
+    fn pending(&self) -> u64 {
+        if !self.has_ready() {
+            return 0;
+        }
+        let answers_itself = |source: &Source| !source.show_requests;
+        let may_have_requests =
+            !self.source.as_ref().is_some_and(answers_itself) && self.node.may_have_requests();
+        RAFT_PENDING_READY
+            | match may_have_requests {
+                true => RAFT_PENDING_REQUESTS,
+                false => 0,
+            }
     }
 
     fn ready(&mut self) -> Result<*const raft_ready, Failure> {

@@ -575,6 +575,11 @@ impl Log {
 
     // Sending.
 
+    /// Whether all entries from this one on are in memory.
+    pub fn is_at_hand(&self, index: Index) -> bool {
+        index >= self.window.first_index()
+    }
+
     /// Entries from `low` on, as many as fit into `max_bytes` but at least one. The log holds
     /// what comes before `low`.
     pub fn fetch(&self, low: Index, max_bytes: u64) -> Fetch {

@@ -61,6 +61,12 @@ impl Node {
             || self.raft.has_needs()
     }
 
+    /// Whether [`Node::take_requests`] may give anything: if not, it gives nothing. For a host that
+    /// would otherwise ask before each Ready, nearly always for nothing.
+    pub fn may_have_requests(&self) -> bool {
+        self.raft.core().outbox.has_requests() || self.raft.may_request_entries()
+    }
+
     /// Takes the next batch of work. See [`Ready`] for what the host has to do with it.
     ///
     /// # Errors

@@ -113,6 +113,12 @@ impl Outbox {
             && self.rare.is_none()
     }
 
+    /// Whether something is asked for.
+    pub fn has_requests(&self) -> bool {
+        let asks = |rare: &Rare| !rare.reads.is_empty() || !rare.snapshot_requests.is_empty();
+        self.rare.as_deref().is_some_and(asks)
+    }
+
     /// What seldom leaves a node, for who adds something.
     pub fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()

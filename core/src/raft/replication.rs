@@ -83,6 +83,18 @@ impl Leader {
         }
     }
 
+    /// Whether [`Leader::flush`] may ask for entries or for a snapshot: somebody needs what is older
+    /// than the window, or has asked for a snapshot.
+    pub fn may_request(&self, core: &Core) -> bool {
+        self.tracker.iter().any(|peer| {
+            let is_short = || {
+                let waits = peer.pending_request.is_some() || peer.wanted_snapshot.is_some();
+                waits || !core.log.is_at_hand(peer.next_index)
+            };
+            peer.need != Need::Nothing && is_short()
+        })
+    }
+
     /// Builds the appends that have been noted.
     pub fn flush(&mut self, core: &mut Core) {
         for place in 0..self.tracker.count() {

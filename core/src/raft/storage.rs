@@ -267,6 +267,17 @@ impl Raft {
         }
     }
 
+    /// Whether something that is in no window is to be applied, or to be sent.
+    pub fn may_request_entries(&self) -> bool {
+        let log = &self.core.log;
+        let is_leader_short = match &self.role {
+            RoleState::Leader(leader) => leader.may_request(&self.core),
+            _ => false,
+        };
+        is_leader_short
+            || (log.apply_read().is_none() && log.gap_to_apply(self.apply_ahead()).is_some())
+    }
+
     /// Whether there are any.
     pub fn has_needs(&self) -> bool {
         match &self.role {

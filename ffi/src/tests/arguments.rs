@@ -110,6 +110,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_tick_many(node, 1) names "node";
         raft_nodes_tick([node].as_ptr(), 1, 1, &mut 0, &mut count, [nobody].as_mut_ptr(), &mut others) names "nodes[0]";
         raft_node_next_deadline(node, &mut number) names "node";
+        raft_node_pending(node, &mut 0) names "node";
         raft_node_campaign(node) names "node";
         raft_node_propose(node, nothing, 0) names "node";
         raft_node_propose_many(node, null(), 0) names "node";
@@ -191,6 +192,7 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_conf_state(node, null_mut()) names "out";
         raft_node_has_ready(node, null_mut()) names "out";
         raft_node_ready(node, null_mut()) names "out";
+        raft_node_pending(node, null_mut()) names "out";
         raft_node_next_deadline(node, null_mut()) names "out";
         raft_node_peek_ready(node, null_mut()) names "out";
         raft_node_take_requests(node, null_mut()) names "out";

@@ -598,6 +598,11 @@ pub const CALLS: &[Call] = table! {
         node_call!(e, i, raft_node_read_index(context, len));
     };
     raft_node_has_ready => |e, i| { asks!(e, i, node, false, raft_node_has_ready()); };
+    raft_node_pending => |e, i| {
+        if let Some(pending) = asks!(e, i, node, 0, raft_node_pending()) {
+            assert!(matches!(pending, 0 | RAFT_PENDING_READY | 3));
+        }
+    };
     raft_node_ready => |e, i| {
         let place = i.below(SLOTS);
         let node = e.nodes[place].node;
