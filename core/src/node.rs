@@ -673,7 +673,8 @@ impl Node {
                 let was_announced = node.may_have_requests();
                 node.make_requests();
                 let outbox = &mut node.raft.core_mut().outbox;
-                let rare = outbox.take_rare().unwrap_or_default();
+                // Out of its box first: the default of a box is an allocation.
+                let rare = outbox.take_rare().map(|rare| *rare).unwrap_or_default();
                 let (reads, snapshots) = (rare.reads, rare.snapshot_requests);
                 if !rare.dropped.is_empty() {
                     outbox.rare().dropped = rare.dropped;

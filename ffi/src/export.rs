@@ -81,13 +81,23 @@ pub(crate) fn catch<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Fa
 ///
 /// # Safety
 /// `error` is NULL or may be written to.
+#[inline]
 pub(crate) unsafe fn finish(
     result: Result<(), Failure>,
     error: *mut *mut raft_error,
 ) -> raft_status {
-    let Err(failure) = result else {
-        return RAFT_OK;
-    };
+    match result {
+        Ok(()) => RAFT_OK,
+        // SAFETY: the same contract.
+        Err(failure) => unsafe { fail(failure, error) },
+    }
+}
+
+/// # Safety
+/// As for [`finish`].
+#[cold]
+#[inline(never)]
+unsafe fn fail(failure: Failure, error: *mut *mut raft_error) -> raft_status {
     let status = failure.status;
     if let Some(error) = NonNull::new(error) {
         // SAFETY: not NULL, and then writable by this function's own contract.
