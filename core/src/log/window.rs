@@ -61,8 +61,8 @@ impl Window {
         self.entries.capacity()
     }
 
-    /// Adds the next entries. The size of each is counted once, and room is made once for all: of 97
-    /// instructions for an entry pushed by itself, 45 are left.
+    /// Adds the next entries. Room is made once for all: of 97 instructions for an entry pushed by
+    /// itself, 76 are left.
     pub fn extend(&mut self, entries: &mut Vec<Entry>) {
         debug_assert!(
             (self.next_index()..)

@@ -183,18 +183,14 @@ impl Node {
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self) -> Result<()> {
         self.raft.on_own_promises(&mut self.own)?;
-        let HandedOut {
-            soft_state,
-            hard_state,
-            ..
-        } = self.handed_out;
-        let nothing = HandedOut::nothing(soft_state, hard_state);
-        let done = std::mem::replace(&mut self.handed_out, nothing);
+        // Taken out, so that nodes that are alike are equal.
+        let done = &mut self.handed_out;
+        let (last, snapshot) = (done.last.take(), done.snapshot.take());
+        let applied = done.applied.take();
         // What was written in an older term may have been replaced since.
         let current = done.hard_state.term == self.raft.core().term();
-        let last = done.last.filter(|_| current);
-        self.raft.on_appended(last, done.snapshot)?;
-        match done.applied {
+        self.raft.on_appended(last.filter(|_| current), snapshot)?;
+        match applied {
             Some(Batch {
                 last_index,
                 encoded_bytes,
