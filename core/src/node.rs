@@ -25,6 +25,8 @@ mod output;
 mod recorded;
 
 #[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
 mod event_tests;
 #[cfg(test)]
 mod extension_tests;
