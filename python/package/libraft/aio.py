@@ -519,8 +519,8 @@ class Node:
         raw = self._running()
         self._call(lambda: raw.step(message))
 
-    def step_many(self, messages: bytes) -> None:
-        """Takes several messages, each one preceded by its length; see `RawNode.step_many`."""
+    def step_many(self, messages: bytes | Sequence[bytes]) -> None:
+        """Takes several messages: a list, or framed ones; see `RawNode.step_many`."""
         raw = self._running()
         self._call(lambda: raw.step_many(messages))
 
@@ -691,10 +691,14 @@ class Node:
     async def _save(self, ready: Ready) -> None:
         if not ready.must_save:
             return
-        is_cheap = not (ready.must_sync or ready.entries or ready.snapshot or self._writing_snapshot)
-        if is_cheap and isinstance(self._storage, _libraft.Storage):
-            # Only the commit index moved, which these storages write with what comes next. A
-            # snapshot that is being written would hold it up, though.
+        if isinstance(self._storage, _libraft.MemoryStorage):
+            is_cheap = True
+        else:
+            # Only the commit index moved, which a storage of ours writes with what comes next.
+            only_commit = not (ready.must_sync or ready.entries or ready.snapshot)
+            is_cheap = only_commit and isinstance(self._storage, _libraft.Storage)
+        # A snapshot that is being written would hold it up, though.
+        if is_cheap and not self._writing_snapshot:
             self._storage.save(ready)
         else:
             await self._in_thread(self._storage.save, ready)
