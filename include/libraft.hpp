@@ -1596,6 +1596,12 @@ public:
         detail::call(raft_node_has_ready, static_cast<const raft_node*>(raw_.get()), &out);
         return out;
     }
+    /** What there is to do, as a sum of RAFT_PENDING_ numbers; see raft_node_pending(). */
+    std::uint64_t pending() const {
+        std::uint64_t out = 0;
+        detail::call(raft_node_pending, static_cast<const raft_node*>(raw_.get()), &out);
+        return out;
+    }
     /**
      * Takes the next batch of work. Throws Code::misuse (the last one has not been advanced),
      * Code::corrupt, Code::io (the storage can't be read; the call may be repeated).

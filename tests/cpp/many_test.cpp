@@ -79,8 +79,10 @@ TEST(Many, NothingHappensBeforeTheDeadline) {
         one.node.tick_many(static_cast<std::uint32_t>(deadline) - 1);
         EXPECT_FALSE(one.node.has_ready());
         EXPECT_EQ(one.node.next_deadline(), 1U);
+        EXPECT_EQ(one.node.pending(), 0);
         one.node.tick_many(1);
         EXPECT_TRUE(one.node.has_ready());
+        EXPECT_NE(one.node.pending() & RAFT_PENDING_READY, 0);
     }
     const Node stranger = Node::restart(Config(1), {});
     EXPECT_EQ(stranger.next_deadline(), no_deadline);
