@@ -288,8 +288,7 @@ func (rn *RawNode) StepEncoded(message []byte) error {
 }
 
 // HasReady says whether there is something to do. Whether there is may depend on what the Storage
-// has, which is then read. A compaction of the Storage counts from the next Ready on, or from the
-// next HasReady that has something to do.
+// has, which is then read. A compaction of the Storage counts from the next HasReady or Ready on.
 func (rn *RawNode) HasReady() bool {
 	has, err := rn.look()
 	if err != nil {
@@ -301,9 +300,6 @@ func (rn *RawNode) HasReady() bool {
 
 func (rn *RawNode) look() (bool, error) {
 	if err := rn.Err(); err != nil {
-		return false, err
-	}
-	if err := rn.lookOnce(); err != nil || rn.pending == 0 {
 		return false, err
 	}
 	if err := rn.followCompaction(); err != nil {
