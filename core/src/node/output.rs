@@ -278,6 +278,15 @@ impl Node {
         }
         self.may_advance = !self.async_storage_writes;
         self.is_working = self.may_advance && !(self.own.is_empty() && ready.is_empty());
+        if !self.is_working {
+            // Nothing follows when the host advances, as never with asynchronous storage writes.
+            let HandedOut {
+                soft_state,
+                hard_state,
+                ..
+            } = self.handed_out;
+            self.handed_out = HandedOut::nothing(soft_state, hard_state);
+        }
     }
 
     /// Says in messages what there is to persist and to apply, and what follows when it is done.

@@ -269,6 +269,8 @@ impl World {
     }
 
     fn process(&mut self, place: usize) {
+        // Which checks itself that there is nothing to take where nothing is announced.
+        self.members[place].node.clone().take_requests();
         if self.members[place].node.has_ready() {
             let sent = self.members[place].process();
             self.network.extend(sent);

@@ -169,6 +169,23 @@ fn a_follower_that_lags_is_served_from_storage() {
 }
 
 #[test]
+fn what_everybody_is_to_get_may_have_to_be_read_for_some() {
+    let mut cluster = Cluster::with(3, |config| config.max_cached_bytes = 0);
+    cluster.elect(1);
+    cluster.cut = vec![3];
+    for _ in 0..5 {
+        cluster.propose(1, "a");
+    }
+    let node = &mut cluster.at(1).node;
+    node.report_unreachable(3).unwrap();
+    assert!(!node.may_have_requests(), "nothing is to be sent to it");
+    node.propose(Bytes::from_static(b"b")).unwrap();
+    assert!(node.may_have_requests());
+    let (reads, _) = node.take_requests();
+    assert_eq!(reads.len(), 1);
+}
+
+#[test]
 fn a_follower_that_lags_behind_the_log_gets_a_snapshot() {
     let mut cluster = Cluster::of(3);
     cluster.elect(1);

@@ -102,7 +102,9 @@ pub(super) fn on_request_vote(
             core.notes.frequent.votes_granted += 1;
         }
     } else {
-        core.notes.rare().votes_refused += u64::from(!pre);
+        if !pre {
+            core.notes.rare().votes_refused += 1;
+        }
         core.send(
             from,
             Body::Vote {

@@ -48,6 +48,11 @@ pub fn check(raft: &Raft) -> Result<(), &'static str> {
                 leader.acks_needed() <= leader.tracker().acks_needed(core.log.committed()),
                 "nobody's acknowledgement is passed over that could commit something",
             )?;
+            let acked = |id| leader.tracker().get(id).map(|peer| peer.match_index);
+            ensure(
+                leader.tracker().committed_index() == core.membership.committed_index(acked),
+                "who votes is what the configuration says",
+            )?;
             for peer in leader.tracker().iter() {
                 ensure(peer.match_index < peer.next_index, "match < next")?;
                 ensure(

@@ -23,8 +23,8 @@ pub struct Notes {
     events: VecDeque<Event>,
     /// What is counted all the time.
     pub frequent: Frequent,
-    /// The other counters. A node of a group in which nothing goes wrong has none of them, and is 440
-    /// bytes smaller.
+    /// The other counters. A node that has only followed, without a refused vote or a change of its
+    /// members, has none of them, and is 440 bytes smaller.
     rare: Option<Box<Metrics>>,
     /// Where `committed` and `applied` stood when the node was made.
     pub began: (Index, Index),

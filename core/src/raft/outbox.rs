@@ -71,10 +71,10 @@ impl OwnPromises {
         extends
     }
 
-    /// Moves those of another list here, in place of what there is.
+    /// Moves those of another list here, where there are none.
     pub fn take(&mut self, from: &mut OwnPromises) {
+        debug_assert!(self.accept.is_none() && self.messages.is_empty());
         self.accept = from.accept.take();
-        self.messages.clear();
         move_list(&mut from.messages, &mut self.messages);
     }
 

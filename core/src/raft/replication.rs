@@ -91,7 +91,7 @@ impl Leader {
                 let waits = peer.pending_request.is_some() || peer.wanted_snapshot.is_some();
                 waits || !core.log.is_at_hand(peer.next_index)
             };
-            peer.need != Need::Nothing && is_short()
+            self.need_of(core, peer) != Need::Nothing && is_short()
         })
     }
 

@@ -26,7 +26,8 @@ enum Aligned {
 
 impl Raft {
     /// Takes a message of another node, and out of it what it brings: the caller has no use for the
-    /// rest, and to hand over the message itself would be to copy 120 bytes at each turn.
+    /// rest, and to hand over the message itself would be to copy 120 bytes at each turn. After an
+    /// error the message may lack what would have been kept of it; the node has not changed.
     ///
     /// # Errors
     /// [`Error::LocalMessage`], [`Error::UnknownPeer`] or [`Error::Impossible`] if no correct
@@ -109,27 +110,27 @@ impl Raft {
             term => term,
         };
         // Of what is too old to be looked at, only who is to be told so.
-        let counts = term >= core.term();
+        let is_current = term >= core.term();
         let leads = matches!(self.role, RoleState::Leader(_)) && term == core.term();
         let last = core.log.last_index();
 
         match &message.body {
             Body::Append { prev, entries, .. } => {
                 self.vet_leader(from, leads)?;
-                if counts {
+                if is_current {
                     self.vet_append(term, *prev, entries)?;
                 }
             }
             Body::Heartbeat { commit, .. } => {
                 self.vet_leader(from, leads)?;
-                if counts && *commit > last {
+                if is_current && *commit > last {
                     let commit = *commit;
                     return Err(Impossible::CommitBeyondLog { commit, last });
                 }
             }
             Body::InstallSnapshot { snapshot } => {
                 self.vet_leader(from, leads)?;
-                if counts {
+                if is_current {
                     vet_snapshot(term, snapshot)?;
                 }
             }
@@ -151,7 +152,9 @@ impl Raft {
                     return Err(Impossible::AckBeyondLog { index, last });
                 }
             }
-            Body::Reject { index, hint } if counts && (*index).max(hint.index) > MAX_POSITION => {
+            Body::Reject { index, hint }
+                if is_current && (*index).max(hint.index) > MAX_POSITION =>
+            {
                 return Err(Impossible::OutOfBounds);
             }
             Body::HeartbeatResp { context } => {

@@ -28,7 +28,8 @@ pub struct Progress {
     pub votes_in: [bool; 2],
     /// How much may be on its way to it.
     pub limits: InflightLimits,
-    /// What the next Ready has to send to it, if appends are coalesced.
+    /// What the next Ready has to send to it, if appends are coalesced, besides what all are to get:
+    /// `Leader::need_of` is the whole of it.
     pub need: Need,
     /// The member has asked for a snapshot of at least this index. It takes no entries until it
     /// has one.
