@@ -836,7 +836,8 @@
 #define RAFT_PENDING_READY 1
 
 /**
- * raft_node_take_requests() may give something. Without this it gives nothing. Never there without
+ * raft_node_take_requests() may give something. Without this it gives nothing, but for requests that
+ * have stayed unanswered for long and can wait for the next Ready. Never there without
  * RAFT_PENDING_READY.
  */
 #define RAFT_PENDING_REQUESTS 2
@@ -1391,9 +1392,9 @@ typedef struct raft_event {
  * 5. raft_node_advance().
  *
  * A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
- * here is borrowed from the node until the next successful raft_node_ready() on it, or
- * raft_node_free(). Other calls do not touch it, so that one thread may persist and send while
- * another feeds the node.
+ * here is borrowed from the node until the next successful raft_node_ready() or
+ * raft_node_peek_ready() on it, or raft_node_free(). Other calls do not touch it, so that one
+ * thread may persist and send while another feeds the node.
  */
 typedef struct raft_ready {
   /**

@@ -88,3 +88,21 @@ func TestMessagesAreDecoded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Protobuf lets a message within a message come in parts. The library steps all of them, and so
+// whoever looks at the message first has to see them all.
+func TestAMessageWithinAMessageMayComeInParts(t *testing.T) {
+	part := func(confState []byte) []byte {
+		return appendBytes(nil, 2, appendBytes(appendNumber(nil, 2, 7), 1, confState))
+	}
+	encoded := appendNumber(nil, 1, uint64(pb.MsgSnap))
+	encoded = appendBytes(encoded, 9, part(appendNumber(nil, 1, 1)))
+	encoded = appendBytes(encoded, 9, part(appendNumber(nil, 1, 2)))
+	want := &pb.Message{}
+	must(t, proto.Unmarshal(encoded, want))
+	got, err := DecodeMessage(encoded)
+	must(t, err)
+	if !proto.Equal(got, want) {
+		t.Fatalf("%v\nis not\n%v", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 // Encoding of raftpb messages, to the bytes of proto.Marshal: encode_test.go compares them. It is not
-// proto.Marshal because that takes three times as long (go test -run - -bench Encode) and leaves notes
-// in what it encodes, see wire.go. Snapshots are rare and large, and are left to it.
+// proto.Marshal because that takes three times as long (go test -run - -bench Encode). Like it, this
+// leaves notes in what it encodes, see wire.go: fields that nobody knows can't be had without.
+// Snapshots are rare and large, and are left to it.
 
 package raft
 

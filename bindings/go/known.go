@@ -81,6 +81,9 @@ func (r entryRun) then(entries []*pb.Entry) entryRun {
 type knownEntries struct {
 	run   entryRun
 	bytes int
+	// What those took that have been handed out to be applied and that the list still holds in front
+	// of the run: they can't be taken out of it, as the host may have a part of it.
+	behind int
 }
 
 // with is what is known when these are handed out as well: they take the place of what was there from
@@ -97,10 +100,12 @@ func (k knownEntries) with(entries []*pb.Entry) knownEntries {
 	if len(kept) == 0 || k.bytes+bytes > maxKnownBytes {
 		return knownEntries{run: entries, bytes: bytes}
 	}
-	if len(kept) < len(k.run) {
-		kept = kept[:len(kept):len(kept)]
+	behind := k.behind
+	if len(kept) < len(k.run) || behind > k.bytes+bytes {
+		// To another list.
+		kept, behind = kept[:len(kept):len(kept)], 0
 	}
-	return knownEntries{run: append(kept, entries...), bytes: k.bytes + bytes}
+	return knownEntries{run: append(kept, entries...), bytes: k.bytes + bytes, behind: behind}
 }
 
 // cutBelow is the part below an index, if that follows it or is in it.
@@ -118,7 +123,8 @@ func (r entryRun) cutBelow(index uint64) entryRun {
 // without is what is left when all up to an index has been handed out to be applied, too.
 func (k knownEntries) without(index uint64) knownEntries {
 	for len(k.run) > 0 && k.run[0].GetIndex() <= index {
-		k.bytes -= entryBytes(k.run[0])
+		bytes := entryBytes(k.run[0])
+		k.bytes, k.behind = k.bytes-bytes, k.behind+bytes
 		k.run = k.run[1:]
 	}
 	if len(k.run) == 0 || k.bytes > maxKnownBytes {

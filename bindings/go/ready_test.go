@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -225,4 +226,32 @@ func TestWhatIsKnownFollowsTheLog(t *testing.T) {
 	large[0].Data = make([]byte, maxKnownBytes)
 	is(k.with(large), 4)
 	is(k.with(large).without(8))
+}
+
+func TestWhatIsKnownKeepsNothingElseFromBeingCollected(t *testing.T) {
+	entry := func(index uint64, size int) []*pb.Entry {
+		return []*pb.Entry{{Term: new(uint64(1)), Index: new(index), Data: make([]byte, size)}}
+	}
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := heap()
+	// Many small entries wait for a quorum, which then comes back; from then on there is always one
+	// that is not committed yet.
+	k, index := knownEntries{}, uint64(0)
+	for ; index < 20000 || cap(k.run)-len(k.run) < 4000; index++ {
+		k = k.with(entry(index+1, 0))
+	}
+	for end := index + 2000; index < end; index++ {
+		k = k.with(entry(index+1, 64<<10)).without(index)
+	}
+	kept := heap() - before
+	t.Logf("%d live, counted %d, kept %d MB", len(k.run), k.bytes, kept>>20)
+	if kept > 2*maxKnownBytes {
+		t.Fatalf("%d bytes are kept for %d entries of %d bytes", kept, len(k.run), k.bytes)
+	}
+	runtime.KeepAlive(k)
 }

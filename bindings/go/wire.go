@@ -252,7 +252,7 @@ func (l *messageList) add(encoded []byte) error {
 		case 8:
 			cell.commit, m.Commit = f.number, &cell.commit
 		case 9:
-			m.Snapshot, err = decodeSnapshot(bytes.Clone(f.bytes))
+			m.Snapshot, err = mergeSnapshot(m.Snapshot, bytes.Clone(f.bytes))
 		case 10:
 			cell.reject, m.Reject = f.number != 0, &cell.reject
 		case 11:
@@ -289,7 +289,15 @@ func decodeMessage(encoded []byte) (*pb.Message, error) {
 
 // decodeSnapshot keeps what it is given as the snapshot's data.
 func decodeSnapshot(encoded []byte) (*pb.Snapshot, error) {
-	snapshot := &pb.Snapshot{}
+	return mergeSnapshot(nil, encoded)
+}
+
+// mergeSnapshot adds to a snapshot what another part of it says. Protobuf lets a message within a
+// message come in parts, and what the library steps is all of them.
+func mergeSnapshot(snapshot *pb.Snapshot, encoded []byte) (*pb.Snapshot, error) {
+	if snapshot == nil {
+		snapshot = &pb.Snapshot{}
+	}
 	f := fieldsOf(encoded)
 	for f.next() {
 		switch f.id {
@@ -297,7 +305,7 @@ func decodeSnapshot(encoded []byte) (*pb.Snapshot, error) {
 			snapshot.Data = f.bytes[:len(f.bytes):len(f.bytes)]
 		case 2:
 			var err error
-			if snapshot.Metadata, err = decodeSnapshotMetadata(f.bytes); err != nil {
+			if snapshot.Metadata, err = mergeSnapshotMetadata(snapshot.Metadata, f.bytes); err != nil {
 				return nil, err
 			}
 		}
@@ -305,14 +313,16 @@ func decodeSnapshot(encoded []byte) (*pb.Snapshot, error) {
 	return snapshot, f.err
 }
 
-func decodeSnapshotMetadata(encoded []byte) (*pb.SnapshotMetadata, error) {
-	metadata := &pb.SnapshotMetadata{}
+func mergeSnapshotMetadata(metadata *pb.SnapshotMetadata, encoded []byte) (*pb.SnapshotMetadata, error) {
+	if metadata == nil {
+		metadata = &pb.SnapshotMetadata{}
+	}
 	f := fieldsOf(encoded)
 	for f.next() {
 		switch f.id {
 		case 1:
 			var err error
-			if metadata.ConfState, err = decodeConfState(f.bytes); err != nil {
+			if metadata.ConfState, err = mergeConfState(metadata.ConfState, f.bytes); err != nil {
 				return nil, err
 			}
 		case 2:
@@ -341,7 +351,13 @@ func decodeHardState(encoded []byte) (*pb.HardState, error) {
 }
 
 func decodeConfState(encoded []byte) (*pb.ConfState, error) {
-	state := &pb.ConfState{}
+	return mergeConfState(nil, encoded)
+}
+
+func mergeConfState(state *pb.ConfState, encoded []byte) (*pb.ConfState, error) {
+	if state == nil {
+		state = &pb.ConfState{}
+	}
 	lists := [...]*[]uint64{
 		1: &state.Voters, 2: &state.Learners, 3: &state.VotersOutgoing, 4: &state.LearnersNext,
 	}

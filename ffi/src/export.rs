@@ -54,9 +54,9 @@ macro_rules! last_of {
 
 /// Runs a function's body and turns a panic into a failure.
 ///
-/// Unwinding out of the body breaks nothing that is used afterwards: a node and a configuration
-/// stand behind a mutex that such an unwinding poisons, and everything else is either immutable or
-/// was owned by the body.
+/// Unwinding out of the body breaks nothing that is used afterwards: a node (`exclusive`) and a
+/// configuration (a mutex) stand behind a lock that such an unwinding breaks for good, and everything
+/// else is either immutable or was owned by the body.
 pub(crate) fn catch<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let what = payload

@@ -103,7 +103,8 @@ pub const RAFT_GROUP_COMMIT_INCONSISTENT: raft_group_commit_state = 2;
 
 /// raft_node_has_ready() would say so.
 pub const RAFT_PENDING_READY: u64 = 1;
-/// raft_node_take_requests() may give something. Without this it gives nothing. Never there without
+/// raft_node_take_requests() may give something. Without this it gives nothing, but for requests that
+/// have stayed unanswered for long and can wait for the next Ready. Never there without
 /// RAFT_PENDING_READY.
 pub const RAFT_PENDING_REQUESTS: u64 = 2;
 

@@ -93,9 +93,9 @@ impl From<&SnapshotRequest> for raft_snapshot_request {
 /// 5. raft_node_advance().
 ///
 /// A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
-/// here is borrowed from the node until the next successful raft_node_ready() on it, or
-/// raft_node_free(). Other calls do not touch it, so that one thread may persist and send while
-/// another feeds the node.
+/// here is borrowed from the node until the next successful raft_node_ready() or
+/// raft_node_peek_ready() on it, or raft_node_free(). Other calls do not touch it, so that one
+/// thread may persist and send while another feeds the node.
 #[repr(C)]
 #[derive(Debug)]
 pub struct raft_ready {
@@ -234,8 +234,8 @@ impl ReadyPlace {
     /// Puts the spare Ready in the place of the last one, which ends the life of all views of that.
     pub(crate) fn fill(&mut self) -> *const raft_ready {
         let place = self.0.as_ptr();
-        // SAFETY: owned by us, and by the contract of `raft_node_ready` no thread looks at it
-        // while that runs, which is the only caller.
+        // SAFETY: owned by us, and by the contract of `raft_node_ready` and `raft_node_peek_ready`,
+        // which are the only callers, no thread looks at it while they run.
         let content = unsafe { &mut *place };
         content.last = 1 - content.last;
         content.fill();
