@@ -13,6 +13,8 @@ use crate::message::{Body, Message, Ticket};
 use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
+#[cfg(test)]
+mod hostile_tests;
 mod hot;
 mod payload;
 mod ready;
