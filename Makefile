@@ -119,13 +119,20 @@ servers: bootstrap lib
 	    fi; \
 	done
 
-# For example: make install PREFIX=/usr DESTDIR=/tmp/package
+# For example: make install PREFIX=/usr LIBDIR=lib/x86_64-linux-gnu DESTDIR=/tmp/package. Where there is no
+# cargo, and under sudo, what has been built is installed: root is not to build in somebody's folder.
 PREFIX := /usr/local
 DESTDIR :=
+LIBDIR :=
+INSTALL := PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" ffi/packaging/install
 
 .PHONY: install
-install: lib ## install the C library: libraries, headers, libraft.pc, CMake package
-	ffi/packaging/install "$(PREFIX)" "$(DESTDIR)"
+install: $(if $(SUDO_USER),,$(if $(shell command -v cargo),lib)) ## install the C library: PREFIX=, LIBDIR=, DESTDIR=
+	@$(INSTALL)
+
+.PHONY: uninstall
+uninstall: ## remove what make install has put there: the same PREFIX=, LIBDIR=, DESTDIR=
+	@$(INSTALL) --uninstall
 
 # The test that checks for drift writes it when it is asked to.
 .PHONY: header
