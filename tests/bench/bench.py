@@ -12,7 +12,8 @@ round, in alternating order; a time is the minimum over all rounds, and a ratio 
 beside the median of the rounds' own ratios with its quartiles. Instructions and allocations repeat
 exactly, and are what `gate` looks at.
 
-`run --publish` also writes the table and the picture into README.md and tests/bench/README.md.
+`run --publish` also writes the table and the picture into README.md and tests/bench/README.md, and draws
+a flame graph for each target that is missed.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ from contestants import (
     WORKLOADS,
     Contestant,
 )
+
+PROFILES = HERE / "profiles"
 
 
 def main() -> int:
@@ -118,7 +121,8 @@ def command_run(args: argparse.Namespace) -> int:
     report: JSON = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds, "workloads": {}}
     for workload in [name for name in only or WORKLOADS if not name.startswith("disk")]:
         field = [c for c in contestants if c.runs(workload)]
-        report["workloads"][workload] = race(field, workload, args.rounds, args.seconds)
+        rounds = rounds_of(workload, args.rounds)
+        report["workloads"][workload] = race(field, workload, rounds, args.seconds)
         print_workload(workload, report["workloads"][workload])
     report["disk"] = disk.run([name for name in only or disk.WORKLOADS if name.startswith("disk")], args)
     if not only:
@@ -131,6 +135,12 @@ def command_run(args: argparse.Namespace) -> int:
     if args.publish:
         publish(report, table)
     return 0
+
+
+def rounds_of(workload: str, rounds: int) -> int:
+    """A third of the rounds are enough where no ratio is asked for."""
+    aimed_at = any(workload == name for name, _ in TARGETS)
+    return rounds if aimed_at else max(rounds // 3, 1)
 
 
 def race(field: list[Contestant], workload: str, rounds: int, seconds: float) -> JSON:
@@ -228,6 +238,7 @@ def tables(report: JSON) -> str:
                 f"| {workload} | {ours} | {ns(figures[ours]['ns'])} | {peer} | {ns(figures[peer]['ns'])} "
                 f"| {least:.2f} | {median:.2f} ({low:.2f} to {high:.2f}) | {target} | {met} |"
             )
+    lines += profiles(report)
     lines += choices(report)
     rare = [*CHOICES, "python tcp"]
     names = [
@@ -246,6 +257,38 @@ def tables(report: JSON) -> str:
     if report.get("kv"):
         lines += ["", kv.table(report["kv"]).rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def profiles(report: JSON) -> list[str]:
+    """Links to the flame graphs that `publish` draws."""
+    links = [f"[{name}](profiles/{name}.svg)" for name in map("-".join, missed_targets(report))]
+    return ["", "Where the time goes that keeps these from their targets: " + ", ".join(links) + "."] if links else []
+
+
+def draw_profiles(report: JSON) -> None:
+    """A flame graph for each target that is missed, in place of those of an earlier run."""
+    shutil.rmtree(PROFILES, ignore_errors=True)
+    PROFILES.mkdir()
+    for workload, surface in missed_targets(report):
+        contestant = next(c for c in CONTESTANTS if c.name == surface)
+        # Instructions, which repeat, where valgrind can run the program; ten thousand groups are too many for it.
+        tool = "callgrind" if surface in ("rust", "c", "c++") else "perf"
+        drawn = flame.draw(contestant, workload.replace("10k", "1k"), tool, pinned([]))
+        (PROFILES / f"{workload}-{surface}.svg").write_text(drawn)
+
+
+def missed_targets(report: JSON) -> list[tuple[str, str]]:
+    """The workloads and surfaces, of those measured, where not every ratio is what is asked for."""
+    missed = []
+    for (workload, surface), targets in TARGETS.items():
+        figures = report["workloads"].get(workload, {})
+        for rival, target in targets.items():
+            peer = faster_codec(figures, rival)
+            ours = counterpart(surface, figures, peer)
+            if ours in figures and peer in figures and ratio(figures, ours, peer)[0] < target:
+                missed.append((workload, surface))
+                break
+    return missed
 
 
 def choices(report: JSON) -> list[str]:
@@ -271,7 +314,8 @@ def ns(value: float) -> str:
 
 def publish(report: JSON, table: str) -> None:
     """Writes the tables and pictures between their marks."""
-    note = f"{report['machine']}. {report['rounds']} rounds of {report['seconds']} s; `make bench` repeats them.\n"
+    note = f"{report['machine']}. {report['rounds']} rounds of {report['seconds']} s where there is a target, "
+    note += f"{rounds_of('', report['rounds'])} elsewhere; `make bench` repeats them.\n"
     for file, text in ((HERE / "README.md", table + "\n" + note), (ROOT / "README.md", summary(report) + "\n" + note)):
         old = file.read_text()
         new = re.sub(
@@ -282,6 +326,7 @@ def publish(report: JSON, table: str) -> None:
         )
         file.write_text(new)
     (HERE / "report.svg").write_text(charts.report(report, PEERS, TARGETS))
+    draw_profiles(report)
 
 
 def summary(report: JSON) -> str:
