@@ -51,6 +51,9 @@
 //
 // # Linking
 //
-// By default the package links ../../target/release/libraft.a, which `make lib` builds. With the
-// build tag libraft_system it links what pkg-config finds under the name libraft.
+// By default libraft.a becomes part of the program, so that nothing has to be installed where it
+// runs. It is built from Rust, and so is not in the repository: `make go-lib` there puts it into the
+// module, after which the module can be copied and vendored, and be used by a replace directive.
+// With the build tag libraft_system the program uses the libraft that pkg-config finds, as `make
+// install` installs it. Either way cgo is needed, and so a C compiler.
 package raft

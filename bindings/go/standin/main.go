@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -53,8 +54,8 @@ libraft.dev/go/raft/standin: the root package is the one of libraft, all else is
 
 func main() {
 	output := flag.String("o", "", "the directory to make; one that this command made before is replaced")
-	library := flag.String("lib", "", "libraft.a; by default the one that make lib builds")
-	header := flag.String("header", "", "libraft.h; by default the one in the repository of the package")
+	library := flag.String("lib", "", "libraft.a; by default the one that make go-lib puts into the module")
+	header := flag.String("header", "", "libraft.h; by default the one beside that")
 	coalesce := flag.Bool("coalesce", false, "make one append for a batch of proposals")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(),
@@ -82,10 +83,11 @@ func assemble(output, library, header string, coalesce bool) error {
 		return err
 	}
 	if library == "" {
-		library = filepath.Join(binding.Dir, "../../target/release/libraft.a")
+		name := fmt.Sprintf("libraft_%s_%s.a", runtime.GOOS, runtime.GOARCH)
+		library = filepath.Join(binding.Dir, "internal/lib", name)
 	}
 	if header == "" {
-		header = filepath.Join(binding.Dir, "../../include/libraft.h")
+		header = filepath.Join(binding.Dir, "internal/lib/libraft.h")
 	}
 	archive, err := os.ReadFile(library)
 	if err != nil {
@@ -121,7 +123,7 @@ func assemble(output, library, header string, coalesce bool) error {
 	err = copyTree(binding.Dir, made, func(path string) bool {
 		kind := filepath.Ext(path)
 		return kind != ".go" && kind != ".h" || strings.HasSuffix(path, "_test.go") ||
-			path == "link_static.go" || path == "link_system.go"
+			strings.HasPrefix(path, "link_")
 	})
 	if err != nil {
 		return err
