@@ -351,7 +351,12 @@ impl Node {
 
     /// Sends what has been put off until now, and asks for what it needs from storage.
     pub(super) fn make_requests(&mut self) {
+        let were_announced = cfg!(debug_assertions) && self.may_have_requests();
         self.raft.flush();
         self.raft.request_entries_to_apply(self.raft.apply_ahead());
+        debug_assert!(
+            were_announced || !self.raft.core().outbox.has_requests(),
+            "requests that nobody was told of"
+        );
     }
 }

@@ -87,10 +87,7 @@ impl Leader {
     /// than the window, or has asked for a snapshot.
     pub fn may_request(&self, core: &Core) -> bool {
         self.tracker.iter().any(|peer| {
-            let is_short = || {
-                let waits = peer.pending_request.is_some() || peer.wanted_snapshot.is_some();
-                waits || !core.log.is_at_hand(peer.next_index)
-            };
+            let is_short = || peer.waits_for_host() || !core.log.is_at_hand(peer.next_index);
             self.need_of(core, peer) != Need::Nothing && is_short()
         })
     }
@@ -117,9 +114,7 @@ impl Leader {
 
     /// Whether there is nothing that a member waits for or could be sent.
     fn has_all(&self, core: &Core, place: usize) -> bool {
-        let peer = self.tracker.at(place);
-        let waits = peer.pending_request.is_some() || peer.wanted_snapshot.is_some();
-        !waits && !self.has_unsent(core, place)
+        !self.tracker.at(place).waits_for_host() && !self.has_unsent(core, place)
     }
 
     fn has_unsent(&self, core: &Core, place: usize) -> bool {

@@ -299,6 +299,11 @@ impl Progress {
         }
     }
 
+    /// Whether sending waits for something of the host: entries that are to be read, or a snapshot.
+    pub fn waits_for_host(&self) -> bool {
+        self.pending_request.is_some() || self.wanted_snapshot.is_some()
+    }
+
     /// Whether sending waits for an answer.
     pub fn is_paused(&self) -> bool {
         match self.flow {
