@@ -140,6 +140,19 @@ uninstall: ## remove what make install has put there: the same PREFIX=, LIBDIR=,
 header: ## write include/libraft.h anew from the sources of ffi/
 	LIBRAFT_BLESS=1 cargo test --quiet -p libraft-ffi --test header
 
+## Documentation
+
+# docs-c is the reference of the C interface alone, in build/docs/c.
+.PHONY: docs
+docs: ## build the documentation: build/docs/site/index.html
+	@scripts/bootstrap docs
+	@scripts/docs
+
+.PHONY: docs-samples
+docs-samples: lib python ## compile and run all code that the documentation shows
+	@scripts/bootstrap docs
+	@docs/samples/run
+
 ## Checking
 
 .PHONY: test

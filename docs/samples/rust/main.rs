@@ -1,0 +1,3 @@
+//! The samples in Rust that the documentation shows. Each is a test.
+
+mod reads;

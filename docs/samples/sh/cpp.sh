@@ -1,0 +1,10 @@
+# The quick start for C++, in an empty directory. LIBRAFT is a checkout of libraft.
+# --8<-- [start:install]
+make -C "$LIBRAFT" install PREFIX="$PWD/raft"
+# --8<-- [end:install]
+cp "$LIBRAFT/examples/quickstart/quickstart.cpp" hello.cpp
+# --8<-- [start:build]
+export PKG_CONFIG_PATH="$PWD/raft/lib/pkgconfig"
+c++ -std=c++17 hello.cpp $(pkg-config --cflags --libs libraft) -Wl,-rpath,"$PWD/raft/lib" -o hello
+./hello
+# --8<-- [end:build]
