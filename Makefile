@@ -88,6 +88,20 @@ go: build/kv-go ## the Go server
 python: bootstrap ## the Python package, into .venv
 	VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/maturin develop --release --quiet -m python/Cargo.toml
 
+# One wheel for CPython 3.11 and all later ones, with the manylinux tag that the symbols of libc it
+# needs allow; and the sources of all the crates that it is made of.
+.PHONY: wheel
+wheel: bootstrap ## the Python wheel and sdist, into build/dist
+	@rm -rf build/dist
+	@mkdir -p build/dist
+	.venv/bin/maturin build --release --quiet --interpreter "$(CURDIR)/.venv/bin/python" -m python/Cargo.toml --out build/dist
+	.venv/bin/maturin sdist -m python/Cargo.toml --out build/dist
+
+# The way of somebody who has the sdist, Rust, and nothing else of this project.
+.PHONY: wheel-from-sdist
+wheel-from-sdist: wheel ## install the sdist outside of the checkout and run it there (a minute)
+	@tests/wheel/from-sdist
+
 # Cargo decides whether the library is up to date; it leaves the file alone if it is.
 $(LIB): lib ;
 
