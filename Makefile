@@ -317,6 +317,11 @@ lint: ## only the formats, lints and documentation checks
 	@scripts/bootstrap test
 	@python3 scripts/test --lint
 
+.PHONY: staticcheck
+staticcheck: ## run staticcheck on all Go modules
+	@scripts/go-lib --header
+	@scripts/staticcheck --all
+
 .PHONY: fmt
 fmt: ## format all sources
 	@scripts/bootstrap test

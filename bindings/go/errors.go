@@ -94,10 +94,13 @@ func (c Code) String() string {
 
 // Error is a failure that has no Err value of its own.
 type Error struct {
-	Code    Code
+	// Code is what a program can act on.
+	Code Code
+	// Message is for people: what is wrong with which value, and what to do about it.
 	Message string
 }
 
+// Error is the message, and the name of the code.
 func (e *Error) Error() string {
 	return fmt.Sprintf("raft: %s (%s)", e.Message, e.Code)
 }

@@ -39,6 +39,7 @@ func (t EventType) String() string { return C.GoString(C.raft_event_name(C.raft_
 
 // Event is something that a host may want to know and need not act on.
 type Event struct {
+	// Type says what has happened, and so which of the others mean something.
 	Type EventType
 	// Reason says why, and Kind what it is about; see ReasonName and KindName.
 	Reason, Kind int32
@@ -80,7 +81,9 @@ const (
 
 // Dropped is something that the host was told was taken, and that will not happen.
 type Dropped struct {
-	Kind   DropKind
+	// Kind says what was dropped.
+	Kind DropKind
+	// Reason says why.
 	Reason DropReason
 	// Index belongs to RAFT_DROP_CONF_CHANGE_PENDING: the other change is there or below.
 	Index uint64

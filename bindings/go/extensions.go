@@ -8,7 +8,7 @@ import "unsafe"
 // #include "libraft.h"
 import "C"
 
-// CommitGroup is a member and the group that it belongs to, numbered from 1.
+// CommitGroup is a member's ID and the Group that it belongs to, numbered from 1.
 type CommitGroup struct {
 	ID, Group uint64
 }

@@ -11,21 +11,27 @@ import (
 
 // Logger takes what a node has to say. A node of this package never calls Fatal or Panic.
 type Logger interface {
+	// Debug and Debugf take what only the library's developers want to know.
 	Debug(v ...any)
 	Debugf(format string, v ...any)
 
+	// Error and Errorf take what ends a node.
 	Error(v ...any)
 	Errorf(format string, v ...any)
 
+	// Info and Infof take what is part of a group's life, such as a new leader.
 	Info(v ...any)
 	Infof(format string, v ...any)
 
+	// Warning and Warningf take what somebody may have to look into.
 	Warning(v ...any)
 	Warningf(format string, v ...any)
 
+	// Fatal and Fatalf are there for loggers made for go.etcd.io/raft.
 	Fatal(v ...any)
 	Fatalf(format string, v ...any)
 
+	// Panic and Panicf likewise.
 	Panic(v ...any)
 	Panicf(format string, v ...any)
 }

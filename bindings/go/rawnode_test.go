@@ -161,11 +161,9 @@ func TestARestartedNodeGoesOn(t *testing.T) {
 		"durable":                       nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCluster(t)
+			c := memoryCluster(t, 3)
 			if strings.HasPrefix(name, "durable") {
 				c = durableCluster(t, 3, asStorage)
-			} else {
-				c = memoryCluster(t, 3)
 			}
 			leader := c.elect(1)
 			want := ""

@@ -14,8 +14,8 @@ import (
 // #include "libraft.h"
 import "C"
 
-// Status is a node's state at one moment. Progress has every member if this node leads, and is
-// empty otherwise.
+// Status is a node's state at one moment. Config is the configuration that it has applied; Progress
+// has every member if this node leads, and is empty otherwise.
 type Status struct {
 	BasicStatus
 	Config   tracker.Config
@@ -24,6 +24,7 @@ type Status struct {
 
 // BasicStatus is the part of a Status that costs little.
 type BasicStatus struct {
+	// ID is the node's own.
 	ID uint64
 
 	*pb.HardState

@@ -17,6 +17,7 @@ const (
 
 // TraceLogger is the type of Config.TraceLogger, which is not used.
 type TraceLogger interface {
+	// TraceEvent would take a step.
 	TraceEvent(*TracingEvent)
 }
 

@@ -56,7 +56,8 @@ func (st StateType) MarshalJSON() ([]byte, error) {
 // SoftState is what a restart makes anew, and nobody has to store.
 type SoftState struct {
 	// Lead is the leader's id, None if no leader is known.
-	Lead      uint64
+	Lead uint64
+	// RaftState is the node's role.
 	RaftState StateType
 }
 
@@ -67,7 +68,7 @@ type ReadState struct {
 	RequestCtx []byte
 }
 
-// Peer is a first member of a group, for [RawNode.Bootstrap]. Context comes back with the entry
+// Peer is a first member of a group with this ID, for [RawNode.Bootstrap]. Context comes back with the entry
 // that adds the member.
 type Peer struct {
 	ID      uint64

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -266,6 +265,3 @@ func recode37(kind uint64, data []byte) ([]byte, uint64, error) {
 }
 
 var deterministic = proto.MarshalOptions{Deterministic: true}
-
-// noLimit is what a setting of MaxSizePerMsg means no limit by.
-const noLimit = math.MaxUint64

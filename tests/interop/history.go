@@ -25,8 +25,6 @@ type history struct {
 	confStates map[uint64]*pb.ConfState
 	// The data that have been proposed, and those that the proposer was told were dropped.
 	proposed, dropped map[string]bool
-	// When there were two nodes that took themselves for the leader, in steps.
-	rivalry int
 }
 
 func newHistory(first *pb.ConfState, firstIndex uint64) *history {

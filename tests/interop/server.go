@@ -44,8 +44,6 @@ type server struct {
 	requested uint64
 	// Whether it has ever been one of ours, whom others may take it for.
 	wasOurs bool
-	// What the server has come back as, to tell what a restart was.
-	last    implementation
 	started bool
 }
 

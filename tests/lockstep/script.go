@@ -198,7 +198,7 @@ func spellChange(args []uint64) string {
 }
 
 func parseChange(words []string) ([]uint64, error) {
-	wrong := fmt.Errorf("expected v1 STEP or v2 auto|implicit|explicit STEP..")
+	wrong := fmt.Errorf("expected v1 STEP, or v2 auto|implicit|explicit and one STEP or more")
 	if len(words) == 0 {
 		return nil, wrong
 	}

@@ -58,14 +58,6 @@ func (r *replica) proposeBatch(count int, p *payload) {
 	must(r.proposeMany(data))
 }
 
-func proposal(from uint64, data [][]byte) *pb.Message {
-	entries := make([]*pb.Entry, len(data))
-	for i := range entries {
-		entries[i] = &pb.Entry{Data: data[i]}
-	}
-	return &pb.Message{Type: pb.MsgProp.Enum(), From: proto.Uint64(from), To: proto.Uint64(from), Entries: entries}
-}
-
 func (r *replica) replaceVoters(old, new []uint64) {
 	change := &pb.ConfChangeV2{}
 	for _, id := range new {

@@ -2,7 +2,11 @@
 
 package main
 
-import raft "go.etcd.io/raft/v3"
+import (
+	raft "go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
 
 const library = "etcd-3.7"
 
@@ -27,3 +31,11 @@ func (r *replica) proposeMany(data [][]byte) error {
 func role(node *rawNode) raft.StateType { return node.BasicStatus().RaftState }
 
 var discard = &raft.DefaultLogger{Logger: silent}
+
+func proposal(from uint64, data [][]byte) *pb.Message {
+	entries := make([]*pb.Entry, len(data))
+	for i := range entries {
+		entries[i] = &pb.Entry{Data: data[i]}
+	}
+	return &pb.Message{Type: pb.MsgProp.Enum(), From: proto.Uint64(from), To: proto.Uint64(from), Entries: entries}
+}
