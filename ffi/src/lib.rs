@@ -23,6 +23,7 @@ compile_error!("mutants are for the simulation alone");
 #[macro_use]
 mod export;
 mod exclusive;
+mod sized;
 
 pub mod version;
 

@@ -3,7 +3,7 @@
 use libraft_core::Metrics;
 
 use crate::error::Failure;
-use crate::node_status::checked_size;
+use crate::sized::Place;
 
 /// Counters of a node since it was made. They never decrease. The caller sets `size` to
 /// sizeof(raft_metrics) before the call, so that a later version of the library can add counters
@@ -132,9 +132,9 @@ pub struct raft_metrics {
 /// # Safety
 /// `place` is NULL or points to a struct whose `size` is set, and is true.
 pub(crate) unsafe fn fill(place: *mut raft_metrics, metrics: &Metrics) -> Result<(), Failure> {
-    // SAFETY: the same contract, for a struct that begins with its size.
-    let size = unsafe { checked_size(place) }?;
-    let values = raft_metrics {
+    // SAFETY: the same contract.
+    let place = unsafe { Place::check(place) }?;
+    place.put(|size| raft_metrics {
         size,
         ticks: metrics.ticks,
         messages_received: metrics.messages_received,
@@ -192,8 +192,6 @@ pub(crate) unsafe fn fill(place: *mut raft_metrics, metrics: &Metrics) -> Result
         reports_received: metrics.reports_received,
         repeats_discarded: metrics.repeats_discarded,
         events_lost: metrics.events_lost,
-    };
-    // SAFETY: not NULL and as large as the type, by the check above and the contract.
-    unsafe { place.write(values) };
+    });
     Ok(())
 }

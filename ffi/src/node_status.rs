@@ -6,7 +6,7 @@ use prost::Message as _;
 use crate::bytes::slice;
 use crate::entry::raft_role;
 use crate::error::Failure;
-use crate::status::RAFT_ERR_NULL;
+use crate::sized::Place;
 
 /// A node's state at one moment. The caller sets `size` to sizeof(raft_node_status) before the
 /// call, so that a later version of the library can add fields and still serve this one.
@@ -129,46 +129,24 @@ pub(crate) unsafe fn fill(
     place: *mut raft_node_status,
     status: &BasicStatus,
 ) -> Result<(), Failure> {
-    // SAFETY: the same contract, for a struct that begins with its size.
-    let size = unsafe { checked_size(place) }?;
-    // SAFETY: not NULL and as large as the type, by the check above and the contract.
-    unsafe {
-        place.write(raft_node_status {
-            size,
-            id: status.id,
-            term: status.hard_state.term,
-            vote: status.hard_state.vote,
-            commit: status.hard_state.commit,
-            applied: status.applied,
-            leader: status.soft_state.leader,
-            lead_transferee: status.lead_transferee,
-            first_index: status.first_index,
-            last_index: status.last_index,
-            persisted: status.persisted,
-            removed_as_of: status.removed_as_of,
-            role: status.soft_state.role as i32,
-        });
-    }
+    // SAFETY: the same contract.
+    let place = unsafe { Place::check(place) }?;
+    place.put(|size| raft_node_status {
+        size,
+        id: status.id,
+        term: status.hard_state.term,
+        vote: status.hard_state.vote,
+        commit: status.hard_state.commit,
+        applied: status.applied,
+        leader: status.soft_state.leader,
+        lead_transferee: status.lead_transferee,
+        first_index: status.first_index,
+        last_index: status.last_index,
+        persisted: status.persisted,
+        removed_as_of: status.removed_as_of,
+        role: status.soft_state.role as i32,
+    });
     Ok(())
-}
-
-/// The size that the caller has set, if it is that of the type.
-///
-/// # Safety
-/// `place` is NULL or points to a struct whose first field is a `usize` that is set.
-pub(crate) unsafe fn checked_size<T>(place: *mut T) -> Result<usize, Failure> {
-    if place.is_null() {
-        return Err(Failure::new(RAFT_ERR_NULL, "out is NULL"));
-    }
-    // SAFETY: not NULL, and it begins with a `usize`, by the contract.
-    let size = unsafe { place.cast::<usize>().read() };
-    if size != size_of::<T>() {
-        return Err(Failure::argument(format!(
-            "the size of out is {size} and should be {}",
-            size_of::<T>()
-        )));
-    }
-    Ok(size)
 }
 
 /// The whole status as protobuf.

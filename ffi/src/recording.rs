@@ -11,8 +11,8 @@ use libraft_core::recording::{
 use crate::bytes::{copied, raft_buffer, slice};
 use crate::error::{Failure, raft_error};
 use crate::node::raft_node;
-use crate::node_status::checked_size;
-use crate::status::{RAFT_ERR_NULL, RAFT_ERR_PANIC, RAFT_ERR_RECORDING, raft_status};
+use crate::sized::Place;
+use crate::status::{RAFT_ERR_PANIC, RAFT_ERR_RECORDING, raft_status};
 
 /// How a recording stands: one of the RAFT_RECORDING_ numbers.
 pub type raft_recording_state = i32;
@@ -145,11 +145,8 @@ export! {
         out: *mut raft_replay_report,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        if out.is_null() {
-            return Err(Failure::new(RAFT_ERR_NULL, "out is NULL"));
-        }
         // SAFETY: the caller vouches for `out`, and that its size is set.
-        let size = unsafe { checked_size(out) }?;
+        let out = unsafe { Place::check(out) }?;
         // SAFETY: the caller vouches for `data[..len]`.
         let data = unsafe { copied(data, len, "data") }?;
         let mut kept = Vec::new();
@@ -171,8 +168,7 @@ export! {
                 "the Readys take more than the {max_bytes} bytes that max_bytes allows"
             )));
         }
-        // SAFETY: not NULL and as large as the type, by the check above and the caller's word.
-        unsafe { out.write(raft_replay_report::of(&report, size)) };
+        out.put(|size| raft_replay_report::of(&report, size));
         readys.put(raft_buffer::give(kept))
     }
 }

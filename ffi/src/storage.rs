@@ -15,8 +15,8 @@ use libraft_storage::{DurableStorage, MemoryStorage, RecoveryReport, Storage, Up
 use crate::bytes::{copied, copied_list, raft_buffer, raft_bytes, slice};
 use crate::entry::{decode_entries, hard_state_view, raft_entries, raft_hard_state};
 use crate::error::{Failure, raft_error};
-use crate::node_status::checked_size;
 use crate::ready::raft_ready;
+use crate::sized::Place;
 use crate::snapshot::raft_snapshot;
 use crate::status::*;
 
@@ -418,15 +418,12 @@ impl raft_recovery_report {
         report: &RecoveryReport,
     ) -> Result<(), Failure> {
         // SAFETY: the same contract, for a struct that begins with its size.
-        let size = unsafe { checked_size(place) }?;
-        // SAFETY: not NULL and as large as the type, by the check above and the contract.
-        unsafe {
-            place.write(raft_recovery_report {
-                size,
-                discarded_writes: report.discarded_writes,
-                crashed: report.crashed,
-            });
-        }
+        let place = unsafe { Place::check(place) }?;
+        place.put(|size| raft_recovery_report {
+            size,
+            discarded_writes: report.discarded_writes,
+            crashed: report.crashed,
+        });
         Ok(())
     }
 }

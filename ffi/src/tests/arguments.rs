@@ -8,6 +8,7 @@ use crate::conf_change::*;
 use crate::conf_state::raft_conf_state_free;
 use crate::entry::{RAFT_ENTRY_CONF_CHANGE, RAFT_ENTRY_NORMAL, raft_entries_free, raft_hard_state};
 use crate::message::{raft_message, raft_message_decode};
+use crate::metrics::raft_metrics;
 use crate::nodes::raft_nodes_tick;
 use crate::ready::raft_ready;
 use crate::recording::*;
@@ -335,6 +336,11 @@ fn structs_of_a_wrong_size_are_refused_and_left_alone() {
         assert!(words.contains(&size.to_string()), "{words}");
         assert_eq!(status.term, 77);
     }
+    // Larger than here by a field: of a program for a later version.
+    status.size = size_of_val(&status) + 8;
+    let (code, words) = err!(raft_node_get_status(host.node, &mut status));
+    assert_eq!(code, RAFT_ERR_ARGUMENT);
+    assert!(words.contains("another version"), "{words}");
     let mut report = raft_recovery_report {
         size: 1,
         discarded_writes: 77,
@@ -342,6 +348,41 @@ fn structs_of_a_wrong_size_are_refused_and_left_alone() {
     };
     let (code, _) = err!(raft_storage_recovery_report(host.storage, &mut report));
     assert_eq!((code, report.discarded_writes), (RAFT_ERR_ARGUMENT, 77));
+}
+
+/// What a program that was compiled when a struct had fewer fields has: memory for those, and then
+/// something else of its own.
+#[test]
+fn a_program_of_an_earlier_version_gets_the_fields_that_it_knows() {
+    let host = Host::leader();
+    let now = host.status();
+    for size in (16..size_of_val(&now)).step_by(8) {
+        let mut status = now;
+        status.size = size;
+        // SAFETY: a struct of integers, all of which are set, but for the padding at its end.
+        let bytes = |status: &raft_node_status| unsafe {
+            std::slice::from_raw_parts((&raw const *status).cast::<u8>(), 96).to_vec()
+        };
+        // SAFETY: as above; any bytes are integers.
+        unsafe {
+            (&raw mut status)
+                .cast::<u8>()
+                .add(8)
+                .write_bytes(0xEE, 96 - 8)
+        };
+        let mut expected = bytes(&now);
+        expected[..8].copy_from_slice(&size.to_ne_bytes());
+        expected[size.min(96)..].fill(0xEE);
+        ok!(raft_node_get_status(host.node, &mut status));
+        assert_eq!(bytes(&status), expected, "of size {size}");
+    }
+    // SAFETY: the fields are integers.
+    let mut metrics: raft_metrics = unsafe { std::mem::zeroed() };
+    metrics.size = 16;
+    metrics.messages_received = 77;
+    ok!(raft_node_tick(host.node));
+    ok!(raft_node_metrics(host.node, &mut metrics));
+    assert_eq!((metrics.ticks, metrics.messages_received), (1, 77));
 }
 
 #[test]

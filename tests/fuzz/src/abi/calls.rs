@@ -89,6 +89,7 @@ fn sized<T>(
         0 => 0,
         1 => size_of::<T>() - 1,
         2 => input.any(),
+        3 => 8 * input.below(size_of::<T>() / 8 + 2),
         _ => size_of::<T>(),
     };
     // SAFETY: there is room, and these structs begin with a `size_t`.
@@ -102,8 +103,14 @@ fn sized<T>(
     let done = attempt(env, input, |error| call(out, error));
     assert_eq!(done && given, done, "NULL is no place for a struct");
     assert!(
-        !done || size == size_of::<T>(),
-        "only the right size is taken"
+        !done || (size >= 16 && size <= size_of::<T>() && size % 8 == 0),
+        "only a size that the struct may have had is taken"
+    );
+    // SAFETY: all bytes have been set, to 0 at first.
+    let bytes = unsafe { std::slice::from_raw_parts(place.as_ptr().cast::<u8>(), size_of::<T>()) };
+    assert!(
+        bytes.iter().skip(size.max(8)).all(|byte| *byte == 0),
+        "what is beyond the size is left alone"
     );
 }
 
