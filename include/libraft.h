@@ -680,6 +680,21 @@
 #define RAFT_IGNORED_IN_LOG 3
 
 /**
+ * Of interest to who looks for a fault.
+ */
+#define RAFT_LEVEL_DEBUG 1
+
+/**
+ * What happens in a group that works.
+ */
+#define RAFT_LEVEL_INFO 2
+
+/**
+ * What should not happen often, and that somebody may have to look after.
+ */
+#define RAFT_LEVEL_WARN 3
+
+/**
  * A proposal that a follower passes on to its leader.
  */
 #define RAFT_MSG_PROP 2
@@ -915,6 +930,13 @@ typedef struct raft_config raft_config;
 typedef struct raft_error raft_error;
 
 /**
+ * What nodes say about themselves, collected to be written as one text for Prometheus: there,
+ * what is said about a metric may stand only once in a text, so that those of several nodes can't
+ * just be put together. See raft_exposition_new().
+ */
+typedef struct raft_exposition raft_exposition;
+
+/**
  * One member of one Raft group. It does nothing by itself: the host passes in ticks, messages
  * and proposals, takes a Ready whenever raft_node_has_ready() says so, does what that asks for,
  * and calls raft_node_advance().
@@ -1124,6 +1146,55 @@ typedef struct raft_entries {
  * What has happened: one of the RAFT_EVENT_ numbers. There may be more in later versions.
  */
 typedef int32_t raft_event_type;
+
+/**
+ * How much an event deserves attention: one of the RAFT_LEVEL_ numbers, which are in the order of
+ * the usual levels of logs. There may be more in later versions.
+ */
+typedef int32_t raft_level;
+
+/**
+ * Something that a host may want to know and need not act on. What the fields mean, the type's
+ * constant says; those that it does not mention are 0.
+ */
+typedef struct raft_event {
+  /**
+   * What has happened.
+   */
+  raft_event_type type;
+  /**
+   * Why.
+   */
+  int32_t reason;
+  /**
+   * What it is about.
+   */
+  int32_t kind;
+  /**
+   * For later versions.
+   */
+  int32_t reserved;
+  /**
+   * Another node.
+   */
+  uint64_t node;
+  /**
+   * A term.
+   */
+  uint64_t term;
+  /**
+   * An index.
+   */
+  uint64_t index;
+  /**
+   * What was before, or how many are in favour.
+   */
+  uint64_t from;
+  /**
+   * What is now, or how many are against.
+   */
+  uint64_t to;
+} raft_event;
 
 /**
  * The kind of a message: one of the RAFT_MSG_ numbers, which are those of raftpb.MessageType.
@@ -1337,49 +1408,6 @@ typedef struct raft_dropped {
    */
   struct raft_bytes data;
 } raft_dropped;
-
-/**
- * Something that a host may want to know and need not act on. What the fields mean, the type's
- * constant says; those that it does not mention are 0.
- */
-typedef struct raft_event {
-  /**
-   * What has happened.
-   */
-  raft_event_type type;
-  /**
-   * Why.
-   */
-  int32_t reason;
-  /**
-   * What it is about.
-   */
-  int32_t kind;
-  /**
-   * For later versions.
-   */
-  int32_t reserved;
-  /**
-   * Another node.
-   */
-  uint64_t node;
-  /**
-   * A term.
-   */
-  uint64_t term;
-  /**
-   * An index.
-   */
-  uint64_t index;
-  /**
-   * What was before, or how many are in favour.
-   */
-  uint64_t from;
-  /**
-   * What is now, or how many are against.
-   */
-  uint64_t to;
-} raft_event;
 
 /**
  * One batch of work for the host. In this order:
@@ -1754,31 +1782,31 @@ typedef struct raft_metrics {
    */
   uint64_t proposals_taken;
   /**
-   * Those that this node has passed on to a leader.
+   * Proposals that this node has passed on to a leader.
    */
   uint64_t proposals_forwarded;
   /**
-   * Those dropped: no leader known.
+   * Proposals dropped: no leader known.
    */
   uint64_t proposals_dropped_no_leader;
   /**
-   * Those dropped: a follower that may not forward.
+   * Proposals dropped: a follower that may not forward.
    */
   uint64_t proposals_dropped_forwarding_disabled;
   /**
-   * Those dropped: a leader that is no member.
+   * Proposals dropped: a leader that is no member.
    */
   uint64_t proposals_dropped_removed;
   /**
-   * Those dropped: leadership is being transferred.
+   * Proposals dropped: leadership is being transferred.
    */
   uint64_t proposals_dropped_transferring;
   /**
-   * Those dropped: too many uncommitted bytes.
+   * Proposals dropped: too many uncommitted bytes.
    */
   uint64_t proposals_dropped_uncommitted_limit;
   /**
-   * Those dropped: sent to a leadership that has ended.
+   * Proposals dropped: sent to a leadership that has ended.
    */
   uint64_t proposals_dropped_leader_changed;
   /**
@@ -1862,11 +1890,11 @@ typedef struct raft_metrics {
    */
   uint64_t transfers_started;
   /**
-   * Those that have timed out.
+   * Leadership transfers that have timed out.
    */
   uint64_t transfers_timed_out;
   /**
-   * Those given up for another reason than a step-down.
+   * Leadership transfers given up for another reason than a step-down.
    */
   uint64_t transfers_aborted;
   /**
@@ -1874,7 +1902,7 @@ typedef struct raft_metrics {
    */
   uint64_t requests_made;
   /**
-   * Those made again because no answer came.
+   * Requests for entries and snapshots made again because no answer came.
    */
   uint64_t requests_repeated;
   /**
@@ -1882,7 +1910,7 @@ typedef struct raft_metrics {
    */
   uint64_t reports_sent;
   /**
-   * Such reports taken from peers.
+   * Reports taken from peers of what was dropped, and of their removal.
    */
   uint64_t reports_received;
   /**
@@ -1908,6 +1936,21 @@ typedef struct raft_node_failure {
    */
   raft_status status;
 } raft_node_failure;
+
+/**
+ * A label of Prometheus: what tells a node's numbers from those of others. Both are UTF-8.
+ */
+typedef struct raft_label {
+  /**
+   * Its name: letters, digits and _, of which no digit is the first and no two _ are. "node",
+   * "peer", "role" and "state" are the library's own.
+   */
+  struct raft_bytes name;
+  /**
+   * Its value, which may be any text.
+   */
+  struct raft_bytes value;
+} raft_label;
 
 /**
  * How a recording stands: one of the RAFT_RECORDING_ numbers.
@@ -2340,6 +2383,41 @@ const char *raft_event_kind_name(raft_event_type type, int32_t kind);
  * Static; not to be freed.
  */
 const char *raft_drop_reason_name(raft_drop_reason reason);
+
+/**
+ * How a log should rank an event. For NULL, and for what is no event that the library makes,
+ * RAFT_LEVEL_DEBUG.
+ */
+raft_level raft_event_level(const struct raft_event *event);
+
+/**
+ * An event as one line of ASCII for a log, without a line end: what has happened, then its
+ * fields, as in "election_lost kind=election reason=outvoted by=0 term=4 granted=1 refused=2".
+ * Names of fields and reasons stay the same in later versions; there may be more. The node that
+ * it has happened in is not in it.
+ *
+ * The buffer belongs to the caller, who frees it with raft_buffer_free(). The event is only
+ * read: it may be one of a Ready, or a copy. Any thread may do that.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (no event that this version of the library makes).
+ */
+raft_status raft_event_text(const struct raft_event *event,
+                            struct raft_buffer **out,
+                            struct raft_error **error);
+
+/**
+ * An event as a JSON object: its "type", such as "election_lost", and its fields, which have the
+ * names that raft_event_text() gives them. Reasons, kinds, roles and so on are strings; ids,
+ * terms, indexes and counts are numbers, as raft_node_status_json() has them.
+ *
+ * The buffer belongs to the caller, who frees it with raft_buffer_free(). The event is only
+ * read: it may be one of a Ready, or a copy. Any thread may do that.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (no event that this version of the library makes).
+ */
+raft_status raft_event_json(const struct raft_event *event,
+                            struct raft_buffer **out,
+                            struct raft_error **error);
 
 /**
  * Looks into a message as it came from a peer, without handing it to a node, which
@@ -2908,6 +2986,103 @@ raft_status raft_nodes_tick(struct raft_node *const *nodes,
                             struct raft_node_failure *failed,
                             size_t *failed_len,
                             struct raft_error **error);
+
+/**
+ * All that the node says about itself, as a JSON object in UTF-8: the fields of raft_node_status
+ * under their own names ("role" is "follower", "candidate", "leader" or "pre_candidate");
+ * "conf_state", an object with the lists "voters", "learners", "voters_outgoing" and
+ * "learners_next", and "auto_leave"; and "progress", a list with the fields of raft_progress for
+ * each member ("state" is "probe", "replicate" or "snapshot"), empty unless the node leads. The
+ * names stay the same in later versions; there may be more.
+ *
+ * Ids, terms and indexes are JSON numbers up to 2^64 - 1. A reader that takes numbers for
+ * floating-point ones, as JavaScript does, rounds those above 2^53.
+ *
+ * The buffer belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node
+ * has stopped after a defect).
+ */
+raft_status raft_node_status_json(const struct raft_node *node,
+                                  struct raft_buffer **out,
+                                  struct raft_error **error);
+
+/**
+ * The node's counters as a JSON object: the fields of raft_metrics under their own names. The
+ * names stay the same in later versions; there may be more. For numbers above 2^53, see
+ * raft_node_status_json().
+ *
+ * The buffer belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node
+ * has stopped after a defect).
+ */
+raft_status raft_node_metrics_json(const struct raft_node *node,
+                                   struct raft_buffer **out,
+                                   struct raft_error **error);
+
+/**
+ * What one node says about itself, as a text for Prometheus (exposition format 0.0.4, to be
+ * served as "text/plain; version=0.0.4; charset=utf-8"): its counters, as libraft_..._total,
+ * and what its status says, as gauges. Each sample has the label "node", the node's id, and the
+ * given ones; those of members have "peer" as well. The names stay the same in later versions;
+ * there may be more.
+ *
+ * Of several nodes in one process, raft_exposition_new() makes one text.
+ *
+ * Labels are only read. The buffer belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (a label; the message says which, and what to do),
+ * RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node has stopped after a
+ * defect).
+ */
+raft_status raft_node_prometheus(const struct raft_node *node,
+                                 const struct raft_label *labels,
+                                 size_t labels_len,
+                                 struct raft_buffer **out,
+                                 struct raft_error **error);
+
+/**
+ * An exposition without nodes. For each scrape: make one, add the nodes with
+ * raft_exposition_add(), take the text with raft_exposition_text(), and free it with
+ * raft_exposition_free().
+ *
+ * It may be used by any number of threads, which take turns; so that each thread can add the
+ * nodes that it drives.
+ */
+raft_status raft_exposition_new(struct raft_exposition **out, struct raft_error **error);
+
+/**
+ * Adds what a node says about itself at this moment, with these labels besides "node", its id.
+ * The node and the labels are not needed any more after that. If it fails, nothing is added.
+ *
+ * Two nodes with the same id, of two groups, need labels that tell them apart.
+ *
+ * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (a label, or the node is there already; the message
+ * says what to do), RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node has
+ * stopped after a defect).
+ */
+raft_status raft_exposition_add(struct raft_exposition *exposition,
+                                const struct raft_node *node,
+                                const struct raft_label *labels,
+                                size_t labels_len,
+                                struct raft_error **error);
+
+/**
+ * The text for Prometheus of all nodes that were added, as raft_node_prometheus() has it for
+ * one; empty without nodes. The buffer belongs to the caller, who frees it with
+ * raft_buffer_free().
+ *
+ * Errors: RAFT_ERR_NULL.
+ */
+raft_status raft_exposition_text(const struct raft_exposition *exposition,
+                                 struct raft_buffer **out,
+                                 struct raft_error **error);
+
+/**
+ * Frees an exposition. NULL is ignored.
+ */
+void raft_exposition_free(struct raft_exposition *exposition);
 
 /**
  * How the recording of this node stands, and how many bytes of it wait to be taken. See

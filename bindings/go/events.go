@@ -194,19 +194,19 @@ type Metrics struct {
 	LeaderChanges uint64
 	// ProposalsTaken: commands and configuration changes that this leader has appended to its log.
 	ProposalsTaken uint64
-	// ProposalsForwarded: those that this node has passed on to a leader.
+	// ProposalsForwarded: proposals that this node has passed on to a leader.
 	ProposalsForwarded uint64
-	// ProposalsDroppedNoLeader: those dropped: no leader known.
+	// ProposalsDroppedNoLeader: proposals dropped: no leader known.
 	ProposalsDroppedNoLeader uint64
-	// ProposalsDroppedForwardingDisabled: those dropped: a follower that may not forward.
+	// ProposalsDroppedForwardingDisabled: proposals dropped: a follower that may not forward.
 	ProposalsDroppedForwardingDisabled uint64
-	// ProposalsDroppedRemoved: those dropped: a leader that is no member.
+	// ProposalsDroppedRemoved: proposals dropped: a leader that is no member.
 	ProposalsDroppedRemoved uint64
-	// ProposalsDroppedTransferring: those dropped: leadership is being transferred.
+	// ProposalsDroppedTransferring: proposals dropped: leadership is being transferred.
 	ProposalsDroppedTransferring uint64
-	// ProposalsDroppedUncommittedLimit: those dropped: too many uncommitted bytes.
+	// ProposalsDroppedUncommittedLimit: proposals dropped: too many uncommitted bytes.
 	ProposalsDroppedUncommittedLimit uint64
-	// ProposalsDroppedLeaderChanged: those dropped: sent to a leadership that has ended.
+	// ProposalsDroppedLeaderChanged: proposals dropped: sent to a leadership that has ended.
 	ProposalsDroppedLeaderChanged uint64
 	// ConfChangesProposed: configuration changes that this leader has appended to its log.
 	ConfChangesProposed uint64
@@ -248,17 +248,17 @@ type Metrics struct {
 	EntriesApplied uint64
 	// TransfersStarted: leadership transfers started.
 	TransfersStarted uint64
-	// TransfersTimedOut: those that have timed out.
+	// TransfersTimedOut: leadership transfers that have timed out.
 	TransfersTimedOut uint64
-	// TransfersAborted: those given up for another reason than a step-down.
+	// TransfersAborted: leadership transfers given up for another reason than a step-down.
 	TransfersAborted uint64
 	// RequestsMade: requests for entries and snapshots made to the host.
 	RequestsMade uint64
-	// RequestsRepeated: those made again because no answer came.
+	// RequestsRepeated: requests for entries and snapshots made again because no answer came.
 	RequestsRepeated uint64
 	// ReportsSent: reports sent to peers of what was dropped, and of their removal.
 	ReportsSent uint64
-	// ReportsReceived: such reports taken from peers.
+	// ReportsReceived: reports taken from peers of what was dropped, and of their removal.
 	ReportsReceived uint64
 	// RepeatsDiscarded: forwarded proposals discarded because they had come before.
 	RepeatsDiscarded uint64

@@ -130,8 +130,9 @@ impl DropReason {
         }
     }
 
-    /// The reason that a peer has named by its number.
-    pub(crate) fn from_number(number: u64, index: Index) -> DropReason {
+    /// The reason with this number, [`DropReason::Other`] if there is none; `index` is what belongs to
+    /// it.
+    pub fn from_number(number: u64, index: Index) -> DropReason {
         match number {
             1 => DropReason::NoLeader,
             2 => DropReason::ForwardingDisabled,

@@ -58,6 +58,15 @@
 //!   sent nonsense, and in both cases nothing has changed. The third is the end of the node.
 //! - [`Config`] has all settings, with units, ranges and defaults.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `serde`: [`Status`], [`Metrics`], [`Event`] and what they consist of are `serde::Serialize`. The
+//!   names are those of the fields, flat (`term`, not `basic.hard_state.term`), those of enums one
+//!   word in lower case ([`Role::name`]); they stay as they are from version to version.
+//! - `tracing`: `libraft_core::tracing::emit` turns an [`Event`] into one of the crate `tracing`.
+//!
 //! Inside, `raft/step.rs` is the place to start reading.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -101,6 +110,12 @@ mod node;
 mod ready;
 mod status;
 
+// What hosts show of it to others.
+mod describe;
+pub mod prometheus;
+#[cfg(feature = "tracing")]
+pub mod tracing;
+
 // All that was done to a node, to be done again.
 pub mod recording;
 
@@ -122,13 +137,14 @@ pub mod proto {
 }
 
 pub use config::{Config, NO_LIMIT, ReadOnlyOption};
+pub use describe::{Level, Value};
 pub use error::{ConfChangeError, DropReason, Error, Impossible, Result};
 pub use event::{
     CampaignKind, CampaignReason, CampaignRefusal, DropKind, Dropped, Event, FlowReason,
     LossReason, RefusalReason, SnapshotIgnored, StepDownReason, TransferEnd,
 };
 pub use message::{Body, Message, Ticket};
-pub use metrics::Metrics;
+pub use metrics::{Counter, Metrics};
 pub use node::Node;
 pub use ready::Ready;
 pub use status::{BasicStatus, FlowState, ProgressStatus, Status};

@@ -1,118 +1,176 @@
 //! What a node has done, in numbers.
+//!
+//! The table below is the only list of the counters in this crate: the struct, its JSON and the text
+//! for Prometheus come of it, with the same names and the same words.
 
-/// Counters of a node since it was made; see [`crate::Node::metrics`]. They never decrease.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Metrics {
+/// Makes [`Metrics`], [`Metrics::COUNTERS`] and `with_counters` of the table. The first argument is a
+/// `$` for the macro in the macro.
+macro_rules! counters {
+    (($d:tt) $($(#[doc = $help:literal])+ $name:ident,)+) => {
+        /// Counters of a node since it was made; see [`crate::Node::metrics`]. They never decrease.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        pub struct Metrics {
+            $($(#[doc = $help])+ pub $name: u64,)+
+        }
+
+        impl Metrics {
+            /// The counters, in the order of the fields.
+            pub const COUNTERS: &[Counter] = &[
+                $(Counter {
+                    name: stringify!($name),
+                    help: concat!($($help),+),
+                    value: |metrics| metrics.$name,
+                },)+
+            ];
+        }
+
+        /// Calls a macro with the names of all counters: for what copies them field by field.
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! with_counters {
+            ($d name:ident) => { $d name!($($name,)+) };
+        }
+    };
+}
+
+/// One of the counters of [`Metrics`]: what it is called, and how to get at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Metrics) -> u64,
+}
+
+impl Counter {
+    /// The name of the field.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What is counted, in words.
+    pub fn help(&self) -> &'static str {
+        self.help.trim_ascii_start()
+    }
+
+    /// Its value.
+    pub fn value(&self, metrics: &Metrics) -> u64 {
+        (self.value)(metrics)
+    }
+}
+
+counters! {
+    ($)
     /// Ticks, quiesced ones included.
-    pub ticks: u64,
+    ticks,
     /// Messages taken from peers, and from storage workers.
-    pub messages_received: u64,
+    messages_received,
     /// Messages refused: malformed, impossible, of an unknown peer.
-    pub messages_refused: u64,
+    messages_refused,
     /// Messages to peers; not those to the node itself or to storage workers.
-    pub messages_sent: u64,
+    messages_sent,
     /// Campaigns that were due and not allowed.
-    pub campaigns_refused: u64,
+    campaigns_refused,
     /// Pre-elections started.
-    pub pre_elections_started: u64,
+    pre_elections_started,
     /// Elections started, transfers excepted.
-    pub elections_started: u64,
+    elections_started,
     /// Elections started because a leader hands over.
-    pub transfer_elections_started: u64,
+    transfer_elections_started,
     /// Elections won.
-    pub elections_won: u64,
+    elections_won,
     /// Elections and pre-elections lost: refused by too many.
-    pub elections_lost_outvoted: u64,
+    elections_lost_outvoted,
     /// Elections and pre-elections lost: a message of a higher term came.
-    pub elections_lost_higher_term: u64,
+    elections_lost_higher_term,
     /// Elections and pre-elections lost: somebody else leads.
-    pub elections_lost_leader_appeared: u64,
+    elections_lost_leader_appeared,
     /// Elections and pre-elections lost: too few answers, or called anew.
-    pub elections_lost_timed_out: u64,
+    elections_lost_timed_out,
     /// Votes granted to others; pre-votes are not counted.
-    pub votes_granted: u64,
+    votes_granted,
     /// Votes refused to others; pre-votes are not counted.
-    pub votes_refused: u64,
+    votes_refused,
     /// Leaderships ended by a higher term.
-    pub step_downs_higher_term: u64,
+    step_downs_higher_term,
     /// Leaderships ended for want of a quorum.
-    pub step_downs_check_quorum: u64,
+    step_downs_check_quorum,
     /// Leaderships ended by a removal.
-    pub step_downs_removed: u64,
+    step_downs_removed,
     /// Changes of role.
-    pub role_changes: u64,
+    role_changes,
     /// Changes of the known leader, to none and back included.
-    pub leader_changes: u64,
+    leader_changes,
     /// Commands and configuration changes that this leader has appended to its log.
-    pub proposals_taken: u64,
-    /// Those that this node has passed on to a leader.
-    pub proposals_forwarded: u64,
-    /// Those dropped: no leader known.
-    pub proposals_dropped_no_leader: u64,
-    /// Those dropped: a follower that may not forward.
-    pub proposals_dropped_forwarding_disabled: u64,
-    /// Those dropped: a leader that is no member.
-    pub proposals_dropped_removed: u64,
-    /// Those dropped: leadership is being transferred.
-    pub proposals_dropped_transferring: u64,
-    /// Those dropped: too many uncommitted bytes.
-    pub proposals_dropped_uncommitted_limit: u64,
-    /// Those dropped: sent to a leadership that has ended.
-    pub proposals_dropped_leader_changed: u64,
+    proposals_taken,
+    /// Proposals that this node has passed on to a leader.
+    proposals_forwarded,
+    /// Proposals dropped: no leader known.
+    proposals_dropped_no_leader,
+    /// Proposals dropped: a follower that may not forward.
+    proposals_dropped_forwarding_disabled,
+    /// Proposals dropped: a leader that is no member.
+    proposals_dropped_removed,
+    /// Proposals dropped: leadership is being transferred.
+    proposals_dropped_transferring,
+    /// Proposals dropped: too many uncommitted bytes.
+    proposals_dropped_uncommitted_limit,
+    /// Proposals dropped: sent to a leadership that has ended.
+    proposals_dropped_leader_changed,
     /// Configuration changes that this leader has appended to its log.
-    pub conf_changes_proposed: u64,
+    conf_changes_proposed,
     /// Configuration changes that this leader has turned into empty entries.
-    pub conf_changes_refused: u64,
+    conf_changes_refused,
     /// Configuration changes applied.
-    pub conf_changes_applied: u64,
+    conf_changes_applied,
     /// Reads asked for, by this node's host or, on a leader, by others.
-    pub reads_asked: u64,
+    reads_asked,
     /// Reads that this node has passed on to a leader.
-    pub reads_forwarded: u64,
+    reads_forwarded,
     /// Reads answered: read states for the host and answers to others.
-    pub reads_answered: u64,
+    reads_answered,
     /// Reads dropped, whatever the reason.
-    pub reads_dropped: u64,
+    reads_dropped,
     /// Appends sent.
-    pub appends_sent: u64,
+    appends_sent,
     /// Acknowledgements of other members that came to this leader.
-    pub appends_accepted: u64,
+    appends_accepted,
     /// Refusals of other members that came to this leader.
-    pub appends_rejected: u64,
+    appends_rejected,
     /// Heartbeats sent.
-    pub heartbeats_sent: u64,
+    heartbeats_sent,
     /// Snapshots sent.
-    pub snapshots_sent: u64,
+    snapshots_sent,
     /// Snapshots taken in place of the log.
-    pub snapshots_installed: u64,
+    snapshots_installed,
     /// Snapshots that were of no use.
-    pub snapshots_ignored: u64,
+    snapshots_ignored,
     /// Snapshots that did not arrive, as the host reported.
-    pub snapshots_failed: u64,
+    snapshots_failed,
     /// Changes of how a member is sent to.
-    pub flow_changes: u64,
+    flow_changes,
     /// Entries appended to this node's log, as a leader or as a follower.
-    pub entries_appended: u64,
+    entries_appended,
     /// How far the commit index has moved since the node was made.
-    pub entries_committed: u64,
+    entries_committed,
     /// How far the host has applied since the node was made.
-    pub entries_applied: u64,
+    entries_applied,
     /// Leadership transfers started.
-    pub transfers_started: u64,
-    /// Those that have timed out.
-    pub transfers_timed_out: u64,
-    /// Those given up for another reason than a step-down.
-    pub transfers_aborted: u64,
+    transfers_started,
+    /// Leadership transfers that have timed out.
+    transfers_timed_out,
+    /// Leadership transfers given up for another reason than a step-down.
+    transfers_aborted,
     /// Requests for entries and snapshots made to the host.
-    pub requests_made: u64,
-    /// Those made again because no answer came.
-    pub requests_repeated: u64,
+    requests_made,
+    /// Requests for entries and snapshots made again because no answer came.
+    requests_repeated,
     /// Reports sent to peers of what was dropped, and of their removal.
-    pub reports_sent: u64,
-    /// Such reports taken from peers.
-    pub reports_received: u64,
+    reports_sent,
+    /// Reports taken from peers of what was dropped, and of their removal.
+    reports_received,
     /// Forwarded proposals discarded because they had come before.
-    pub repeats_discarded: u64,
+    repeats_discarded,
     /// Events lost because the host took no Ready for too long.
-    pub events_lost: u64,
+    events_lost,
 }

@@ -4,8 +4,10 @@ use crate::types::{ConfState, HardState, Index, NodeId, SoftState};
 
 /// A node's state at one moment; see [`crate::Node::status`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Status {
     /// The cheap part.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub basic: BasicStatus,
     /// The configuration as of the last applied change.
     pub conf_state: ConfState,
@@ -15,12 +17,15 @@ pub struct Status {
 
 /// The part of a [`Status`] that needs no allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BasicStatus {
     /// The node's id.
     pub id: NodeId,
     /// Term, vote and commit index.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub hard_state: HardState,
     /// Leader and role.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub soft_state: SoftState,
     /// The last index that the host has applied.
     pub applied: Index,
@@ -52,6 +57,7 @@ pub enum FlowState {
 
 /// What the leader knows of one member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ProgressStatus {
     /// The member.
     pub id: NodeId,

@@ -98,6 +98,7 @@ impl Entry {
 
 /// What a node must have on stable storage before it answers anybody (paper §5.1, figure 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct HardState {
     /// The latest term that the node has seen.
     pub term: Term,
@@ -131,6 +132,7 @@ pub enum Role {
 
 /// The state that needs no storage, because a restart makes it anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SoftState {
     /// The leader of the current term, [`NONE`] if unknown.
     pub leader: NodeId,
@@ -140,6 +142,7 @@ pub struct SoftState {
 
 /// The members of a cluster. All lists are in ascending order and without repetitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConfState {
     /// The voters; of a joint configuration, those of the new half.
     pub voters: Vec<NodeId>,

@@ -205,6 +205,7 @@ plain!(
     *const crate::node::raft_peer,
     *const crate::node::raft_commit_group,
     *const *mut crate::node::raft_node,
+    *const crate::observe::raft_label,
     *mut u32,
     *mut crate::nodes::raft_node_failure,
     *mut *mut crate::conf_state::raft_conf_state,
@@ -216,13 +217,16 @@ plain!(
 );
 borrowed!(
     crate::config::raft_config,
+    crate::event::raft_event,
     crate::node::raft_node,
+    crate::observe::raft_exposition,
     crate::ready::raft_ready,
     crate::storage::raft_storage,
 );
 borrowed_to_change!(
     crate::config::raft_config,
     crate::node::raft_node,
+    crate::observe::raft_exposition,
     crate::storage::raft_storage,
 );
 results!(
@@ -237,6 +241,7 @@ results!(
     *mut crate::config::raft_config,
     *mut crate::entry::raft_entries,
     *mut crate::node::raft_node,
+    *mut crate::observe::raft_exposition,
     *mut crate::snapshot::raft_snapshot,
     *mut crate::storage::raft_storage,
     *const crate::ready::raft_ready,

@@ -36,6 +36,7 @@ pub mod conf_state;
 pub mod config;
 pub mod entry;
 pub mod event;
+pub mod event_text;
 pub mod message;
 pub mod metrics;
 pub mod node_status;
@@ -45,6 +46,7 @@ pub mod snapshot;
 
 pub mod node;
 pub mod nodes;
+pub mod observe;
 pub mod recording;
 pub mod storage;
 

@@ -55,19 +55,19 @@ pub struct raft_metrics {
     pub leader_changes: u64,
     /// Commands and configuration changes that this leader has appended to its log.
     pub proposals_taken: u64,
-    /// Those that this node has passed on to a leader.
+    /// Proposals that this node has passed on to a leader.
     pub proposals_forwarded: u64,
-    /// Those dropped: no leader known.
+    /// Proposals dropped: no leader known.
     pub proposals_dropped_no_leader: u64,
-    /// Those dropped: a follower that may not forward.
+    /// Proposals dropped: a follower that may not forward.
     pub proposals_dropped_forwarding_disabled: u64,
-    /// Those dropped: a leader that is no member.
+    /// Proposals dropped: a leader that is no member.
     pub proposals_dropped_removed: u64,
-    /// Those dropped: leadership is being transferred.
+    /// Proposals dropped: leadership is being transferred.
     pub proposals_dropped_transferring: u64,
-    /// Those dropped: too many uncommitted bytes.
+    /// Proposals dropped: too many uncommitted bytes.
     pub proposals_dropped_uncommitted_limit: u64,
-    /// Those dropped: sent to a leadership that has ended.
+    /// Proposals dropped: sent to a leadership that has ended.
     pub proposals_dropped_leader_changed: u64,
     /// Configuration changes that this leader has appended to its log.
     pub conf_changes_proposed: u64,
@@ -109,17 +109,17 @@ pub struct raft_metrics {
     pub entries_applied: u64,
     /// Leadership transfers started.
     pub transfers_started: u64,
-    /// Those that have timed out.
+    /// Leadership transfers that have timed out.
     pub transfers_timed_out: u64,
-    /// Those given up for another reason than a step-down.
+    /// Leadership transfers given up for another reason than a step-down.
     pub transfers_aborted: u64,
     /// Requests for entries and snapshots made to the host.
     pub requests_made: u64,
-    /// Those made again because no answer came.
+    /// Requests for entries and snapshots made again because no answer came.
     pub requests_repeated: u64,
     /// Reports sent to peers of what was dropped, and of their removal.
     pub reports_sent: u64,
-    /// Such reports taken from peers.
+    /// Reports taken from peers of what was dropped, and of their removal.
     pub reports_received: u64,
     /// Forwarded proposals discarded because they had come before.
     pub repeats_discarded: u64,
@@ -134,64 +134,12 @@ pub struct raft_metrics {
 pub(crate) unsafe fn fill(place: *mut raft_metrics, metrics: &Metrics) -> Result<(), Failure> {
     // SAFETY: the same contract.
     let place = unsafe { Place::check(place) }?;
-    place.put(|size| raft_metrics {
-        size,
-        ticks: metrics.ticks,
-        messages_received: metrics.messages_received,
-        messages_refused: metrics.messages_refused,
-        messages_sent: metrics.messages_sent,
-        campaigns_refused: metrics.campaigns_refused,
-        pre_elections_started: metrics.pre_elections_started,
-        elections_started: metrics.elections_started,
-        transfer_elections_started: metrics.transfer_elections_started,
-        elections_won: metrics.elections_won,
-        elections_lost_outvoted: metrics.elections_lost_outvoted,
-        elections_lost_higher_term: metrics.elections_lost_higher_term,
-        elections_lost_leader_appeared: metrics.elections_lost_leader_appeared,
-        elections_lost_timed_out: metrics.elections_lost_timed_out,
-        votes_granted: metrics.votes_granted,
-        votes_refused: metrics.votes_refused,
-        step_downs_higher_term: metrics.step_downs_higher_term,
-        step_downs_check_quorum: metrics.step_downs_check_quorum,
-        step_downs_removed: metrics.step_downs_removed,
-        role_changes: metrics.role_changes,
-        leader_changes: metrics.leader_changes,
-        proposals_taken: metrics.proposals_taken,
-        proposals_forwarded: metrics.proposals_forwarded,
-        proposals_dropped_no_leader: metrics.proposals_dropped_no_leader,
-        proposals_dropped_forwarding_disabled: metrics.proposals_dropped_forwarding_disabled,
-        proposals_dropped_removed: metrics.proposals_dropped_removed,
-        proposals_dropped_transferring: metrics.proposals_dropped_transferring,
-        proposals_dropped_uncommitted_limit: metrics.proposals_dropped_uncommitted_limit,
-        proposals_dropped_leader_changed: metrics.proposals_dropped_leader_changed,
-        conf_changes_proposed: metrics.conf_changes_proposed,
-        conf_changes_refused: metrics.conf_changes_refused,
-        conf_changes_applied: metrics.conf_changes_applied,
-        reads_asked: metrics.reads_asked,
-        reads_forwarded: metrics.reads_forwarded,
-        reads_answered: metrics.reads_answered,
-        reads_dropped: metrics.reads_dropped,
-        appends_sent: metrics.appends_sent,
-        appends_accepted: metrics.appends_accepted,
-        appends_rejected: metrics.appends_rejected,
-        heartbeats_sent: metrics.heartbeats_sent,
-        snapshots_sent: metrics.snapshots_sent,
-        snapshots_installed: metrics.snapshots_installed,
-        snapshots_ignored: metrics.snapshots_ignored,
-        snapshots_failed: metrics.snapshots_failed,
-        flow_changes: metrics.flow_changes,
-        entries_appended: metrics.entries_appended,
-        entries_committed: metrics.entries_committed,
-        entries_applied: metrics.entries_applied,
-        transfers_started: metrics.transfers_started,
-        transfers_timed_out: metrics.transfers_timed_out,
-        transfers_aborted: metrics.transfers_aborted,
-        requests_made: metrics.requests_made,
-        requests_repeated: metrics.requests_repeated,
-        reports_sent: metrics.reports_sent,
-        reports_received: metrics.reports_received,
-        repeats_discarded: metrics.repeats_discarded,
-        events_lost: metrics.events_lost,
+    place.put(|size| {
+        macro_rules! copied {
+            ($($name:ident,)+) => { raft_metrics { size, $($name: metrics.$name,)+ } };
+        }
+        // Of the core's own list, so that none can be missing here.
+        libraft_core::with_counters!(copied)
     });
     Ok(())
 }

@@ -48,7 +48,7 @@ pub struct raft_node {
 
 /// What needs the node for itself.
 pub(crate) struct Inner {
-    node: Node,
+    pub(crate) node: Node,
     source: Option<Source>,
     ready: ReadyPlace,
     requests: RequestsPlace,

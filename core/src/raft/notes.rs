@@ -30,23 +30,42 @@ pub struct Notes {
     pub began: (Index, Index),
 }
 
-/// The counters of [`Metrics`] that a node needs to follow or to lead.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Frequent {
-    pub ticks: u64,
-    pub messages_received: u64,
-    pub messages_sent: u64,
-    pub leader_changes: u64,
-    pub role_changes: u64,
-    pub pre_elections_started: u64,
-    pub elections_started: u64,
-    pub elections_won: u64,
-    pub flow_changes: u64,
-    pub votes_granted: u64,
-    pub proposals_taken: u64,
-    pub appends_sent: u64,
-    pub appends_accepted: u64,
-    pub heartbeats_sent: u64,
+/// Makes [`Frequent`] of a list of fields of [`Metrics`].
+macro_rules! frequent {
+    ($($name:ident,)+) => {
+        /// The counters of [`Metrics`] that a node needs to follow or to lead.
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct Frequent {
+            $(pub $name: u64,)+
+        }
+
+        impl Frequent {
+            /// These counters, and the others from `rare`.
+            fn with(self, rare: Metrics) -> Metrics {
+                Metrics {
+                    $($name: self.$name,)+
+                    ..rare
+                }
+            }
+        }
+    };
+}
+
+frequent! {
+    ticks,
+    messages_received,
+    messages_sent,
+    leader_changes,
+    role_changes,
+    pre_elections_started,
+    elections_started,
+    elections_won,
+    flow_changes,
+    votes_granted,
+    proposals_taken,
+    appends_sent,
+    appends_accepted,
+    heartbeats_sent,
 }
 
 impl Notes {
@@ -65,39 +84,8 @@ impl Notes {
 
     /// The counters, without those that are computed when they are asked for.
     pub fn metrics(&self) -> Metrics {
-        let Frequent {
-            ticks,
-            messages_received,
-            messages_sent,
-            leader_changes,
-            role_changes,
-            pre_elections_started,
-            elections_started,
-            elections_won,
-            flow_changes,
-            votes_granted,
-            proposals_taken,
-            appends_sent,
-            appends_accepted,
-            heartbeats_sent,
-        } = self.frequent;
-        Metrics {
-            ticks,
-            messages_received,
-            messages_sent,
-            leader_changes,
-            role_changes,
-            pre_elections_started,
-            elections_started,
-            elections_won,
-            flow_changes,
-            votes_granted,
-            proposals_taken,
-            appends_sent,
-            appends_accepted,
-            heartbeats_sent,
-            ..self.rare.as_deref().copied().unwrap_or_default()
-        }
+        let rare = self.rare.as_deref().copied().unwrap_or_default();
+        self.frequent.with(rare)
     }
 
     /// Notes an event.

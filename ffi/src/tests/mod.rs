@@ -11,6 +11,7 @@ mod extensions;
 mod hostile;
 mod many;
 mod numbers;
+mod observing;
 mod readys;
 mod recordings;
 mod settings;

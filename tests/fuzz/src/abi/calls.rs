@@ -11,10 +11,12 @@ use raft::config::*;
 use raft::entry::*;
 use raft::error::*;
 use raft::event::*;
+use raft::event_text::*;
 use raft::message::*;
 use raft::node::*;
 use raft::node_status::*;
 use raft::nodes::*;
+use raft::observe::*;
 use raft::recording::*;
 use raft::snapshot::*;
 use raft::status::*;
@@ -190,6 +192,45 @@ fn small(input: &mut Input) -> u32 {
 fn name(name: *const c_char) {
     // SAFETY: the library has given it.
     std::hint::black_box(unsafe { views::text(name) });
+}
+
+/// A label, of the names that there may be or of any.
+fn label(env: &mut Env, input: &mut Input) -> raft_label {
+    let name = match input.chance(4) {
+        true => env.view(input),
+        false => {
+            let name = input.choose(&["group", "zone", "_x", "node", "1", "__a"]);
+            let data = env.lend(name.into());
+            raft_bytes {
+                data,
+                len: name.len(),
+            }
+        }
+    };
+    raft_label {
+        name,
+        value: env.view(input),
+    }
+}
+
+/// An event with any numbers, mostly small ones.
+fn event(env: &mut Env, input: &mut Input) -> raft_event {
+    raft_event {
+        r#type: input.below(18) as i32,
+        reason: env.kind(input),
+        kind: env.kind(input),
+        node: env.number(input),
+        term: env.number(input),
+        index: env.number(input),
+        from: env.number(input),
+        to: env.number(input),
+        ..raft_event::default()
+    }
+}
+
+/// What the library writes for people and programs is UTF-8.
+fn is_text(buffer: *mut raft_buffer) {
+    assert!(String::from_utf8(taken(buffer)).is_ok());
 }
 
 pub const CALLS: &[Call] = table! {
@@ -769,6 +810,75 @@ pub const CALLS: &[Call] = table! {
     raft_node_status_encoded => |e, i| {
         if let Some(buffer) = asks!(e, i, node, unset(), raft_node_status_encoded()) {
             keep(&mut e.buffers, buffer, raft_buffer_free);
+        }
+    };
+
+    raft_node_status_json => |e, i| {
+        if let Some(buffer) = asks!(e, i, node, unset(), raft_node_status_json()) {
+            is_text(buffer);
+        }
+    };
+    raft_node_metrics_json => |e, i| {
+        if let Some(buffer) = asks!(e, i, node, unset(), raft_node_metrics_json()) {
+            is_text(buffer);
+        }
+    };
+    raft_node_prometheus => |e, i| {
+        let mut lists = Vec::new();
+        let (labels, len) = e.list(i, &mut lists, label);
+        if let Some(buffer) = asks!(e, i, node, unset(), raft_node_prometheus(labels, len)) {
+            is_text(buffer);
+        }
+    };
+    raft_exposition_new => |e, i| {
+        // SAFETY: see above.
+        if let Some(made) = result(e, i, unset(), |out, error| unsafe {
+            raft_exposition_new(out, error)
+        }) {
+            keep(&mut e.expositions, made, raft_exposition_free);
+        }
+    };
+    raft_exposition_add => |e, i| {
+        let (exposition, node) = (some(&e.expositions, i), e.node(i));
+        let mut lists = Vec::new();
+        let (labels, len) = e.list(i, &mut lists, label);
+        // SAFETY: see above.
+        attempt(e, i, |error| unsafe { raft_exposition_add(exposition, node, labels, len, error) });
+    };
+    raft_exposition_text => |e, i| {
+        let exposition = some(&e.expositions, i);
+        // SAFETY: see above.
+        if let Some(buffer) = result(e, i, unset(), |out, error| unsafe {
+            raft_exposition_text(exposition, out, error)
+        }) {
+            is_text(buffer);
+        }
+    };
+    raft_exposition_free => |e, i| free_one(&mut e.expositions, i, raft_exposition_free);
+    raft_event_level => |e, i| {
+        let event = event(e, i);
+        // SAFETY: see above.
+        let level = unsafe { raft_event_level(&event) };
+        assert!((RAFT_LEVEL_DEBUG..=RAFT_LEVEL_WARN).contains(&level));
+    };
+    raft_event_text => |e, i| {
+        let event = event(e, i);
+        let given = if i.chance(16) { null() } else { &raw const event };
+        // SAFETY: see above.
+        if let Some(buffer) = result(e, i, unset(), |out, error| unsafe {
+            raft_event_text(given, out, error)
+        }) {
+            is_text(buffer);
+        }
+    };
+    raft_event_json => |e, i| {
+        let event = event(e, i);
+        let given = if i.chance(16) { null() } else { &raw const event };
+        // SAFETY: see above.
+        if let Some(buffer) = result(e, i, unset(), |out, error| unsafe {
+            raft_event_json(given, out, error)
+        }) {
+            is_text(buffer);
         }
     };
 };

@@ -11,6 +11,7 @@ use raft::config::{raft_config, raft_config_free};
 use raft::entry::{raft_entries, raft_hard_state};
 use raft::error::*;
 use raft::node::{raft_node, raft_node_free, raft_node_status_encoded};
+use raft::observe::{raft_exposition, raft_exposition_free};
 use raft::ready::raft_ready;
 use raft::snapshot::raft_snapshot;
 use raft::status::*;
@@ -50,6 +51,7 @@ pub struct Env {
     pub snapshots: Vec<*mut raft_snapshot>,
     pub changes: Vec<*mut raft_conf_change>,
     pub states: Vec<*mut raft_conf_state>,
+    pub expositions: Vec<*mut raft_exposition>,
     /// Bytes that the library has given out.
     pub known: Vec<Vec<u8>>,
     /// What a call borrows.
@@ -77,6 +79,7 @@ impl Default for Env {
             snapshots: Vec::new(),
             changes: Vec::new(),
             states: Vec::new(),
+            expositions: Vec::new(),
             known: Vec::new(),
             scratch: Vec::new(),
             failed: false,
@@ -128,6 +131,7 @@ impl Env {
         free_all!(self.snapshots, raft::snapshot::raft_snapshot_free);
         free_all!(self.changes, raft::conf_change::raft_conf_change_free);
         free_all!(self.states, raft::conf_state::raft_conf_state_free);
+        free_all!(self.expositions, raft_exposition_free);
     }
 
     pub fn free_node(&mut self, place: usize) {
