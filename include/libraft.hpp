@@ -505,6 +505,13 @@ private:
     detail::Owned<raft_buffer, raft_buffer_free> raw_;
 };
 
+namespace detail {
+
+/** A copy of a buffer's text. */
+inline std::string text(const Buffer& buffer) { return std::string(std::string_view(buffer.bytes())); }
+
+}  // namespace detail
+
 // ---------------------------------------------------------------- entries, messages
 
 /** An entry of the replicated log: a view of what it was taken from. */
@@ -831,6 +838,16 @@ private:
     raft_read_state raw_;
 };
 
+/** How much an event deserves attention; the levels of the usual logs. There may be more. */
+enum class Level : std::int32_t {
+    /** Of interest to who looks for a fault. */
+    debug = RAFT_LEVEL_DEBUG,
+    /** What happens in a group that works. */
+    info = RAFT_LEVEL_INFO,
+    /** What should not happen often, and that somebody may have to look after. */
+    warn = RAFT_LEVEL_WARN,
+};
+
 /**
  * Something that a host may want to know and need not act on. What the fields mean, the RAFT_EVENT_
  * number of the type says.
@@ -867,6 +884,42 @@ struct Event {
     /** The name of the kind, such as "RAFT_CAMPAIGN_ELECTION"; empty if there is none. */
     const char* kind_name() const noexcept {
         return raft_event_kind_name(static_cast<std::int32_t>(type), kind);
+    }
+
+    /** How a log should rank it. */
+    Level level() const noexcept {
+        const raft_event event = raw();
+        return static_cast<Level>(raft_event_level(&event));
+    }
+    /**
+     * One line for a log, without a line end: what has happened and the fields that belong to it, as in
+     * "election_lost kind=election reason=outvoted by=0 term=4 granted=1 refused=2". Throws
+     * Code::argument for what is no event of the library's.
+     */
+    std::string text() const { return written(raft_event_text); }
+    /** The same as a JSON object, with the name under "type". Throws Code::argument, too. */
+    std::string json() const { return written(raft_event_json); }
+    /** What C sees. */
+    raft_event raw() const noexcept {
+        raft_event event{};
+        event.type = static_cast<raft_event_type>(type);
+        event.reason = reason;
+        event.kind = kind;
+        event.node = node;
+        event.term = term;
+        event.index = index;
+        event.from = from;
+        event.to = to;
+        return event;
+    }
+
+private:
+    template <typename Function>
+    std::string written(Function function) const {
+        const raft_event event = raw();
+        raft_buffer* out = nullptr;
+        detail::call(function, &event, &out);
+        return detail::text(Buffer(out));
     }
 };
 
@@ -1319,6 +1372,28 @@ private:
 };
 
 // ---------------------------------------------------------------- node
+
+/**
+ * What tells a node's numbers from those of others, for Prometheus: names and values, in UTF-8. The
+ * library sets "node" (the id), "peer", "role" and "state" itself.
+ */
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+namespace detail {
+
+/** What C sees: good as long as `labels`. */
+inline std::vector<raft_label> raw_labels(const Labels& labels) {
+    std::vector<raft_label> raw;
+    raw.reserve(labels.size());
+    for (const auto& label : labels) {
+        const Bytes name = label.first;
+        const Bytes value = label.second;
+        raw.push_back({{name.data(), name.size()}, {value.data(), value.size()}});
+    }
+    return raw;
+}
+
+}  // namespace detail
 
 /** A node's counters, as C has them. */
 using Metrics = raft_metrics;
@@ -1780,6 +1855,33 @@ public:
         return Buffer(out);
     }
 
+    /**
+     * All that the node says about itself as a JSON object: the fields of NodeStatus under their names,
+     * "conf_state", and on a leader "progress". Numbers go up to 2^64 - 1; see raft_node_status_json().
+     */
+    std::string status_json() const {
+        raft_buffer* out = nullptr;
+        detail::call(raft_node_status_json, static_cast<const raft_node*>(raw_.get()), &out);
+        return detail::text(Buffer(out));
+    }
+    /** The counters as a JSON object. */
+    std::string metrics_json() const {
+        raft_buffer* out = nullptr;
+        detail::call(raft_node_metrics_json, static_cast<const raft_node*>(raw_.get()), &out);
+        return detail::text(Buffer(out));
+    }
+    /**
+     * Status and counters as a text for Prometheus, to be served as Exposition::content_type; of several
+     * nodes, an Exposition makes one. Throws Code::argument (a label).
+     */
+    std::string prometheus(const Labels& labels = {}) const {
+        const std::vector<raft_label> raw_labels = detail::raw_labels(labels);
+        raft_buffer* out = nullptr;
+        detail::call(raft_node_prometheus, static_cast<const raft_node*>(raw_.get()), raw_labels.data(),
+                     raw_labels.size(), &out);
+        return detail::text(Buffer(out));
+    }
+
     /** How the recording of this node stands; see Config::record_bytes(). */
     RecordingState record_state() const { return recording().first; }
     /** How many bytes of it wait to be taken. */
@@ -1894,6 +1996,44 @@ private:
 };
 
 // ---------------------------------------------------------------- replays
+
+/**
+ * Nodes that are to be one text for Prometheus, in which what is said about a metric may stand only once.
+ * Make one for each scrape. Any number of threads may use it.
+ */
+class Exposition {
+public:
+    /** What the text is, for the header Content-Type of an HTTP response. */
+    static constexpr const char* content_type = "text/plain; version=0.0.4; charset=utf-8";
+
+    /** Without nodes. */
+    Exposition() {
+        raft_exposition* raw = nullptr;
+        detail::call(raft_exposition_new, &raw);
+        raw_.reset(raw);
+    }
+
+    /**
+     * Adds what the node says about itself at this moment; it is not needed any more after that. Two nodes
+     * with one id, of two groups, need labels that tell them apart. Throws Code::argument (a label, or
+     * the node is there already) and then adds nothing.
+     */
+    void add(const Node& node, const Labels& labels = {}) {
+        const std::vector<raft_label> raw_labels = detail::raw_labels(labels);
+        detail::call(raft_exposition_add, raw_.get(), static_cast<const raft_node*>(node.raw()),
+                     raw_labels.data(), raw_labels.size());
+    }
+
+    /** The text of all nodes that were added. */
+    std::string text() const {
+        raft_buffer* out = nullptr;
+        detail::call(raft_exposition_text, static_cast<const raft_exposition*>(raw_.get()), &out);
+        return detail::text(Buffer(out));
+    }
+
+private:
+    detail::Owned<raft_exposition, raft_exposition_free> raw_;
+};
 
 /** What came of a replay. */
 struct Replay {
