@@ -4,10 +4,7 @@
 
 package raft
 
-import (
-	"fmt"
-	"unsafe"
-)
+import "unsafe"
 
 // #include "libraft.h"
 import "C"
@@ -61,12 +58,6 @@ func (e Event) ReasonName() string {
 // none.
 func (e Event) KindName() string {
 	return C.GoString(C.raft_event_kind_name(C.raft_event_type(e.Type), C.int32_t(e.Kind)))
-}
-
-// String is for logs.
-func (e Event) String() string {
-	return fmt.Sprintf("%v %s %s node %d term %d index %d from %d to %d",
-		e.Type, e.KindName(), e.ReasonName(), e.Node, e.Term, e.Index, e.From, e.To)
 }
 
 // DropKind says what was dropped.
@@ -150,120 +141,121 @@ func droppedOf(ready *C.raft_ready) []Dropped {
 	return dropped
 }
 
-// Metrics are counters of a node since it was made. They never decrease.
+// Metrics are counters of a node since it was made. They never decrease. As JSON, they have the names that
+// they have in the other languages of this library.
 type Metrics struct {
 	// Ticks: ticks, quiesced ones included.
-	Ticks uint64
+	Ticks uint64 `json:"ticks"`
 	// MessagesReceived: messages taken from peers, and from storage workers.
-	MessagesReceived uint64
+	MessagesReceived uint64 `json:"messages_received"`
 	// MessagesRefused: messages refused: malformed, impossible, of an unknown peer.
-	MessagesRefused uint64
+	MessagesRefused uint64 `json:"messages_refused"`
 	// MessagesSent: messages to peers; not those to the node itself or to storage workers.
-	MessagesSent uint64
+	MessagesSent uint64 `json:"messages_sent"`
 	// CampaignsRefused: campaigns that were due and not allowed.
-	CampaignsRefused uint64
+	CampaignsRefused uint64 `json:"campaigns_refused"`
 	// PreElectionsStarted: pre-elections started.
-	PreElectionsStarted uint64
+	PreElectionsStarted uint64 `json:"pre_elections_started"`
 	// ElectionsStarted: elections started, transfers excepted.
-	ElectionsStarted uint64
+	ElectionsStarted uint64 `json:"elections_started"`
 	// TransferElectionsStarted: elections started because a leader hands over.
-	TransferElectionsStarted uint64
+	TransferElectionsStarted uint64 `json:"transfer_elections_started"`
 	// ElectionsWon: elections won.
-	ElectionsWon uint64
+	ElectionsWon uint64 `json:"elections_won"`
 	// ElectionsLostOutvoted: elections and pre-elections lost: refused by too many.
-	ElectionsLostOutvoted uint64
+	ElectionsLostOutvoted uint64 `json:"elections_lost_outvoted"`
 	// ElectionsLostHigherTerm: elections and pre-elections lost: a message of a higher term came.
-	ElectionsLostHigherTerm uint64
+	ElectionsLostHigherTerm uint64 `json:"elections_lost_higher_term"`
 	// ElectionsLostLeaderAppeared: elections and pre-elections lost: somebody else leads.
-	ElectionsLostLeaderAppeared uint64
+	ElectionsLostLeaderAppeared uint64 `json:"elections_lost_leader_appeared"`
 	// ElectionsLostTimedOut: elections and pre-elections lost: too few answers, or called anew.
-	ElectionsLostTimedOut uint64
+	ElectionsLostTimedOut uint64 `json:"elections_lost_timed_out"`
 	// VotesGranted: votes granted to others; pre-votes are not counted.
-	VotesGranted uint64
+	VotesGranted uint64 `json:"votes_granted"`
 	// VotesRefused: votes refused to others; pre-votes are not counted.
-	VotesRefused uint64
+	VotesRefused uint64 `json:"votes_refused"`
 	// StepDownsHigherTerm: leaderships ended by a higher term.
-	StepDownsHigherTerm uint64
+	StepDownsHigherTerm uint64 `json:"step_downs_higher_term"`
 	// StepDownsCheckQuorum: leaderships ended for want of a quorum.
-	StepDownsCheckQuorum uint64
+	StepDownsCheckQuorum uint64 `json:"step_downs_check_quorum"`
 	// StepDownsRemoved: leaderships ended by a removal.
-	StepDownsRemoved uint64
+	StepDownsRemoved uint64 `json:"step_downs_removed"`
 	// RoleChanges: changes of role.
-	RoleChanges uint64
+	RoleChanges uint64 `json:"role_changes"`
 	// LeaderChanges: changes of the known leader, to none and back included.
-	LeaderChanges uint64
+	LeaderChanges uint64 `json:"leader_changes"`
 	// ProposalsTaken: commands and configuration changes that this leader has appended to its log.
-	ProposalsTaken uint64
+	ProposalsTaken uint64 `json:"proposals_taken"`
 	// ProposalsForwarded: proposals that this node has passed on to a leader.
-	ProposalsForwarded uint64
+	ProposalsForwarded uint64 `json:"proposals_forwarded"`
 	// ProposalsDroppedNoLeader: proposals dropped: no leader known.
-	ProposalsDroppedNoLeader uint64
+	ProposalsDroppedNoLeader uint64 `json:"proposals_dropped_no_leader"`
 	// ProposalsDroppedForwardingDisabled: proposals dropped: a follower that may not forward.
-	ProposalsDroppedForwardingDisabled uint64
+	ProposalsDroppedForwardingDisabled uint64 `json:"proposals_dropped_forwarding_disabled"`
 	// ProposalsDroppedRemoved: proposals dropped: a leader that is no member.
-	ProposalsDroppedRemoved uint64
+	ProposalsDroppedRemoved uint64 `json:"proposals_dropped_removed"`
 	// ProposalsDroppedTransferring: proposals dropped: leadership is being transferred.
-	ProposalsDroppedTransferring uint64
+	ProposalsDroppedTransferring uint64 `json:"proposals_dropped_transferring"`
 	// ProposalsDroppedUncommittedLimit: proposals dropped: too many uncommitted bytes.
-	ProposalsDroppedUncommittedLimit uint64
+	ProposalsDroppedUncommittedLimit uint64 `json:"proposals_dropped_uncommitted_limit"`
 	// ProposalsDroppedLeaderChanged: proposals dropped: sent to a leadership that has ended.
-	ProposalsDroppedLeaderChanged uint64
+	ProposalsDroppedLeaderChanged uint64 `json:"proposals_dropped_leader_changed"`
 	// ConfChangesProposed: configuration changes that this leader has appended to its log.
-	ConfChangesProposed uint64
+	ConfChangesProposed uint64 `json:"conf_changes_proposed"`
 	// ConfChangesRefused: configuration changes that this leader has turned into empty entries.
-	ConfChangesRefused uint64
+	ConfChangesRefused uint64 `json:"conf_changes_refused"`
 	// ConfChangesApplied: configuration changes applied.
-	ConfChangesApplied uint64
+	ConfChangesApplied uint64 `json:"conf_changes_applied"`
 	// ReadsAsked: reads asked for, by this node's host or, on a leader, by others.
-	ReadsAsked uint64
+	ReadsAsked uint64 `json:"reads_asked"`
 	// ReadsForwarded: reads that this node has passed on to a leader.
-	ReadsForwarded uint64
+	ReadsForwarded uint64 `json:"reads_forwarded"`
 	// ReadsAnswered: reads answered: read states for the host and answers to others.
-	ReadsAnswered uint64
+	ReadsAnswered uint64 `json:"reads_answered"`
 	// ReadsDropped: reads dropped, whatever the reason.
-	ReadsDropped uint64
+	ReadsDropped uint64 `json:"reads_dropped"`
 	// AppendsSent: Appends sent.
-	AppendsSent uint64
+	AppendsSent uint64 `json:"appends_sent"`
 	// AppendsAccepted: acknowledgements of other members that came to this leader.
-	AppendsAccepted uint64
+	AppendsAccepted uint64 `json:"appends_accepted"`
 	// AppendsRejected: refusals of other members that came to this leader.
-	AppendsRejected uint64
+	AppendsRejected uint64 `json:"appends_rejected"`
 	// HeartbeatsSent: heartbeats sent.
-	HeartbeatsSent uint64
+	HeartbeatsSent uint64 `json:"heartbeats_sent"`
 	// SnapshotsSent: snapshots sent.
-	SnapshotsSent uint64
+	SnapshotsSent uint64 `json:"snapshots_sent"`
 	// SnapshotsInstalled: snapshots taken in place of the log.
-	SnapshotsInstalled uint64
+	SnapshotsInstalled uint64 `json:"snapshots_installed"`
 	// SnapshotsIgnored: snapshots that were of no use.
-	SnapshotsIgnored uint64
+	SnapshotsIgnored uint64 `json:"snapshots_ignored"`
 	// SnapshotsFailed: snapshots that did not arrive, as the host reported.
-	SnapshotsFailed uint64
+	SnapshotsFailed uint64 `json:"snapshots_failed"`
 	// FlowChanges: changes of how a member is sent to.
-	FlowChanges uint64
+	FlowChanges uint64 `json:"flow_changes"`
 	// EntriesAppended: entries appended to this node's log, as a leader or as a follower.
-	EntriesAppended uint64
+	EntriesAppended uint64 `json:"entries_appended"`
 	// EntriesCommitted: how far the commit index has moved since the node was made.
-	EntriesCommitted uint64
+	EntriesCommitted uint64 `json:"entries_committed"`
 	// EntriesApplied: how far the host has applied since the node was made.
-	EntriesApplied uint64
+	EntriesApplied uint64 `json:"entries_applied"`
 	// TransfersStarted: leadership transfers started.
-	TransfersStarted uint64
+	TransfersStarted uint64 `json:"transfers_started"`
 	// TransfersTimedOut: leadership transfers that have timed out.
-	TransfersTimedOut uint64
+	TransfersTimedOut uint64 `json:"transfers_timed_out"`
 	// TransfersAborted: leadership transfers given up for another reason than a step-down.
-	TransfersAborted uint64
+	TransfersAborted uint64 `json:"transfers_aborted"`
 	// RequestsMade: requests for entries and snapshots made to the host.
-	RequestsMade uint64
+	RequestsMade uint64 `json:"requests_made"`
 	// RequestsRepeated: requests for entries and snapshots made again because no answer came.
-	RequestsRepeated uint64
+	RequestsRepeated uint64 `json:"requests_repeated"`
 	// ReportsSent: reports sent to peers of what was dropped, and of their removal.
-	ReportsSent uint64
+	ReportsSent uint64 `json:"reports_sent"`
 	// ReportsReceived: reports taken from peers of what was dropped, and of their removal.
-	ReportsReceived uint64
+	ReportsReceived uint64 `json:"reports_received"`
 	// RepeatsDiscarded: forwarded proposals discarded because they had come before.
-	RepeatsDiscarded uint64
+	RepeatsDiscarded uint64 `json:"repeats_discarded"`
 	// EventsLost: events lost because the host took no Ready for too long.
-	EventsLost uint64
+	EventsLost uint64 `json:"events_lost"`
 }
 
 // Metrics gives the counters. They are zero for a node that has stopped.
