@@ -31,6 +31,7 @@ from ._interfaces import (
     Transport,
 )
 from ._node import Node
+from .tcp import TcpTransport
 
 __all__ = [
     "HEADER_BYTES",
@@ -43,5 +44,6 @@ __all__ = [
     "SnapshotPolicy",
     "StateMachine",
     "Storage",
+    "TcpTransport",
     "Transport",
 ]

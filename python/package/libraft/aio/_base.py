@@ -27,7 +27,8 @@ class Batch:
     """Reads that go out together under one context, and under a new one if that gets lost."""
 
     def __init__(self) -> None:
-        self.readers: set[asyncio.Future[int]] = set()
+        # In the order in which they came.
+        self.readers: dict[asyncio.Future[int], None] = {}
         self.asked_at_tick = 0
 
     def serve(self, index: int) -> None:
@@ -115,7 +116,7 @@ class Base:
         self._confirmed: list[tuple[int, Batch]] = []
         self._applying: list[tuple[int, asyncio.Future[None]]] = []
         # Iterators that wait for something to be applied, or for the end.
-        self._followers: set[asyncio.Future[None]] = set()
+        self._followers: dict[asyncio.Future[None], None] = {}
 
         self._applied = 0
         self._conf_state: ConfState | None = None

@@ -20,11 +20,11 @@ async def committed(node: Base, after: int, max_bytes: int) -> AsyncIterator[Com
     while not node._stopping:
         if after >= node._applied:
             follower: asyncio.Future[None] = node._loop.create_future()
-            node._followers.add(follower)
+            node._followers[follower] = None
             try:
                 await follower
             finally:
-                node._followers.discard(follower)
+                node._followers.pop(follower, None)
             continue
         entries = await _read(node, after + 1, node._applied + 1, max_bytes)
         for entry in entries or ():

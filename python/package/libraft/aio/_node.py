@@ -225,11 +225,11 @@ class Node(Loop):
             self._awake.set()
         batch = self._next_batch
         reader: asyncio.Future[int] = self._loop.create_future()
-        batch.readers.add(reader)
+        batch.readers[reader] = None
         try:
             return await reader
         finally:
-            batch.readers.discard(reader)
+            batch.readers.pop(reader, None)
 
     def committed(self, after: int | None = None, *, max_bytes: int = 1 << 20) -> AsyncIterator[Committed | Installed]:
         """The entries that this node applies, beyond the index `after`; without one, from now on.

@@ -1,0 +1,306 @@
+"""The replicated state machine and the encoding by themselves: sessions, malformed commands, damaged bytes."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from libraft.replicated import (
+    CallFailed,
+    EncodingError,
+    Replicated,
+    ReplicatedDict,
+    SessionExpired,
+    _machine,
+    decode,
+    encode,
+    replicated,
+)
+from libraft.replicated._encoding import MAX_DEPTH
+from libraft.replicated._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Failure, Machine
+
+PLAIN: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    2**63,
+    2**64,
+    -(2**64),
+    -(2**63),
+    10**1000,
+    -0.5,
+    float("inf"),
+    "",
+    "ö\0",
+    b"",
+    b"\xff",
+    [],
+    (),
+    {},
+    set(),
+    frozenset(),
+    [1, (2, [3, (4,)])],
+    {1: "a", "b": None, (1, 2): [], frozenset({1, (2,)}): {True}},
+    {1, "a", b"b", None, (1, (2, 3)), frozenset({4})},
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: type(value).__name__)
+def test_plain_values_come_back_as_they_were(value: Any) -> None:
+    again = decode(encode(value))
+    assert again == value and type(again) is type(value)
+    assert encode(again) == encode(value)
+
+
+def test_dicts_keep_their_order_and_sets_have_one_encoding() -> None:
+    assert list(decode(encode({"b": 1, "a": 2}))) == ["b", "a"]
+    members = [f"member {n}" for n in range(100)]
+    shuffled = members[:]
+    random.Random(1).shuffle(shuffled)
+    assert encode(set(members)) == encode(set(shuffled))
+
+
+class Text(str):
+    pass
+
+
+def nested(depth: int, kind: type) -> Any:
+    value: Any = kind()
+    for _ in range(depth):
+        value = kind([value])
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), Text("a"), bytearray(b"a"), 1j, range(3), "\ud800", {"a": len}, 1 << 2**20],
+    ids=["object", "subclass", "bytearray", "complex", "range", "surrogate", "function", "large"],
+)
+def test_nothing_else_is_encoded(value: Any) -> None:
+    for wrapped in (value, [value], (1, value), {"k": value}):
+        with pytest.raises(EncodingError):
+            encode(wrapped)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, frozenset])
+def test_depth_and_size_are_limited(kind: type) -> None:
+    deepest = nested(MAX_DEPTH - 1, kind)
+    assert decode(encode(deepest)) == deepest
+    with pytest.raises(EncodingError, match="levels deep"):
+        encode(nested(MAX_DEPTH, kind))
+    assert len(encode("x" * 100, 102)) == 102
+    with pytest.raises(EncodingError, match="101 are allowed"):
+        encode("x" * 100, 101)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x01\x02",
+        b"\x91" * 33 + b"\x90",
+        b"\x91" * 100_000 + b"\x90",
+        b"\x81\x90\x01",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xa1\xff",
+        b"\xd6\xff\0\0\0\1",
+        b"\xd4\x05\0",
+        b"\xd4\x02\x01",
+        b"\xd5\x03\x91\xc1",
+        b"\xd4\x03\x91",
+        b"\xd5\x03\x91\x90",
+        b"\xc7\x02\x03\x80\x80",
+    ],
+)
+def test_bytes_that_are_no_value_are_refused(data: bytes) -> None:
+    with pytest.raises(EncodingError):
+        decode(data)
+
+
+def test_damaged_bytes_are_a_plain_value_or_an_error() -> None:
+    draw = random.Random(2)
+    whole = [encode(value) for value in PLAIN]
+    for _ in range(20_000):
+        data = bytearray(draw.choice(whole))
+        for _ in range(draw.randrange(1, 4)):
+            place = draw.randrange(len(data) + 1)
+            data[place : place + draw.randrange(3)] = draw.randbytes(draw.randrange(3))
+        try:
+            value = decode(bytes(data))
+        except EncodingError:
+            continue
+        # NaN is not itself; its bytes are.
+        assert encode(decode(encode(value))) == encode(value)
+
+
+class Box(Replicated):
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[Any] = []
+
+    @replicated
+    def add(self, value: Any) -> Any:
+        self.values.append(value)
+        if value == "own":
+            raise OwnError("mine", 2)
+        if value == "key":
+            raise KeyError("k")
+        if value == "deep":
+            raise RecursionError
+        return self.values
+
+
+class OwnError(Exception):
+    pass
+
+
+def machine() -> Machine:
+    made = Machine([Box(), ReplicatedDict()], 3)
+
+    class Attached:
+        machine = made
+
+    for instance in made.objects.values():
+        instance._cluster = Attached()  # type: ignore[assignment]
+    return made
+
+
+class Log:
+    """Commands for one machine, by hand."""
+
+    def __init__(self) -> None:
+        self.machine = machine()
+        self.index = 0
+
+    def apply(self, command: list[Any] | bytes) -> Any:
+        self.index += 1
+        return self.machine.apply(self.index, command if isinstance(command, bytes) else encode(command))
+
+    def call(self, session: int, sequence: int, value: Any, floor: int = 1) -> Any:
+        return self.apply([CALL, session, sequence, floor, "Box", "add", [value], {}])
+
+    @property
+    def values(self) -> list[Any]:
+        return self.machine.objects["Box"].values  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_command_that_comes_twice_is_applied_once() -> None:
+    log = Log()
+    session = log.apply([REGISTER])
+    assert log.call(session, 1, "a") == ["a"]
+    assert log.call(session, 2, "b") == ["a", "b"]
+    # The outcome is that of the first time, and nobody shares it.
+    again = log.call(session, 1, "a")
+    assert again == ["a"]
+    again.append("x")
+    assert log.call(session, 1, "a") == ["a"] and log.values == ["a", "b"]
+    assert isinstance(log.call(session, 3, "key", floor=3).error, KeyError)
+    assert log.machine.sessions[session].outcomes.keys() == {3}
+    # Its owner has the outcome: a copy that comes late is none of its affair.
+    assert isinstance(log.call(session, 2, "b").error, SessionExpired)
+    assert isinstance(log.call(session, 3 + WINDOW, "c").error, SessionExpired)
+    assert isinstance(log.call(999, 1, "d").error, SessionExpired)
+    assert log.values == ["a", "b", "key"]
+
+
+def test_the_session_that_was_used_least_recently_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_machine, "MAX_SESSIONS", 3)
+    log = Log()
+    first, second, third = (log.apply([REGISTER]) for _ in range(3))
+    log.call(first, 1, "a")
+    fourth = log.apply([REGISTER])
+    assert log.machine.sessions.keys() == {first, third, fourth}
+    assert isinstance(log.call(second, 1, "b").error, SessionExpired)
+    assert log.values == ["a"]
+
+
+def test_a_snapshot_has_everything_outcomes_included() -> None:
+    log = Log()
+    session = log.apply([REGISTER])
+    for number, value in enumerate(["a", "own", "key", {1: (2,)}], 1):
+        log.call(session, number, value)
+    log.apply([CLOCK, 0, 1500])
+    log.apply([VERSION, 2])
+    log.machine.members = {1: "a:1"}
+    data = log.machine.snapshot()()
+    other = Log()
+    other.machine.restore(log.index, data)
+    assert other.machine.snapshot()() == data
+    assert (other.machine.clock_ms, other.machine.version, other.machine.members) == (1500, 2, {1: "a:1"})
+    assert other.values == log.values
+    assert other.call(session, 1, "a") == ["a"]
+    # An exception that is not Python's own is known by its name.
+    outcome = other.call(session, 2, "own").error
+    assert isinstance(outcome, CallFailed) and outcome.args == ("OwnError", "mine", 2)
+    assert isinstance(other.call(session, 3, "key").error, KeyError)
+    assert other.values == log.values
+
+
+def test_a_snapshot_is_of_one_moment() -> None:
+    log = Log()
+    session = log.apply([REGISTER])
+    log.call(session, 1, "a")
+    make = log.machine.snapshot()
+    log.call(session, 2, "b")
+    log.apply([CALL, session, 3, 1, "ReplicatedDict", "set", ["k", 1], {}])
+    other = machine()
+    other.restore(2, make())
+    assert other.objects["Box"].get_state() == {"values": ["a"]} and not other.objects["ReplicatedDict"].get_state()
+
+
+def test_a_snapshot_that_does_not_fit_stops_the_member() -> None:
+    data = machine().snapshot()()
+    with pytest.raises(RuntimeError, match="was not given"):
+        Machine([Box()], 1).restore(1, data)
+    with pytest.raises(RuntimeError, match="format 99"):
+        machine().restore(1, encode([99, 1, 0, [], [], {}]))
+    with pytest.raises(RuntimeError, match="upgrade it"):
+        machine().restore(1, encode([1, 4, 0, [], [], {}]))
+
+
+def test_the_clock_counts_no_interval_twice() -> None:
+    log = Log()
+    assert log.apply([CLOCK, 0, 100]) is True
+    # Whoever has not seen that one, or wants to go back, is not heard.
+    assert log.apply([CLOCK, 0, 120]) is False and log.apply([CLOCK, 100, 100]) is False
+    assert log.apply([CLOCK, 100, 90]) is False and log.machine.clock_ms == 100
+
+
+def test_what_members_could_take_differently_stops_a_member() -> None:
+    log = Log()
+    session = log.apply([REGISTER])
+    with pytest.raises(RecursionError):
+        log.call(session, 1, "deep")
+    assert log.machine.applying is False
+    with pytest.raises(RuntimeError, match="upgrade it"):
+        log.apply([VERSION, 4])
+
+
+def test_malformed_commands_change_nothing_on_any_member() -> None:
+    draw = random.Random(3)
+    one, other = Log(), Log()
+    for log in (one, other):
+        log.apply([REGISTER])
+    before = one.machine.snapshot()()
+    kinds: list[Any] = [b"", b"\xc1", [], {}, 5, None, [CALL], [CALL, 1, 1, 1, "Box"], [CLOCK], [CLOCK, "a", None]]
+    kinds += [[VERSION], [VERSION, "x"], [99], ["x", 1], [[]], [CALL, [], 1, 1, "Box", "add", [1], {}]]
+    kinds += [[CLOCK, 0, 1.5], [CALL, 1, 1, 1, "Box", ["add"], [1], {}], [CALL, 1, "1", 1, "Box", "add", [1], {}]]
+    kinds += [[CALL, 1, 1.0, 1, "Box", "add", [1], {}], [VERSION, 1.5], [CALL, 1, 1, 1.5, "Box", "add", [1], {}]]
+    for command in kinds:
+        for log in (one, other):
+            assert isinstance(log.apply(command), Failure), command
+    assert one.machine.snapshot()() == other.machine.snapshot()() == before
+    whole = [encode([CALL, 1, n, 1, "Box", "add", [n], {}]) for n in range(1, 9)] + [encode([REGISTER])]
+    for _ in range(5_000):
+        data = bytearray(draw.choice(whole))
+        place = draw.randrange(len(data) + 1)
+        data[place : place + draw.randrange(3)] = draw.randbytes(draw.randrange(3))
+        results = [type(log.apply(bytes(data))) for log in (one, other)]
+        assert results[0] is results[1]
+    assert one.machine.snapshot()() == other.machine.snapshot()()
