@@ -156,11 +156,17 @@ header: ## write include/libraft.h anew from the sources of ffi/
 
 ## Documentation
 
-# docs-c is the reference of the C interface alone, in build/docs/c.
 .PHONY: docs
 docs: ## build the documentation: build/docs/site/index.html
 	@scripts/bootstrap docs
 	@scripts/docs
+
+.PHONY: docs-c
+docs-c: ## only the reference of libraft.h and libraft.hpp: build/docs/c/index.html
+	@scripts/bootstrap docs
+	@rm -rf build/docs/c
+	@mkdir -p build/docs
+	@doxygen ffi/docs/Doxyfile
 
 .PHONY: docs-samples
 docs-samples: lib python ## compile and run all code that the documentation shows
