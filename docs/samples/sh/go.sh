@@ -1,6 +1,6 @@
 # The quick start for Go, in an empty directory. LIBRAFT is a checkout of libraft.
 # --8<-- [start:install]
-make -C "$LIBRAFT" lib
+make -C "$LIBRAFT" go-lib
 # --8<-- [end:install]
 # --8<-- [start:module]
 go mod init hello
