@@ -181,6 +181,24 @@ def fresh(count: int, make: Callable[[int], libraft.Storage] = lambda _: MemoryS
     return storages
 
 
+# ---------------------------------------------------------------- watching
+
+
+@in_a_loop
+async def test_the_host_is_told_events_and_may_look_at_the_members() -> None:
+    told: list[libraft.Event] = []
+    async with cluster(fresh(3), on_events=told.extend) as network:
+        leader = await network.leader()
+        await network.until(lambda: any(event.type == libraft.EventType.ELECTION_WON for event in told))
+        won = next(event for event in told if event.type == libraft.EventType.ELECTION_WON)
+        assert won.term >= 2 and won.from_ >= 2
+        for node in network.nodes.values():
+            assert node.conf_state is not None and node.conf_state.voters == (1, 2, 3)
+            expected = [1, 2, 3] if node is leader else []
+            assert [member.id for member in node.progress()] == expected
+    assert leader.progress() == ()
+
+
 # ---------------------------------------------------------------- commands and reads
 
 

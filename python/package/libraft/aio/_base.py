@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from .. import _libraft
 from .._errors import Poisoned, RaftError
 from .._libraft import Message, RawNode
-from .._types import Config, ConfState, Status
+from .._types import Config, ConfState, Event, Status
 from ._interfaces import NodeStopped, NoMachine, SnapshotPolicy, StateMachine, Storage, Transport
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class Base:
         tick_s: float = 0.1,
         snapshots: SnapshotPolicy | None = None,
         proposal_timeout_ticks: int | None = None,
+        on_events: Callable[[Sequence[Event]], None] | None = None,
     ) -> None:
         """Nothing happens before `start`, or `async with`.
 
@@ -77,7 +78,8 @@ class Base:
         the entries of `committed`, and `propose` gives the index of its own. A proposal that has
         waited for `proposal_timeout_ticks` raises OutcomeUnknown; None lets it wait for ever. If
         `config.applied` is set, the machine keeps its state by itself and is not given the
-        storage's snapshot at the start.
+        storage's snapshot at the start. `on_events` is told what has happened, the oldest first; it
+        returns at once, and raises nothing.
         """
         if tick_s <= 0:
             raise ValueError("tick_s must be positive")
@@ -91,6 +93,7 @@ class Base:
         self._tick_s = tick_s
         self._policy = snapshots or SnapshotPolicy()
         self._proposal_timeout_ticks = proposal_timeout_ticks
+        self._on_events = on_events
 
         self._raw: RawNode | None = None
         # What was not taken of the recording when the node was closed.

@@ -163,6 +163,8 @@ class Loop(Base):
         await self._apply_all(raw, ready)
         for dropped in ready.dropped:
             self._on_dropped(dropped)
+        if self._on_events is not None and ready.events:
+            self._on_events(ready.events)
         if ready.soft_state is not None:
             self._on_soft_state(ready.soft_state)
         self._serve_reads(ready)

@@ -15,7 +15,7 @@ from typing import Any, Self
 from .. import _libraft
 from .._errors import RaftError
 from .._libraft import RawNode
-from .._types import ConfChangeType, SnapshotStatus, Status
+from .._types import ConfChangeType, ConfState, Progress, SnapshotStatus, Status
 from ._base import Batch, Proposal
 from ._committed import committed
 from ._interfaces import Committed, Installed
@@ -156,6 +156,17 @@ class Node(Loop):
         if self._status is None:
             raise RuntimeError("the node has not been started")
         return self._status
+
+    def progress(self) -> tuple[Progress, ...]:
+        """What the leader knows of each member, by ascending id; empty on other nodes, and once it is closed."""
+        if self._raw is not None and not self._raw.closed and self._failure is None:
+            return self._raw.progress()
+        return ()
+
+    @property
+    def conf_state(self) -> ConfState | None:
+        """The members as of the last change that was applied; None before the start."""
+        return self._conf_state
 
     def record_take(self) -> bytes:
         """Takes what was recorded since the last time (Config.record_bytes); once it is closed, what is left."""
