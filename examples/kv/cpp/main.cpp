@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "http.hpp"
 #include "replica.hpp"
@@ -160,6 +161,7 @@ public:
         if (request.method == "HEAD") request.method = "GET";
         if (starts_with(request.path, "/kv/")) return key(request);
         if (starts_with(request.path, "/members/") && request.path.size() > 9) return member(request);
+        if (starts_with(request.path, "/leader/") && request.path.size() > 8) return leader(request);
         if (request.path == "/raft") return request.method == "POST" ? raft(request) : not_allowed("POST");
         if (request.path == "/status") return request.method == "GET" ? status() : not_allowed("GET");
         if (request.path == "/") return request.method == "GET" ? page() : not_allowed("GET");
@@ -202,6 +204,15 @@ private:
         return wait(replica_.add_member(*id, address));
     }
 
+    HttpResponse leader(const HttpRequest& request) {
+        if (request.method != "PUT") return not_allowed("PUT");
+        const auto id = parse_id(std::string_view(request.path).substr(8));
+        if (!id) return HttpResponse::error(400, "an id is a number 1 to 1000000");
+        HttpResponse response = wait(replica_.transfer(*id));
+        if (response.status == 202) response.body = Json{{"asked", *id}}.dump();
+        return response;
+    }
+
     /// Waits for the answer of the replica, though no longer than the client shall.
     HttpResponse wait(std::future<Answer> future) {
         if (future.wait_for(Replica::patience) != std::future_status::ready) {
@@ -209,8 +220,9 @@ private:
         }
         try {
             Answer answer = future.get();
-            if (answer.status != 200) return HttpResponse::error(answer.status, answer.text);
+            if (answer.status >= 300) return HttpResponse::error(answer.status, answer.text);
             HttpResponse response;
+            response.status = answer.status;
             response.body = answer.index == 0 ? std::move(answer.text) : Json{{"index", answer.index}}.dump();
             return response;
         } catch (const std::future_error&) {
@@ -268,7 +280,6 @@ private:
         std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(status.state_hash));
         Json members = Json::object();
         for (const auto& [id, address] : status.members) members[std::to_string(id)] = address;
-        const std::chrono::duration<double> uptime = Replica::Clock::now() - started_;
         const bool removed = status.removed_itself;
         const Json json{
             {"id", options_.id},
@@ -287,13 +298,63 @@ private:
             {"bytes", status.bytes},
             {"members", members},
             {"removed", status.removed},
-            {"uptime_s", uptime.count()},
+            {"uptime_s", status.uptime_s},
+            {"run", run_},
+            {"transferee", status.node.lead_transferee},
+            {"config", configuration(status.config->view())},
+            {"progress", progress(status.progress)},
+            {"events", events(*status.events)},
         };
         HttpResponse response;
         response.body = json.dump();
         response.headers["Access-Control-Allow-Origin"] = "*";
         response.headers["Cache-Control"] = "no-store";
         return response;
+    }
+
+    static Json configuration(const libraft::ConfStateView& members) {
+        const auto ids = [](const auto& list) { return Json(std::vector<Id>(list.begin(), list.end())); };
+        return {
+            {"voters", ids(members.voters())},
+            {"voters_outgoing", ids(members.voters_outgoing())},
+            {"learners", ids(members.learners())},
+            {"learners_next", ids(members.learners_next())},
+        };
+    }
+
+    static Json progress(const std::vector<libraft::Progress>& members) {
+        static const char* const states[] = {"probe", "replicate", "snapshot"};
+        Json json = Json::object();
+        for (const libraft::Progress& member : members) {
+            json[std::to_string(member.id)] = {
+                {"match", member.match_index},
+                {"next", member.next_index},
+                {"state", states[static_cast<int>(member.state)]},
+                {"paused", member.paused},
+                {"recent_active", member.recent_active},
+                {"inflight", member.inflight_messages},
+                {"pending_snapshot", member.pending_snapshot},
+            };
+        }
+        return json;
+    }
+
+    static Json events(const std::deque<Happening>& events) {
+        Json json = Json::array();
+        for (const Happening& event : events) {
+            json.push_back({{"n", event.n}, {"at_s", event.at_s}, {"type", event.type}, {"reason", event.reason},
+                            {"kind", event.kind}, {"node", event.node}, {"term", event.term}, {"index", event.index},
+                            {"from", event.from}, {"to", event.to}});
+        }
+        return json;
+    }
+
+    /// Another one in each process.
+    static std::string random_run() {
+        std::random_device random;
+        char text[17];
+        std::snprintf(text, sizeof text, "%08x%08x", random(), random());
+        return text;
     }
 
     HttpResponse page() const {
@@ -308,7 +369,7 @@ private:
     const Options& options_;
     Replica& replica_;
     std::atomic<bool> going_down_{false};
-    const Replica::Clock::time_point started_ = Replica::Clock::now();
+    const std::string run_ = random_run();
 };
 
 // ---------------------------------------------------------------- a node's life

@@ -49,6 +49,7 @@ Replica::Replica(const libraft::Config& config, libraft::Storage storage, Id id,
       peers_(address, [this](Id peer, Peers::Event event) { on_report(peer, event); }) {
     const libraft::StoredSnapshot snapshot = storage_.snapshot();
     if (snapshot.index() > 0) restore(snapshot.view());
+    look_at_members();
     publish();
 }
 
@@ -139,6 +140,17 @@ std::future<Answer> Replica::remove_member(Id id) {
     });
 }
 
+std::future<Answer> Replica::transfer(Id id) {
+    return ask([this, id](const Promise& promise) {
+        const Id leader = node_.status().leader;
+        if (!state_.members().count(id)) return answer(promise, {404, "no such member"});
+        if (leader == 0) return answer(promise, {503, "there is no leader"});
+        if (leader == id) return answer(promise, {409, "it leads already"});
+        node_.transfer_leader(id);
+        answer(promise, {202, ""});
+    });
+}
+
 bool Replica::deliver(std::string frames) {
     const std::size_t bytes = frames.size();
     return enqueue(
@@ -209,9 +221,16 @@ void Replica::run() {
     queue_.clear();
 }
 
+/// Asked once in a tick, since it costs a little.
+void Replica::look_at_members() {
+    members_ = std::make_shared<const libraft::ConfState>(node_.conf_state());
+    progress_ = removed_ ? std::vector<libraft::Progress>{} : node_.progress();
+}
+
 void Replica::tick() {
     const auto now = Clock::now();
     if (!removed_) node_.tick();
+    look_at_members();
     const auto late = [&](const auto& request) { return request.deadline <= now; };
     while (!waiting_.empty() && late(waiting_.begin()->second)) {
         answer(waiting_.begin()->second.promise, {503, "it was not applied in time"});
@@ -298,6 +317,7 @@ void Replica::work() {
 
     if (const auto snapshot = ready.snapshot()) restore(*snapshot);
     for (const libraft::Entry entry : ready.committed_entries()) apply(entry);
+    for (const libraft::Event event : ready.events()) history_.add(event);
     for (const libraft::Dropped dropped : ready.dropped()) drop(dropped);
     for (const libraft::ReadState read : ready.read_states()) {
         // A context that was given up is not found.
@@ -367,11 +387,13 @@ std::optional<std::string> Replica::try_change(const libraft::Entry& entry, std:
         state_.add_member(step.node_id, address);
         // A new member is brought up by a snapshot, and needs one that has it in it.
         member_added_ = true;
+        history_.add("member_added", step.node_id, node_.status().term, entry.index());
     } else if (step.type == ConfChangeType::remove_node) {
         if (!address.empty()) return "a removal with an address";
         if (auto reason = state_.refuse_remove(step.node_id)) return reason;
         conf_state_ = node_.apply_conf_change(entry).encoded().str();
         state_.remove_member(step.node_id);
+        history_.add("member_removed", step.node_id, node_.status().term, entry.index());
         if (step.node_id == id_) removed_ = true;
     } else {
         return "a type of change that is not used";
@@ -396,6 +418,7 @@ void Replica::make_snapshot() {
     const std::uint64_t first_index = applied_ > kept ? applied_ - kept : 1;
     if (first_index > storage_.first_index()) storage_.compact(first_index);
     snapshot_index_ = applied_;
+    history_.add("snapshot_made", 0, node_.status().term, applied_);
     entries_since_snapshot_ = bytes_since_snapshot_ = 0;
     member_added_ = false;
 }
@@ -463,6 +486,13 @@ void Replica::publish() {
     status.bytes = state_.bytes();
     status.members = state_.members();
     status.removed = state_.removed();
+    if (events_shown_ != history_.count()) {
+        events_ = std::make_shared<const std::deque<Happening>>(history_.events());
+        events_shown_ = history_.count();
+    }
+    status.events = events_;
+    status.config = members_;
+    status.progress = progress_;
     {
         const std::lock_guard guard(status_mutex_);
         status_ = std::move(status);
@@ -473,7 +503,9 @@ void Replica::publish() {
 
 Status Replica::status() const {
     const std::lock_guard guard(status_mutex_);
-    return status_;
+    Status status = status_;
+    status.uptime_s = history_.uptime_s();
+    return status;
 }
 
 }  // namespace kv

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "history.hpp"
 #include "libraft.hpp"
 #include "peers.hpp"
 #include "state.hpp"
@@ -43,6 +44,11 @@ struct Status {
     std::size_t bytes = 0;
     std::map<Id, std::string> members;
     std::set<Id> removed;
+    double uptime_s = 0;
+    /// Of the last tick.
+    std::shared_ptr<const libraft::ConfState> config;
+    std::vector<libraft::Progress> progress;
+    std::shared_ptr<const std::deque<Happening>> events;
 };
 
 class Replica {
@@ -64,6 +70,8 @@ public:
     std::future<Answer> read(std::string key);
     std::future<Answer> add_member(Id id, std::string address);
     std::future<Answer> remove_member(Id id);
+    /// Asks the leader to hand over; what comes of it, the status tells.
+    std::future<Answer> transfer(Id id);
 
     /// Messages from a peer, framed as on the wire and checked. False if the queue is full.
     bool deliver(std::string frames);
@@ -117,6 +125,7 @@ private:
     void answer(const Promise& promise, Answer answer);
     void finish(const Tag& tag, Answer answer);
     void drop(const libraft::Dropped& dropped);
+    void look_at_members();
     void publish();
 
     const Id id_;
@@ -145,6 +154,14 @@ private:
     /// Given once the status shows what they tell.
     std::vector<std::pair<Promise, Answer>> answers_;
     Clock::time_point last_complaint_{};
+
+    History history_;
+    /// What the library says of the members, as of the last tick, and the events as they are shown:
+    /// made anew only when there is something new.
+    std::shared_ptr<const libraft::ConfState> members_;
+    std::vector<libraft::Progress> progress_;
+    std::shared_ptr<const std::deque<Happening>> events_ = std::make_shared<const std::deque<Happening>>();
+    std::uint64_t events_shown_ = 0;
 
     mutable std::mutex status_mutex_;
     Status status_;

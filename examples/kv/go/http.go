@@ -19,6 +19,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 	"libraft.dev/go/raft"
 )
 
@@ -79,6 +80,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.MethodPut:    func() answer { return h.addMember(r, id) },
 			http.MethodDelete: func() answer { return h.removeMember(id) },
 		})
+	} else if id, ok := strings.CutPrefix(path, "/leader/"); ok && id != "" {
+		route(w, r, map[string]func() answer{http.MethodPut: func() answer { return h.transfer(r, id) }})
 	} else if path == "/raft" {
 		route(w, r, map[string]func() answer{http.MethodPost: func() answer { return h.raft(r) }})
 	} else if path == "/status" {
@@ -104,6 +107,8 @@ func write(w http.ResponseWriter, r *http.Request, a answer) {
 	header := w.Header()
 	switch {
 	case a.status == http.StatusNoContent:
+	case a.status == http.StatusAccepted:
+		header.Set("Content-Type", "application/json")
 	case a.status != http.StatusOK:
 		header.Set("Content-Type", "application/json")
 		a.value, _ = json.Marshal(map[string]string{"error": a.reason})
@@ -214,6 +219,18 @@ func (h *Handler) removeMember(text string) answer {
 	return h.node.Change(id, "")
 }
 
+// transfer asks for another leader. What comes of it is for GET /status to tell.
+func (h *Handler) transfer(r *http.Request, text string) answer {
+	id, ok := parseID(text)
+	if !ok {
+		return bad("no id")
+	}
+	if _, failed := readBody(r, maxValueBytes); failed != nil {
+		return *failed
+	}
+	return h.node.Transfer(id)
+}
+
 // received is a message from a peer.
 type received struct {
 	from    uint64
@@ -287,7 +304,12 @@ func (h *Handler) status(w http.ResponseWriter) answer {
 		"bytes":          view.bytes,
 		"members":        view.members,
 		"removed":        append([]uint64{}, slices.Sorted(maps.Keys(view.removed))...),
-		"uptime_s":       time.Since(h.node.begun).Seconds(),
+		"uptime_s":       time.Since(h.node.history.begun).Seconds(),
+		"run":            h.node.run,
+		"transferee":     view.raftMembers.transferee,
+		"config":         configuration(view.raftMembers.config),
+		"progress":       progressOf(view.raftMembers.progress),
+		"events":         append([]Happening{}, view.events...),
 	})
 	if err != nil {
 		return answer{status: 500, reason: err.Error()}
@@ -296,6 +318,37 @@ func (h *Handler) status(w http.ResponseWriter) answer {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")
 	return answer{status: 200, value: body}
+}
+
+// configuration shows the members as the library has them.
+func configuration(config tracker.Config) map[string][]uint64 {
+	ids := func(members map[uint64]struct{}) []uint64 {
+		return append([]uint64{}, slices.Sorted(maps.Keys(members))...)
+	}
+	return map[string][]uint64{
+		"voters":          ids(config.Voters[0]),
+		"voters_outgoing": ids(config.Voters[1]),
+		"learners":        ids(config.Learners),
+		"learners_next":   ids(config.LearnersNext),
+	}
+}
+
+// progressOf shows what the leader knows of the members.
+func progressOf(members map[uint64]tracker.Progress) map[uint64]any {
+	shown := map[uint64]any{}
+	for id, p := range members {
+		inflight := 0
+		if p.Inflights != nil {
+			inflight = p.Inflights.Count()
+		}
+		shown[id] = map[string]any{
+			"match": p.Match, "next": p.Next,
+			"state":  strings.ToLower(strings.TrimPrefix(p.State.String(), "State")),
+			"paused": p.IsPaused(), "recent_active": p.RecentActive,
+			"inflight": inflight, "pending_snapshot": p.PendingSnapshot,
+		}
+	}
+	return shown
 }
 
 func (h *Handler) index(w http.ResponseWriter) answer {

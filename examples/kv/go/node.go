@@ -15,6 +15,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 	"libraft.dev/go/raft"
 )
 
@@ -39,7 +40,7 @@ const (
 type Node struct {
 	id      uint64
 	address string
-	begun   time.Time
+	run     string // random: another one in each process
 	storage *raft.DurableStorage
 
 	inputs  chan func()
@@ -71,6 +72,8 @@ type Node struct {
 	senders                  map[uint64]*Sender
 	learned                  map[uint64]string // addresses that are not replicated yet
 	lastComplaint            time.Time
+	history                  History
+	members                  memberView
 }
 
 // View is a node's state at one moment.
@@ -84,6 +87,16 @@ type View struct {
 	keys, bytes   int
 	members       map[uint64]string
 	removed       map[uint64]bool
+	raftMembers   memberView
+	events        []Happening
+}
+
+// memberView is what the library says of the members. To ask for it costs a little, so that this
+// is done once in a tick.
+type memberView struct {
+	config     tracker.Config
+	progress   map[uint64]tracker.Progress
+	transferee uint64
 }
 
 // openNode goes on from what is in the storage, which must not be fresh unless the node is new to
@@ -121,13 +134,15 @@ func openNode(id uint64, address string, seed uint64, storage *raft.DurableStora
 		return nil, err
 	}
 	n := &Node{
-		id: id, address: address, begun: time.Now(), storage: storage, raft: rawNode,
-		inputs: make(chan func(), maxInputs), stop: make(chan struct{}), done: make(chan struct{}),
+		id: id, address: address, run: fmt.Sprintf("%016x", rand.Uint64()), storage: storage, raft: rawNode,
+		history: History{begun: time.Now()},
+		inputs:  make(chan func(), maxInputs), stop: make(chan struct{}), done: make(chan struct{}),
 		state: state, confState: meta.GetConfState(), applied: meta.GetIndex(),
 		snapshotIndex: meta.GetIndex(), gone: state.removed[id],
 		sequence: rand.Uint64(), writes: map[uint64]waiter{}, rounds: map[string]*round{},
 		senders: map[uint64]*Sender{}, learned: map[uint64]string{},
 	}
+	n.lookAtMembers()
 	n.publish()
 	return n, nil
 }
@@ -192,6 +207,15 @@ func (n *Node) tick() {
 	if !n.gone {
 		n.raft.Tick()
 	}
+	n.lookAtMembers()
+}
+
+func (n *Node) lookAtMembers() {
+	status := n.raft.Status()
+	n.members = memberView{status.Config, status.Progress, status.LeadTransferee}
+	if n.gone {
+		n.members.progress = nil
+	}
 }
 
 // handleReady does what one Ready asks for, in the order that makes it safe.
@@ -226,6 +250,7 @@ func (n *Node) handleReady() error {
 	for _, entry := range rd.CommittedEntries {
 		n.apply(entry)
 	}
+	n.history.addAll(n.raft.Events())
 	for _, dropped := range n.raft.Dropped() {
 		n.answerDropped(dropped)
 	}
@@ -286,15 +311,17 @@ func (n *Node) applyChange(entry *pb.Entry) {
 	if !ok {
 		return
 	}
-	var refusal string
+	var refusal, what string
 	switch {
 	case change.GetType() == pb.ConfChangeAddNode:
+		what = "member_added"
 		if refusal = n.state.refuseAdd(id, string(address)); refusal == "" {
 			n.memberAdded = true
 			n.state.addMember(id, string(address))
 			delete(n.learned, id)
 		}
 	case change.GetType() == pb.ConfChangeRemoveNode && len(address) == 0:
+		what = "member_removed"
 		if refusal = n.state.refuseRemove(id); refusal == "" {
 			n.state.removeMember(id)
 			n.gone = n.gone || id == n.id
@@ -307,6 +334,7 @@ func (n *Node) applyChange(entry *pb.Entry) {
 		return
 	}
 	n.confState = n.raft.ApplyConfChange(change)
+	n.happened(what, id)
 	n.updateSenders()
 	n.answerOwn(name, answer{status: 200, index: n.applied})
 }
@@ -342,6 +370,7 @@ func (n *Node) makeSnapshot() error {
 		return fmt.Errorf("a snapshot can't be made: %w", err)
 	}
 	n.snapshotTaken()
+	n.happened("snapshot_made", 0)
 	first, err := n.storage.FirstIndex()
 	if err != nil {
 		return err
@@ -350,6 +379,11 @@ func (n *Node) makeSnapshot() error {
 		return n.storage.Compact(n.applied - kept - 1)
 	}
 	return nil
+}
+
+// happened keeps an event of the program's own.
+func (n *Node) happened(what string, member uint64) {
+	n.history.add(Happening{Type: what, Node: member, Term: n.raft.BasicStatus().GetTerm(), Index: n.applied})
 }
 
 // complain says what a peer did wrong, though not too often.
@@ -387,5 +421,6 @@ func (n *Node) publish() {
 		applied: n.applied, snapshotIndex: n.snapshotIndex,
 		hash: n.state.hash, keys: len(n.state.pairs), bytes: n.state.bytes,
 		members: n.state.members, removed: n.state.removed,
+		raftMembers: n.members, events: n.history.events,
 	})
 }

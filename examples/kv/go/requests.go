@@ -133,6 +133,24 @@ func (n *Node) Change(id uint64, address string) answer {
 	})
 }
 
+// Transfer asks the leader to hand over to a member.
+func (n *Node) Transfer(id uint64) answer {
+	return n.request(func(reply func(answer)) {
+		_, member := n.state.members[id]
+		switch leader := n.raft.BasicStatus().Lead; {
+		case !member:
+			reply(answer{status: 404, reason: "no such member"})
+		case leader == raft.None:
+			reply(unavailable("there is no leader"))
+		case leader == id:
+			reply(answer{status: 409, reason: "it leads already"})
+		default:
+			n.raft.TransferLeader(id)
+			reply(answer{status: 202, value: fmt.Appendf(nil, `{"asked": %d}`, id)})
+		}
+	})
+}
+
 func (n *Node) nextTag() tag {
 	n.sequence++
 	return tag{n.id, n.sequence}

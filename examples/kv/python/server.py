@@ -4,7 +4,7 @@
 
 Here is what ties it together: the state machine that the driver `libraft.aio.Node` applies
 entries to, the HTTP side, and the start and the end of the process. `state.py` has the
-replicated state with its byte formats, `peers.py` sends messages.
+replicated state with its byte formats, `peers.py` sends messages, `history.py` keeps what has happened.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import re
+import secrets
 import signal
 import sys
 import time
@@ -25,6 +26,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 
 import libraft
+from history import History, configuration, progress_of
 from libraft import ConfChange, ConfChangeType, Config, DurableStorage, Entry, EntryType, Message, MessageType, Role
 from libraft.aio import Node, NodeStopped, OutcomeUnknown, Rejected, StateMachine
 from peers import Peers
@@ -63,9 +65,11 @@ class Full(Rejected):
 class Machine(StateMachine):
     """Applies what is committed. The driver calls it, one entry after the other."""
 
-    def __init__(self, on_members: Callable[[], None]) -> None:
+    def __init__(self, on_members: Callable[[], None], happened: Callable[[str, int, int], None]) -> None:
         self.state = State()
         self.on_members = on_members
+        # What, which member, at which entry. An index of 0 is the last one applied.
+        self.happened = happened
 
     def apply(self, index: int, command: bytes) -> int:
         if not self.state.apply(command):
@@ -91,9 +95,11 @@ class Machine(StateMachine):
         else:
             self.state.remove_member(member)
         self.on_members()
+        self.happened("member_added" if kind == ConfChangeType.ADD_NODE else "member_removed", member, entry.index)
         return entry.index
 
     def snapshot(self) -> Callable[[], bytes]:
+        self.happened("snapshot_made", 0, 0)
         # Encoding 48 MiB takes a while, and so it is done in a thread, on a copy.
         return self.state.copy().encode
 
@@ -119,7 +125,9 @@ class Server:
     def __init__(self, options: argparse.Namespace, storage: DurableStorage) -> None:
         self.options = options
         self.storage = storage
-        self.machine = Machine(self.on_members)
+        self.history = History()
+        self.run = secrets.token_hex(8)
+        self.machine = Machine(self.on_members, self.happened)
         self.peers = Peers(options.id, options.listen, lambda: self.machine.state)
         config = Config(
             id=options.id,
@@ -133,7 +141,14 @@ class Server:
             max_committed_size_per_ready=4 << 20,
             peer_reports=True,
         )
-        self.node = Node(config, storage, self.machine, send=self.peers.send, tick_s=TICK_S)
+        self.node = Node(
+            config,
+            storage,
+            self.machine,
+            send=self.peers.send,
+            tick_s=TICK_S,
+            on_events=self.history.add_all,
+        )
         self.peers.node = self.node
         self.peers.on_removed = self.on_removed
         self.removed = False
@@ -141,13 +156,15 @@ class Server:
         self.changing = False
         self.body_bytes = 0
         self.complained = 0.0
-        self.started = time.monotonic()
 
     def on_members(self) -> None:
         self.peers.update()
         if self.options.id in self.machine.state.removed:
             # What is being applied is finished first, and its proposer answered.
             asyncio.get_running_loop().call_soon(self.on_removed)
+
+    def happened(self, what: str, member: int, index: int) -> None:
+        self.history.add(what, node=member, term=self.node.status().term, index=index or self.node.applied)
 
     def on_removed(self) -> None:
         """This node is no member any more: it takes no part, and goes on to tell so."""
@@ -168,6 +185,9 @@ class Server:
         elif path.startswith("/members/") and len(path) > 9:
             member = path[9:]
             methods = {"PUT": lambda: self.add(request, member), "DELETE": lambda: self.remove(member)}
+        elif path.startswith("/leader/") and len(path) > 8:
+            target = path[8:]
+            methods = {"PUT": lambda: self.transfer(request, target)}
         elif path == "/raft":
             methods = {"POST": lambda: self.raft(request)}
         elif path == "/status":
@@ -286,6 +306,23 @@ class Server:
         finally:
             self.changing = False
 
+    async def transfer(self, request: web.BaseRequest, text: str) -> web.Response:
+        """Asks for another leader. What comes of it is for /status to tell."""
+        member = decode_id(text)
+        await self.read_body(request, MAX_VALUE_BYTES)
+        if self.removed:
+            raise Failure(503, "this node has been removed from the cluster")
+        if member not in self.machine.state.members:
+            raise Failure(404, "there is no such member")
+        leader = self.node.status().leader
+        if leader in (0, member):
+            raise Failure(409 if leader else 503, "it leads already" if leader else "there is no leader")
+        try:
+            self.node.transfer_leader(member)
+        except (libraft.RaftError, NodeStopped) as reason:
+            raise Failure(503, str(reason)) from None
+        return web.json_response({"asked": member}, status=202)
+
     # ---------------------------------------------------------------- peers
 
     async def raft(self, request: web.BaseRequest) -> web.Response:
@@ -355,7 +392,12 @@ class Server:
             "bytes": state.bytes,
             "members": {str(member): address for member, address in sorted(state.members.items())},
             "removed": sorted(state.removed),
-            "uptime_s": round(time.monotonic() - self.started, 3),
+            "uptime_s": self.history.uptime_s,
+            "run": self.run,
+            "transferee": status.lead_transferee,
+            "config": configuration(self.node.conf_state),
+            "progress": {} if self.removed else {str(p.id): progress_of(p) for p in self.node.progress()},
+            "events": list(self.history.events),
         }
         return web.json_response(answer, headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"})
 

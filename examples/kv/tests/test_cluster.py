@@ -111,6 +111,27 @@ def test_every_node_serves_everything(start_cluster: Callable[..., Cluster]) -> 
         assert all(request(reader, "GET", "/kv/shared")[0] == 404 for reader in nodes)
 
 
+def test_leadership_is_handed_over_when_any_node_is_asked(start_cluster: Callable[..., Cluster]) -> None:
+    cluster = start_cluster("cpp", "go", "python")
+    for asked in cluster.nodes.values():
+        for target in cluster.nodes.values():
+
+            def handed_over(asked: Node = asked, target: Node = target) -> bool | None:
+                # Asked again: a leader that is new to its term, or a target that lags, may let it fall.
+                code, body = request(asked, "PUT", f"/leader/{target.id}")
+                assert code in (202, 409, 503), body
+                if code == 202:
+                    assert json.loads(body) == {"asked": target.id}
+                return True if code == 409 else None
+
+            cluster.until(handed_over, 60, f"node {target.id} to lead")
+            assert cluster.wait_leader().id == target.id
+            status = target.status()
+            assert status is not None and set(status["progress"]) == {"1", "2", "3"}
+            types = [event["type"] for event in status["events"]]
+            assert "election_won" in types
+
+
 def test_all_nodes_killed_at_once_come_back_with_everything(start_cluster: Callable[..., Cluster]) -> None:
     cluster = start_cluster("cpp", "go", "python")
     loads = []

@@ -189,11 +189,14 @@ def test_a_chunked_body_within_bounds_is_taken(node: Node, client: Client) -> No
         ("PUT", "/raft"),
         ("GET", "/members/2"),
         ("POST", "/members/2"),
+        ("GET", "/leader/2"),
+        ("POST", "/leader/2"),
+        ("OPTIONS", "/leader/2"),
     ],
 )
 def test_another_method_is_405(node: Node, client: Client, method: str, target: str) -> None:
     before = state_of(node)
-    error_of(client.request(method, target, b"x" if method != "GET" else None), 405)
+    error_of(client.request(method, target, b"x" if method not in ("GET", "OPTIONS") else None), 405)
     assert state_of(node) == before
 
 
@@ -215,7 +218,9 @@ def test_405_names_the_methods_that_work(node: Node, client: Client) -> None:
     assert {name.strip() for name in allow.split(b":")[1].split(b",")} >= {b"GET", b"PUT", b"DELETE"}
 
 
-@pytest.mark.parametrize("target", ["/nothing", "/kv", "/members", "/members/", "/status/x", "/raft/x", "/index.html"])
+@pytest.mark.parametrize(
+    "target", ["/nothing", "/kv", "/members", "/members/", "/leader", "/leader/", "/status/x", "/raft/x", "/index.html"]
+)
 def test_an_unknown_path_is_404(client: Client, target: str) -> None:
     error_of(client.request("GET", target), 404)
 
@@ -239,6 +244,82 @@ def test_status_has_every_field(node: Node, client: Client) -> None:
     assert 2 <= status["first_index"] <= status["applied"] <= status["commit"] <= status["last_index"]
     assert 1 <= status["snapshot_index"] <= status["applied"]
     assert status["uptime_s"] > 0
+
+
+def test_status_tells_of_members_and_events(node: Node, client: Client) -> None:
+    assert client.request("PUT", "/kv/a", b"1")[0] == 200
+    status = status_of(node)
+    assert status["config"] == {"voters": [1], "voters_outgoing": [], "learners": [], "learners_next": []}
+    assert status["transferee"] == 0
+    assert len(status["run"]) == 16 and int(status["run"], 16) >= 0 and status["run"] == status["run"].lower()
+    assert list(status["progress"]) == ["1"]
+    own = status["progress"]["1"]
+    assert own.pop("state") == "replicate" and own.pop("recent_active") in (True, False)
+    assert 2 <= own.pop("match") < own.pop("next") <= status["last_index"] + 1
+    assert own == {"paused": False, "inflight": 0, "pending_snapshot": 0}
+    events = status["events"]
+    assert [event["n"] for event in events] == list(range(events[0]["n"], events[0]["n"] + len(events)))
+    assert [event["at_s"] for event in events] == sorted(event["at_s"] for event in events)
+    assert 0 <= events[-1]["at_s"] <= status["uptime_s"]
+    for event in events:
+        assert set(event) == {"n", "at_s", "type", "reason", "kind", "node", "term", "index", "from", "to"}
+
+
+def test_events_tell_of_elections_members_and_snapshots(node: Node, tmp_path: Path) -> None:
+    with Cluster(tmp_path / "events", [node.program], seed=5) as cluster:
+        cluster.start()
+        alone = cluster.wait_leader()
+        client = Client(alone.address)
+        assert client.request("PUT", "/members/1", alone.address.encode())[0] == 200
+
+        # Adding a member makes a snapshot, which may be written a little later.
+        def told() -> list[dict[str, Any]] | None:
+            events: list[dict[str, Any]] = status_of(alone)["events"]
+            return events if any(event["type"] == "snapshot_made" for event in events) else None
+
+        events = cluster.until(told, 30, "a snapshot")
+        client.close()
+        by_type = {event["type"]: event for event in events}
+        term = status_of(alone)["term"]
+        assert by_type["campaign_started"]["kind"] == "RAFT_CAMPAIGN_ELECTION"
+        assert (by_type["election_won"]["term"], by_type["election_won"]["from"]) == (term, 1)
+        assert (by_type["leader_changed"]["from"], by_type["leader_changed"]["to"]) == (0, 1)
+        added = by_type["member_added"]
+        assert (added["node"], added["term"]) == (1, term) and added["index"] >= 3
+        assert by_type["snapshot_made"]["index"] >= added["index"]
+        run = status_of(alone)["run"]
+        alone.kill()
+        alone.start()
+        cluster.wait_leader()
+        assert status_of(alone)["run"] != run
+        assert status_of(alone)["events"][0]["n"] == 1
+
+
+# ---------------------------------------------------------------- leadership
+
+
+@pytest.mark.parametrize("member", ["0", "01", "-1", "abc", "1000001", "1.0", "%31x"])
+def test_a_bad_id_for_a_leader_is_400(client: Client, member: str) -> None:
+    error_of(client.request("PUT", f"/leader/{member}"), 400)
+
+
+def test_a_stranger_can_not_lead(client: Client) -> None:
+    error_of(client.request("PUT", "/leader/4"), 404)
+
+
+def test_who_leads_already_is_409(client: Client) -> None:
+    error_of(client.request("PUT", "/leader/1", b"ignored"), 409)
+
+
+def test_without_a_leader_none_can_be_asked(node: Node, tmp_path: Path) -> None:
+    with Cluster(tmp_path / "alone", [node.program] * 2, seed=6) as cluster:
+        one = cluster.nodes[1]
+        one.start()
+        cluster.wait_serving(one)
+        client = Client(one.address)
+        error_of(client.request("PUT", "/leader/2"), 503)
+        error_of(client.request("PUT", "/leader/3"), 404)
+        client.close()
 
 
 def test_the_state_hash_is_that_of_the_state(programs: dict[str, Program], node: Node, tmp_path: Path) -> None:
