@@ -94,17 +94,18 @@ class Browser:
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Makes one call, and gives its result."""
         self._count += 1
-        message = {"id": self._count, "method": method, "params": parameters}
+        number = self._count
+        message = {"id": number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
-        answers = self._answers[self._count] = queue.Queue()
+        answers = self._answers[number] = queue.Queue()
         try:
             self._out.write(json.dumps(message).encode() + b"\0")
             answer = answers.get(timeout=PATIENCE_S)
         except (OSError, queue.Empty):
             raise BrowserError(f"no answer to {method}") from None
         finally:
-            del self._answers[message["id"]]
+            del self._answers[number]
         if "error" in answer:
             raise BrowserError(f"{method}: {answer['error']}")
         result: dict[str, Any] = answer["result"]
@@ -192,8 +193,8 @@ class Page:
     def click(self, selector: str) -> None:
         """Presses the first element that matches, as a mouse would: one that is off does nothing."""
         place = self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
@@ -211,13 +212,8 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, text=text)
 
     def resize(self, width: int, height: int, scale: float = 1) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=scale,
-            mobile=width < 600,
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
 
     def set_dark(self, dark: bool) -> None:
         feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
