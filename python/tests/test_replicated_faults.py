@@ -94,7 +94,8 @@ async def trouble(network: Network, rounds: int) -> None:
         elif kind == 2 and len(network.members) == len(network.first):
             await network.stop(random.choice(network.first))
         elif kind == 3:
-            network.isolate((await network.leader()).address)
+            # There may be none just now, and with two members away none can come.
+            network.isolate(*[address for address, member in network.members.items() if member.is_leader][:1])
         else:
             network.cut = set()
         for address in network.first:
@@ -129,8 +130,10 @@ def storm(seed: int) -> list[Any]:
         assert len(lines) == len(set(lines)), "a call was applied twice"
         for caller in callers:
             own = [line for line in lines if line.startswith(f"{caller.number}.")]
-            assert own == [line for line in caller.made if line in set(own)], "calls changed places"
-            assert set(caller.acknowledged) <= set(own), "an acknowledged call is lost"
+            # What nobody was told of may come later than what was called after it, or not at all.
+            known = set(caller.acknowledged)
+            assert [line for line in own if line in known] == caller.acknowledged, "a call is lost or out of place"
+            assert set(own) <= set(caller.made)
         assert counted <= len(lines)
         assert sum(len(caller.acknowledged) for caller in callers) > 20
         snapshots = [storage.snapshot().index for storage in network.storages.values()]
