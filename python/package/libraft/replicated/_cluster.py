@@ -109,7 +109,9 @@ class Cluster:
         self._config = Config(id=member_id(name, address), **options)
         self._snapshots = snapshots
         self._node: aio.Node | None = None
+        self._owns_storage = storage is None
         self._clock: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         # When the clock was last seen to move, by this member's own time.
         self._clock_seen_s = 0.0
 
@@ -136,7 +138,6 @@ class Cluster:
         if self._node is not None:
             raise RuntimeError("a member can be started once")
         loop = asyncio.get_running_loop()
-        self._owns_storage = self._storage is None
         if self._storage is None:
             path = self._data
             self._storage = MemoryStorage() if path is None else await asyncio.to_thread(DurableStorage, path)
