@@ -153,6 +153,7 @@ def test_nobody_else_has_a_lock_while_its_holder_counts_on_it(seed: int) -> None
                 with contextlib.suppress(LockLost, NodeStopped, RuntimeError):
                     async with lock.hold("k", ttl_s=2) as lease:
                         begun = loop.time()
+                        assert lease.remaining_s > 0
                         tokens.append(lease.token)
                         wanted = begun + network.random.uniform(0, 4)
                         while loop.time() < wanted and lease.remaining_s > 0 and not over:

@@ -166,15 +166,25 @@ class Lease:
                     # It may be granted yet; nobody would give it back before its lease ends.
                     asking.add_done_callback(self._give_back)
                     raise
-                if token is not None:
-                    self.token = token
-                    self._count_from(asked_s)
-                    self._renewing = asyncio.create_task(self._renew())
+                if token is not None and await self._begin(token, asked_s):
                     return True
             if not wait:
                 return False
             if self.key in lock._leases:
                 await lock.changed()
+
+    async def _begin(self, token: int, asked_s: float) -> bool:
+        """Whether the lock can be counted on: its grant may have taken longer than the lease."""
+        loop = asyncio.get_running_loop()
+        self.token = token
+        self._count_from(asked_s)
+        while not self.remaining_s:
+            asked_s = loop.time()
+            if not await self._lock.renew(self.key, token):
+                return False
+            self._count_from(asked_s)
+        self._renewing = asyncio.create_task(self._renew())
+        return True
 
     def _give_back(self, asking: asyncio.Future[int | None]) -> None:
         if not asking.cancelled() and asking.exception() is None and (token := asking.result()) is not None:
