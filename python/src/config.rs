@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use raft::config::*;
 use raft::error::raft_error;
@@ -9,11 +10,19 @@ use raft::node::{raft_node_free, raft_node_restart};
 use raft::status::raft_status;
 
 use crate::call::{Failure, Handle, call};
-use crate::input::Input;
+use crate::input::{Input, Number, Unsigned};
+use crate::parts;
 
 /// A `raft_config` with the settings of a `libraft.Config`.
 pub fn native(config: &Bound<'_, PyAny>) -> PyResult<Handle<raft_config>> {
-    let id = config.getattr("id")?.extract()?;
+    let class = parts::CONFIG.get(config.py())?;
+    if !config.is_instance(class)? {
+        let given = config.get_type();
+        return Err(PyTypeError::new_err(format!(
+            "a libraft.Config is needed, not {given}"
+        )));
+    }
+    let id = number(config, "id")?;
     // SAFETY: the pointers are those that `make` passes.
     let native = Handle::make(raft_config_free, |out, error| unsafe {
         raft_config_new(id, out, error)
@@ -22,34 +31,34 @@ pub fn native(config: &Bound<'_, PyAny>) -> PyResult<Handle<raft_config>> {
         config,
         native: &native,
     };
-    setter.set("election_ticks", raft_config_set_election_ticks)?;
-    setter.set("min_election_ticks", raft_config_set_min_election_ticks)?;
-    setter.set("max_election_ticks", raft_config_set_max_election_ticks)?;
+    setter.number("election_ticks", raft_config_set_election_ticks)?;
+    setter.number("min_election_ticks", raft_config_set_min_election_ticks)?;
+    setter.number("max_election_ticks", raft_config_set_max_election_ticks)?;
     setter.set("priority", raft_config_set_priority)?;
-    setter.set(
+    setter.number(
         "max_apply_unpersisted_entries",
         raft_config_set_max_apply_unpersisted_entries,
     )?;
-    setter.set("heartbeat_ticks", raft_config_set_heartbeat_ticks)?;
+    setter.number("heartbeat_ticks", raft_config_set_heartbeat_ticks)?;
     if !config.getattr("seed")?.is_none() {
-        setter.set("seed", raft_config_set_seed)?;
+        setter.number("seed", raft_config_set_seed)?;
     }
     setter.set("pre_vote", raft_config_set_pre_vote)?;
     setter.set("check_quorum", raft_config_set_check_quorum)?;
     setter.set("read_only", raft_config_set_read_only)?;
-    setter.set("max_size_per_msg", raft_config_set_max_size_per_msg)?;
-    setter.set(
+    setter.number("max_size_per_msg", raft_config_set_max_size_per_msg)?;
+    setter.number(
         "max_committed_size_per_ready",
         raft_config_set_max_committed_size_per_ready,
     )?;
-    setter.set(
+    setter.number(
         "max_uncommitted_bytes",
         raft_config_set_max_uncommitted_bytes,
     )?;
-    setter.set("max_inflight_msgs", raft_config_set_max_inflight_msgs)?;
-    setter.set("max_inflight_bytes", raft_config_set_max_inflight_bytes)?;
-    setter.set("max_cached_bytes", raft_config_set_max_cached_bytes)?;
-    setter.set("max_pending_reads", raft_config_set_max_pending_reads)?;
+    setter.number("max_inflight_msgs", raft_config_set_max_inflight_msgs)?;
+    setter.number("max_inflight_bytes", raft_config_set_max_inflight_bytes)?;
+    setter.number("max_cached_bytes", raft_config_set_max_cached_bytes)?;
+    setter.number("max_pending_reads", raft_config_set_max_pending_reads)?;
     setter.set("coalesce_appends", raft_config_set_coalesce_appends)?;
     setter.set("async_storage_writes", raft_config_set_async_storage_writes)?;
     setter.set(
@@ -62,13 +71,15 @@ pub fn native(config: &Bound<'_, PyAny>) -> PyResult<Handle<raft_config>> {
     )?;
     setter.set("step_down_on_removal", raft_config_set_step_down_on_removal)?;
     setter.set("peer_reports", raft_config_set_peer_reports)?;
-    setter.set("record_bytes", raft_config_set_record_bytes)?;
+    setter.number("record_bytes", raft_config_set_record_bytes)?;
     setter.set("show_requests", raft_config_set_show_requests)?;
     let applied = config.getattr("applied")?;
     if !applied.is_none() {
-        let applied = applied.extract()?;
+        let applied = number(config, "applied")?;
         let conf_state = config.getattr("applied_conf_state")?;
-        let conf_state: Input<'_> = conf_state.extract()?;
+        let conf_state: Result<Input<'_>, _> = conf_state.extract();
+        let conf_state =
+            conf_state.map_err(|error| named(config.py(), "applied_conf_state", error))?;
         let view = conf_state.view();
         // SAFETY: the configuration is alive, and the view is of `conf_state`.
         call(|error| unsafe {
@@ -92,11 +103,36 @@ impl Setter<'_, '_> {
     where
         T: for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr>,
     {
-        let value = self.config.getattr(name)?.extract()?;
+        let value = self.config.getattr(name)?.extract();
+        let value = value.map_err(|error| named(self.config.py(), name, error))?;
+        self.pass(set, value)
+    }
+
+    /// The same for a number that has no sign.
+    fn number<T: Unsigned>(&self, name: &str, set: Set<T>) -> PyResult<()> {
+        self.pass(set, number(self.config, name)?)
+    }
+
+    fn pass<T>(&self, set: Set<T>, value: T) -> PyResult<()> {
         // SAFETY: the configuration is alive as long as `native`.
         call(|error| unsafe { set(self.native.get(), value, error) })?;
         Ok(())
     }
+}
+
+/// A setting that is a number.
+fn number<T: Unsigned>(config: &Bound<'_, PyAny>, name: &str) -> PyResult<T> {
+    let value = config.getattr(name)?.extract();
+    let Number(value) = value.map_err(|error| named(config.py(), name, error))?;
+    Ok(value)
+}
+
+/// The same exception, saying which setting it is about.
+fn named(py: Python<'_>, name: &str, error: PyErr) -> PyErr {
+    PyErr::from_type(
+        error.get_type(py),
+        format!("Config.{name}: {}", error.value(py)),
+    )
 }
 
 /// Raises what making a node with this configuration would raise because of it.

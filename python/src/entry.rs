@@ -7,7 +7,7 @@ use raft::entry::raft_entry;
 
 use crate::call::Failure;
 use crate::members::decode_conf_change;
-use crate::parts::{self, Part};
+use crate::parts::{self, Part, Reduced};
 
 /// An entry of the replicated log.
 #[pyclass(frozen, module = "libraft")]
@@ -69,6 +69,33 @@ impl Entry {
     }
 }
 
+/// What an entry is pickled as: term, index, type, where the data is within what is encoded.
+type EntryState<'py> = (u64, u64, i32, (usize, usize), Bound<'py, PyBytes>);
+
+/// Makes an entry of what it was pickled as.
+#[pyfunction]
+#[pyo3(name = "_restore_entry")]
+pub fn restore_entry(
+    term: u64,
+    index: u64,
+    kind: i32,
+    data: (usize, usize),
+    encoded: Bound<'_, PyBytes>,
+) -> PyResult<Entry> {
+    let bytes = encoded.as_bytes();
+    let at = EntryAt {
+        term,
+        index,
+        kind,
+        data: Part::restored(data, bytes)?,
+        encoded: Part::all(bytes),
+    };
+    Ok(Entry {
+        at,
+        whole: encoded.unbind(),
+    })
+}
+
 #[pymethods]
 impl Entry {
     /// The term of the leader that created it.
@@ -110,6 +137,23 @@ impl Entry {
     /// The configuration change in an entry of such a type.
     fn conf_change<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         decode_conf_change(py, self.at.kind, self.data(py).extract()?)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str) {
+        ("term", "index", "type", "data")
+    }
+
+    /// Pickles it with its own bytes alone; a copy is made of these as well.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, EntryState<'py>>> {
+        let state = (
+            self.at.term,
+            self.at.index,
+            self.at.kind,
+            self.at.data.within(self.at.encoded),
+            self.encoded(py),
+        );
+        Ok((parts::again(py, "_restore_entry")?, state))
     }
 
     fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> bool {

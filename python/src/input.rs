@@ -1,7 +1,10 @@
-//! Bytes that come in: from `bytes`, and from whatever else has the buffer protocol.
+//! What comes in: bytes from `bytes` and from whatever else has the buffer protocol, and numbers.
 
-use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyBufferError;
+use std::fmt::Display;
+
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::conversion::FromPyObjectOwned;
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use raft::bytes::raft_bytes;
@@ -14,13 +17,16 @@ pub const NOTHING: raft_bytes = raft_bytes {
 
 /// A bytes-like argument, held for the length of a call.
 ///
-/// The view of it may be used while the interpreter lock is held: nobody can then write to the
-/// memory of a `bytearray` that stands behind it. Whoever releases the lock takes [`Input::owned`].
+/// The view of it may be used while the thread is attached to the interpreter: `bytes` never change, and
+/// while one thread holds the interpreter lock no other writes to the memory of a `bytearray`. Where there
+/// is no such lock, the interpreter itself makes `bytes` of whatever else is given, and they are what is
+/// looked at. Whoever lets go of the lock takes [`Input::owned`].
 pub enum Input<'py> {
     /// The usual case, and the fast one.
     Bytes(Bound<'py, PyBytes>),
     /// A bytearray, a memoryview, an array.
-    Buffer(PyBuffer<u8>),
+    #[cfg(not(Py_GIL_DISABLED))]
+    Buffer(PyUntypedBuffer),
 }
 
 impl<'py> FromPyObject<'_, 'py> for Input<'py> {
@@ -30,22 +36,37 @@ impl<'py> FromPyObject<'_, 'py> for Input<'py> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             return Ok(Input::Bytes(bytes.to_owned()));
         }
-        let buffer = PyBuffer::<u8>::get(&object)?;
+        let buffer = PyUntypedBuffer::get(&object)?;
         if !buffer.is_c_contiguous() {
-            return Err(PyBufferError::new_err("the buffer is not contiguous"));
+            return Err(PyBufferError::new_err(
+                "the bytes do not lie one after the other in memory: pass bytes(view) instead",
+            ));
         }
-        Ok(Input::Buffer(buffer))
+        #[cfg(not(Py_GIL_DISABLED))]
+        return Ok(Input::Buffer(buffer));
+        #[cfg(Py_GIL_DISABLED)]
+        {
+            // SAFETY: the object is alive, and it gives a new reference or NULL and an exception.
+            let copy = unsafe {
+                Bound::from_owned_ptr_or_err(
+                    object.py(),
+                    pyo3::ffi::PyBytes_FromObject(object.as_ptr()),
+                )?
+            };
+            Ok(Input::Bytes(copy.cast_into::<PyBytes>()?))
+        }
     }
 }
 
 impl Input<'_> {
-    /// A view for a call that is made while the interpreter lock is held.
+    /// A view for a call that is made while the thread is attached to the interpreter.
     pub fn view(&self) -> raft_bytes {
         match self {
             Input::Bytes(bytes) => raft_bytes {
                 data: bytes.as_bytes().as_ptr(),
                 len: bytes.as_bytes().len(),
             },
+            #[cfg(not(Py_GIL_DISABLED))]
             Input::Buffer(buffer) => raft_bytes {
                 data: buffer.buf_ptr().cast(),
                 len: buffer.len_bytes(),
@@ -54,10 +75,56 @@ impl Input<'_> {
     }
 
     /// A copy, for a call that is made without the interpreter lock.
-    pub fn owned(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        match self {
-            Input::Bytes(bytes) => Ok(bytes.as_bytes().to_vec()),
-            Input::Buffer(buffer) => buffer.to_vec(py),
-        }
+    pub fn owned(&self) -> Vec<u8> {
+        let view = self.view();
+        // SAFETY: the view is of `self`, and nobody writes there; see above.
+        unsafe { crate::parts::list(view.data, view.len) }.to_vec()
+    }
+}
+
+/// An unsigned number that the library takes. Python's have no end, and a sign.
+#[derive(Clone, Copy)]
+pub struct Number<T>(pub T);
+
+/// A type of number, and its largest one.
+pub trait Unsigned: Display + for<'py> FromPyObjectOwned<'py, Error = PyErr> {
+    /// The largest one.
+    const MAX: Self;
+}
+
+impl Unsigned for u32 {
+    const MAX: u32 = u32::MAX;
+}
+
+impl Unsigned for u64 {
+    const MAX: u64 = u64::MAX;
+}
+
+impl<'py, T: Unsigned> FromPyObject<'_, 'py> for Number<T> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Number<T>> {
+        object.extract().map(Number).map_err(|error: PyErr| {
+            let py = object.py();
+            if error.is_instance_of::<PyOverflowError>(py) {
+                let (most, given) = (T::MAX, shown(&object));
+                PyOverflowError::new_err(format!(
+                    "a number from 0 to {most} is needed, not {given}"
+                ))
+            } else if error.is_instance_of::<PyTypeError>(py) {
+                let given = object.get_type();
+                PyTypeError::new_err(format!("a whole number is needed, not {given}"))
+            } else {
+                error
+            }
+        })
+    }
+}
+
+/// A number as text, which Python refuses for those of thousands of digits.
+fn shown(number: &Borrowed<'_, '_, PyAny>) -> String {
+    match number.repr() {
+        Ok(text) => text.to_string(),
+        Err(_) => "one with thousands of digits".to_owned(),
     }
 }

@@ -28,7 +28,10 @@ mod storage;
 use pyo3::prelude::*;
 
 /// What `libraft` is made of; programs import that instead.
-#[pymodule]
+// Every object is frozen, with what changes behind a lock or in the library, which turns the second of two
+// threads away; bytes that others may write to are copied first (`input`). So an interpreter without its
+// lock needs none for us.
+#[pymodule(gil_used = false)]
 fn _libraft(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", call::version())?;
     module.add("ABI_VERSION", call::abi_version())?;
@@ -40,6 +43,19 @@ fn _libraft(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<storage::MemoryStorage>()?;
     module.add_class::<storage::DurableStorage>()?;
     module.add_class::<node::RawNode>()?;
+    // By which values are unpickled; not a part of what the module exports.
+    module.setattr(
+        "_restore_entry",
+        wrap_pyfunction!(entry::restore_entry, module)?,
+    )?;
+    module.setattr(
+        "_restore_message",
+        wrap_pyfunction!(message::restore_message, module)?,
+    )?;
+    module.setattr(
+        "_restore_snapshot",
+        wrap_pyfunction!(snapshot::restore_snapshot, module)?,
+    )?;
     module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
     module.add_function(wrap_pyfunction!(many::tick_all, module)?)?;
     module.add_function(wrap_pyfunction!(members::decode_conf_change, module)?)?;

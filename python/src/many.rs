@@ -9,6 +9,7 @@ use raft::nodes::{raft_node_failure, raft_nodes_tick};
 use raft::status::RAFT_ERR_MISUSE;
 
 use crate::call::{Failure, call};
+use crate::input::Number;
 use crate::node::{NativeNode, RawNode};
 use crate::parts;
 
@@ -18,12 +19,13 @@ const LONG: usize = 10_000;
 
 /// Lets time pass for many nodes, and tells which of them have a Ready.
 #[pyfunction]
-#[pyo3(signature = (nodes, ticks=1))]
+#[pyo3(signature = (nodes, ticks=Number(1)), text_signature = "(nodes, ticks=1)")]
 pub fn tick_all<'py>(
     py: Python<'py>,
     nodes: &Bound<'py, PyAny>,
-    ticks: u32,
+    ticks: Number<u32>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let Number(ticks) = ticks;
     // All are looked at before any is touched. References to the nodes of the library keep them alive,
     // whatever other threads close.
     let mut natives: Vec<Arc<NativeNode>> = Vec::with_capacity(nodes.len()?);

@@ -10,7 +10,7 @@ use raft::conf_change::{
 use raft::conf_state::raft_conf_state;
 
 use crate::call::Handle;
-use crate::input::{Input, NOTHING};
+use crate::input::{Input, NOTHING, Number};
 use crate::parts::{self, copied, list};
 
 /// A copy of a configuration of the library.
@@ -60,6 +60,24 @@ impl ConfStateCopy {
     }
 }
 
+impl<'py> FromPyObject<'_, 'py> for ConfStateCopy {
+    type Error = PyErr;
+
+    fn extract(record: Borrowed<'_, 'py, PyAny>) -> PyResult<ConfStateCopy> {
+        let list = |name| record.getattr(name)?.extract::<Vec<u64>>();
+        Ok(ConfStateCopy {
+            lists: [
+                list("voters")?,
+                list("learners")?,
+                list("voters_outgoing")?,
+                list("learners_next")?,
+            ],
+            auto_leave: record.getattr("auto_leave")?.extract()?,
+            encoded: record.getattr("encoded")?.extract()?,
+        })
+    }
+}
+
 /// Decodes the data of an entry that holds a configuration change.
 #[pyfunction]
 pub fn decode_conf_change<'py>(
@@ -104,7 +122,7 @@ pub fn decode_conf_change<'py>(
 #[pyo3(signature = (changes, transition=RAFT_TRANSITION_AUTO, context=None))]
 pub fn encode_conf_change<'py>(
     py: Python<'py>,
-    changes: Vec<(i32, u64)>,
+    changes: Vec<(i32, Number<u64>)>,
     transition: i32,
     context: Option<Input<'py>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
@@ -112,7 +130,7 @@ pub fn encode_conf_change<'py>(
         .into_iter()
         .map(|(kind, node_id)| raft_conf_change_single {
             r#type: kind,
-            node_id,
+            node_id: node_id.0,
         })
         .collect();
     let view = context.as_ref().map_or(NOTHING, Input::view);

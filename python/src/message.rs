@@ -9,7 +9,7 @@ use raft::message::{raft_message, raft_message_decode};
 
 use crate::call::{Failure, call};
 use crate::input::Input;
-use crate::parts::{self, Part};
+use crate::parts::{self, Part, Reduced, list};
 
 /// A message to a peer, or from one.
 #[pyclass(frozen, module = "libraft")]
@@ -19,7 +19,7 @@ pub struct Message {
 }
 
 /// A message, with its bytes as parts of a whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MessageAt {
     to: u64,
     from: u64,
@@ -28,12 +28,25 @@ pub struct MessageAt {
     snapshot_index: u64,
     snapshot_data: Part,
     encoded: Part,
+    /// Empty but for a storage's work, so that a copy of it allocates nothing.
+    responses: Box<[MessageAt]>,
 }
 
 impl MessageAt {
     /// Where a message of the library lies within `whole`.
-    pub fn of(message: &raft_message, whole: raft_bytes) -> Result<MessageAt, Failure> {
+    ///
+    /// # Safety
+    /// Its list of responses is valid.
+    pub unsafe fn of(message: &raft_message, whole: raft_bytes) -> Result<MessageAt, Failure> {
+        // SAFETY: the same contract; responses have none of their own.
+        let responses = unsafe {
+            list(message.responses, message.responses_len)
+                .iter()
+                .map(|response| MessageAt::of(response, whole))
+                .collect::<Result<_, Failure>>()?
+        };
         Ok(MessageAt {
+            responses,
             to: message.to,
             from: message.from,
             term: message.term,
@@ -54,10 +67,64 @@ impl Message {
     ) -> PyResult<Py<PyTuple>> {
         let messages = messages.iter().map(|at| Message {
             whole: whole.clone_ref(py),
-            at: *at,
+            at: at.clone(),
         });
         Ok(PyTuple::new(py, messages)?.unbind())
     }
+}
+
+/// What a message is pickled as: its bytes, its row, and those of its responses.
+type MessageState<'py> = (Bound<'py, PyBytes>, Row, Vec<Row>);
+
+/// Recipient, sender, term, type, index of the snapshot; where the data of the snapshot, and where the
+/// message itself, lie within the bytes.
+type Row = ((u64, u64, u64, i32, u64), (usize, usize), (usize, usize));
+
+impl MessageAt {
+    fn row(&self, whole: Part) -> Row {
+        (
+            (
+                self.to,
+                self.from,
+                self.term,
+                self.kind,
+                self.snapshot_index,
+            ),
+            self.snapshot_data.within(whole),
+            self.encoded.within(whole),
+        )
+    }
+
+    fn restored(row: Row, responses: Box<[MessageAt]>, whole: &[u8]) -> PyResult<MessageAt> {
+        let ((to, from, term, kind, snapshot_index), snapshot_data, encoded) = row;
+        Ok(MessageAt {
+            to,
+            from,
+            term,
+            kind,
+            snapshot_index,
+            snapshot_data: Part::restored(snapshot_data, whole)?,
+            encoded: Part::restored(encoded, whole)?,
+            responses,
+        })
+    }
+}
+
+/// Makes a message of what it was pickled as.
+#[pyfunction]
+#[pyo3(name = "_restore_message")]
+pub fn restore_message(
+    encoded: Bound<'_, PyBytes>,
+    row: Row,
+    responses: Vec<Row>,
+) -> PyResult<Message> {
+    let bytes = encoded.as_bytes();
+    let restored = |row| MessageAt::restored(row, Box::default(), bytes);
+    let responses = responses.into_iter().map(restored);
+    Ok(Message {
+        at: MessageAt::restored(row, responses.collect::<PyResult<_>>()?, bytes)?,
+        whole: encoded.unbind(),
+    })
 }
 
 #[pymethods]
@@ -67,7 +134,8 @@ impl Message {
     fn decode(py: Python<'_>, data: Input<'_>) -> PyResult<Message> {
         let whole = match data {
             Input::Bytes(bytes) => bytes,
-            buffer => PyBytes::new(py, &buffer.owned(py)?),
+            #[cfg(not(Py_GIL_DISABLED))]
+            buffer => PyBytes::new(py, &buffer.owned()),
         };
         let bytes = raft_bytes {
             data: whole.as_bytes().as_ptr(),
@@ -81,7 +149,8 @@ impl Message {
         // SAFETY: a call that succeeds has written its result.
         let message = unsafe { out.assume_init() };
         Ok(Message {
-            at: MessageAt::of(&message, bytes)?,
+            // SAFETY: the library has written its list, which is empty for a decoded message.
+            at: unsafe { MessageAt::of(&message, bytes)? },
             whole: whole.unbind(),
         })
     }
@@ -132,6 +201,26 @@ impl Message {
     #[getter]
     fn encoded_view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.at.encoded.view(py, &self.whole)
+    }
+
+    /// What is to be delivered once the work that this asks of a storage is done.
+    #[getter]
+    fn responses(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Message::tuple(py, &self.whole, &self.at.responses)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str) {
+        ("type", "from_", "to", "term")
+    }
+
+    /// Pickles it with its own bytes alone; a copy is made of these as well.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, MessageState<'py>>> {
+        let whole = self.at.encoded;
+        let responses = self.at.responses.iter();
+        let responses = responses.map(|response| response.row(whole)).collect();
+        let state = (self.encoded(py), self.at.row(whole), responses);
+        Ok((parts::again(py, "_restore_message")?, state))
     }
 
     fn __len__(&self) -> usize {

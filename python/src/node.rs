@@ -23,7 +23,7 @@ use raft::status::raft_status;
 use crate::call::{Failure, Handle, call, lock};
 use crate::config;
 use crate::entry::Entry;
-use crate::input::{Input, NOTHING};
+use crate::input::{Input, NOTHING, Number};
 use crate::members::ConfStateCopy;
 use crate::parts::{self, copied, list};
 use crate::ready::Ready;
@@ -48,6 +48,8 @@ struct Lent {
     generation: u64,
     /// How many threads are saving it at this moment.
     pins: usize,
+    /// It was only looked at: none of it is to be done yet.
+    peeked: bool,
 }
 
 // SAFETY: the pointer is followed only by a `Pinned`, while nothing can take it back.
@@ -64,6 +66,11 @@ impl Pinned {
         if lent.generation != generation {
             return Err(Failure::misuse(
                 "the node has given a newer Ready: each one has to be saved before the next",
+            ));
+        }
+        if lent.peeked {
+            return Err(Failure::misuse(
+                "the Ready was only peeked at: call accept_ready() before any of it is done",
             ));
         }
         lent.pins += 1;
@@ -89,6 +96,7 @@ impl RawNode {
             ready: ptr::null(),
             generation: 0,
             pins: 0,
+            peeked: false,
         };
         RawNode {
             id,
@@ -207,12 +215,12 @@ impl RawNode {
     }
 
     /// Starts the log of a new group with one applied entry for each first member.
-    fn bootstrap(&self, peers: Vec<(u64, Input<'_>)>) -> PyResult<()> {
+    fn bootstrap(&self, peers: Vec<(Number<u64>, Input<'_>)>) -> PyResult<()> {
         let node = self.native()?;
         let peers: Vec<_> = peers
             .iter()
             .map(|(id, context)| raft_peer {
-                id: *id,
+                id: id.0,
                 context: context.view(),
             })
             .collect();
@@ -234,10 +242,10 @@ impl RawNode {
     }
 
     /// So many units of logical time have passed at once.
-    fn tick_many(&self, ticks: u32) -> PyResult<()> {
+    fn tick_many(&self, ticks: Number<u32>) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
-        call(|error| unsafe { raft_node_tick_many(node.handle.get(), ticks, error) })?;
+        call(|error| unsafe { raft_node_tick_many(node.handle.get(), ticks.0, error) })?;
         Ok(())
     }
 
@@ -276,7 +284,7 @@ impl RawNode {
     fn propose_conf_change(
         &self,
         change_type: i32,
-        node_id: u64,
+        node_id: Number<u64>,
         context: Option<Input<'_>>,
     ) -> PyResult<()> {
         let node = self.native()?;
@@ -287,7 +295,7 @@ impl RawNode {
                 raft_node_propose_conf_change(
                     node.handle.get(),
                     change_type,
-                    node_id,
+                    node_id.0,
                     view.data,
                     view.len,
                     error,
@@ -392,30 +400,23 @@ impl RawNode {
 
     /// Takes the next batch of work.
     fn ready(&self, py: Python<'_>) -> PyResult<Ready> {
+        self.lend(py, raft_node_ready, false)
+    }
+
+    /// Shows what `ready` would give, and takes nothing.
+    fn peek_ready(&self, py: Python<'_>) -> PyResult<Ready> {
+        self.lend(py, raft_node_peek_ready, true)
+    }
+
+    /// Takes the Ready that `peek_ready` has shown.
+    fn accept_ready(&self) -> PyResult<()> {
         let node = self.native()?;
-        // Nothing below runs Python before the lock is released: the interpreter lock would go
-        // to another thread, which would then wait for this one.
         let mut lent = lock(&node.lent);
-        if lent.pins > 0 {
-            drop(lent);
-            return Err(Failure::misuse("another thread is saving the last Ready").into());
-        }
-        let mut out: *const raft_ready = ptr::null();
-        // SAFETY: the node is alive, and `out` is a place for the result.
-        let taken =
-            call(|error| unsafe { raft_node_ready(node.handle.get(), &raw mut out, error) });
-        let ready = taken.and_then(|()| {
-            lent.ready = out;
-            lent.generation += 1;
-            // SAFETY: the call has succeeded, so that the Ready is valid until the next one,
-            // which needs the lock.
-            let ready = unsafe { out.as_ref() };
-            let ready = ready.ok_or_else(|| Failure::unexpected("no Ready in a success"))?;
-            // SAFETY: as above.
-            unsafe { Ready::copy(py, Arc::downgrade(&node), lent.generation, ready) }
-        });
+        // SAFETY: the node is alive as long as `node`.
+        let accepted = call(|error| unsafe { raft_node_accept_ready(node.handle.get(), error) });
+        lent.peeked &= accepted.is_err();
         drop(lent);
-        Ok(ready?)
+        Ok(accepted?)
     }
 
     /// The last Ready's work is done.
@@ -437,19 +438,30 @@ impl RawNode {
     }
 
     /// Bounds what is in flight to one member.
-    #[pyo3(signature = (id, max_messages, max_bytes=0))]
-    fn set_inflight_limits(&self, id: u64, max_messages: u32, max_bytes: u64) -> PyResult<()> {
+    #[pyo3(signature = (id, max_messages, max_bytes=Number(0)), text_signature = "($self, id, max_messages, max_bytes=0)")]
+    fn set_inflight_limits(
+        &self,
+        id: Number<u64>,
+        max_messages: Number<u32>,
+        max_bytes: Number<u64>,
+    ) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
         call(|error| unsafe {
-            raft_node_set_inflight_limits(node.handle.get(), id, max_messages, max_bytes, error)
+            raft_node_set_inflight_limits(
+                node.handle.get(),
+                id.0,
+                max_messages.0,
+                max_bytes.0,
+                error,
+            )
         })?;
         Ok(())
     }
 
     /// Sets how far a leader may apply ahead of what it has persisted.
-    fn set_max_apply_unpersisted_entries(&self, entries: u64) -> PyResult<()> {
-        self.with_number(raft_node_set_max_apply_unpersisted_entries, entries)
+    fn set_max_apply_unpersisted_entries(&self, entries: Number<u64>) -> PyResult<()> {
+        self.with_number(raft_node_set_max_apply_unpersisted_entries, entries.0)
     }
 
     /// Switches group commit on or off.
@@ -494,21 +506,21 @@ impl RawNode {
     }
 
     /// A message to this peer could not be delivered.
-    fn report_unreachable(&self, id: u64) -> PyResult<()> {
-        self.with_number(raft_node_report_unreachable, id)
+    fn report_unreachable(&self, id: Number<u64>) -> PyResult<()> {
+        self.with_number(raft_node_report_unreachable, id.0)
     }
 
     /// What became of a snapshot for this peer.
-    fn report_snapshot(&self, id: u64, status: i32) -> PyResult<()> {
+    fn report_snapshot(&self, id: Number<u64>, status: i32) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
-        call(|error| unsafe { raft_node_report_snapshot(node.handle.get(), id, status, error) })?;
+        call(|error| unsafe { raft_node_report_snapshot(node.handle.get(), id.0, status, error) })?;
         Ok(())
     }
 
     /// Asks the leader to hand its leadership to this member.
-    fn transfer_leader(&self, transferee: u64) -> PyResult<()> {
-        self.with_number(raft_node_transfer_leader, transferee)
+    fn transfer_leader(&self, transferee: Number<u64>) -> PyResult<()> {
+        self.with_number(raft_node_transfer_leader, transferee.0)
     }
 
     /// A follower forgets its leader.
@@ -522,19 +534,27 @@ impl RawNode {
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)> {
         let node = self.native()?;
+        // What the call lends is valid until the next one, which needs the same lock. It is copied before
+        // any Python runs.
+        let lent = lock(&node.lent);
         let mut out: *const raft_requests = ptr::null();
-        // SAFETY: the node is alive, and `out` is a place for the result.
-        call(|error| unsafe { raft_node_take_requests(node.handle.get(), &raw mut out, error) })?;
-        // SAFETY: the call has succeeded, so that the lists are valid until the next one. They
-        // are copied here, before any Python runs that might make it.
-        let (reads, snapshots) = unsafe {
-            let out = out.as_ref();
-            let out = out.ok_or_else(|| Failure::unexpected("no requests in a success"))?;
-            (
-                list(out.reads, out.reads_len).to_vec(),
-                list(out.snapshot_requests, out.snapshot_requests_len).to_vec(),
-            )
-        };
+        let taken = call(|error| {
+            // SAFETY: the node is alive, and `out` is a place for the result.
+            unsafe { raft_node_take_requests(node.handle.get(), &raw mut out, error) }
+        });
+        let copied = taken.and_then(|()| {
+            // SAFETY: the call has succeeded, and the lists are valid as long as the lock is held.
+            unsafe {
+                let out = out.as_ref();
+                let out = out.ok_or_else(|| Failure::unexpected("no requests in a success"))?;
+                Ok((
+                    list(out.reads, out.reads_len).to_vec(),
+                    list(out.snapshot_requests, out.snapshot_requests_len).to_vec(),
+                ))
+            }
+        });
+        drop(lent);
+        let (reads, snapshots) = copied?;
         let reads = reads.iter().map(|read| {
             parts::READ_REQUEST.make(py, (read.id, read.low, read.high, read.max_bytes))
         });
@@ -548,17 +568,17 @@ impl RawNode {
     }
 
     /// Fixes the randomized election timeout until the next change of role or term.
-    fn set_randomized_election_timeout(&self, ticks: u32) -> PyResult<()> {
+    fn set_randomized_election_timeout(&self, ticks: Number<u32>) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
         call(|error| unsafe {
-            raft_node_set_randomized_election_timeout(node.handle.get(), ticks, error)
+            raft_node_set_randomized_election_timeout(node.handle.get(), ticks.0, error)
         })?;
         Ok(())
     }
 
     /// Answers a read request with encoded entries.
-    fn provide_entries(&self, request_id: u64, entries: Vec<Input<'_>>) -> PyResult<()> {
+    fn provide_entries(&self, request_id: Number<u64>, entries: Vec<Input<'_>>) -> PyResult<()> {
         let node = self.native()?;
         let views: Vec<raft_bytes> = entries.iter().map(Input::view).collect();
         call(|error| {
@@ -566,7 +586,7 @@ impl RawNode {
             unsafe {
                 raft_node_provide_entries(
                     node.handle.get(),
-                    request_id,
+                    request_id.0,
                     views.as_ptr(),
                     views.len(),
                     error,
@@ -577,17 +597,17 @@ impl RawNode {
     }
 
     /// Answers a read request: there are no entries.
-    fn read_failed(&self, request_id: u64, failure: i32) -> PyResult<()> {
+    fn read_failed(&self, request_id: Number<u64>, failure: i32) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
         call(|error| unsafe {
-            raft_node_read_failed(node.handle.get(), request_id, failure, error)
+            raft_node_read_failed(node.handle.get(), request_id.0, failure, error)
         })?;
         Ok(())
     }
 
     /// Answers a snapshot request with an encoded snapshot.
-    fn provide_snapshot(&self, request_id: u64, snapshot: Input<'_>) -> PyResult<()> {
+    fn provide_snapshot(&self, request_id: Number<u64>, snapshot: Input<'_>) -> PyResult<()> {
         let node = self.native()?;
         let view = snapshot.view();
         call(|error| {
@@ -595,7 +615,7 @@ impl RawNode {
             unsafe {
                 raft_node_provide_snapshot(
                     node.handle.get(),
-                    request_id,
+                    request_id.0,
                     view.data,
                     view.len,
                     error,
@@ -606,13 +626,13 @@ impl RawNode {
     }
 
     /// Answers a snapshot request: there is no snapshot at the moment.
-    fn snapshot_failed(&self, request_id: u64) -> PyResult<()> {
-        self.with_number(raft_node_snapshot_failed, request_id)
+    fn snapshot_failed(&self, request_id: Number<u64>) -> PyResult<()> {
+        self.with_number(raft_node_snapshot_failed, request_id.0)
     }
 
     /// Tells the node that the stored log begins at `first_index` now.
-    fn compacted(&self, first_index: u64) -> PyResult<()> {
-        self.with_number(raft_node_compacted, first_index)
+    fn compacted(&self, first_index: Number<u64>) -> PyResult<()> {
+        self.with_number(raft_node_compacted, first_index.0)
     }
 
     /// What the node has done since it was made, in numbers.
@@ -801,7 +821,42 @@ impl RawNode {
     }
 }
 
+/// A function of the library that lends a Ready.
+type Lend = unsafe extern "C" fn(
+    *mut raft_node,
+    *mut *const raft_ready,
+    *mut *mut raft_error,
+) -> raft_status;
+
 impl RawNode {
+    /// A copy of the Ready that the library lends.
+    fn lend(&self, py: Python<'_>, lend: Lend, peeked: bool) -> PyResult<Ready> {
+        let node = self.native()?;
+        // Nothing below runs Python before the lock is released: the interpreter lock would go
+        // to another thread, which would then wait for this one.
+        let mut lent = lock(&node.lent);
+        if lent.pins > 0 {
+            drop(lent);
+            return Err(Failure::misuse("another thread is saving the last Ready").into());
+        }
+        let mut out: *const raft_ready = ptr::null();
+        // SAFETY: the node is alive, and `out` is a place for the result.
+        let taken = call(|error| unsafe { lend(node.handle.get(), &raw mut out, error) });
+        let ready = taken.and_then(|()| {
+            lent.ready = out;
+            lent.generation += 1;
+            lent.peeked = peeked;
+            // SAFETY: the call has succeeded, so that the Ready is valid until the next one,
+            // which needs the lock.
+            let ready = unsafe { out.as_ref() };
+            let ready = ready.ok_or_else(|| Failure::unexpected("no Ready in a success"))?;
+            // SAFETY: as above.
+            unsafe { Ready::copy(py, Arc::downgrade(&node), lent.generation, ready) }
+        });
+        drop(lent);
+        Ok(ready?)
+    }
+
     fn encoded_status(&self) -> Result<Handle<raft_buffer>, Failure> {
         let node = self.native()?;
         Handle::make(raft_buffer_free, |out, error| {

@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 
 use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -51,6 +52,34 @@ impl Part {
         let whole = whole.clone_ref(py);
         let shared = Bound::new(py, Shared { whole, part: self })?;
         Ok(PyMemoryView::from(&shared)?.into_any())
+    }
+
+    /// The part that is `[start, end)` of `whole`, as [`Part::within`] has said; also what a stranger says.
+    pub fn restored((start, end): (usize, usize), whole: &[u8]) -> PyResult<Part> {
+        match start <= end && end <= whole.len() {
+            true => Ok(Part {
+                start,
+                len: end - start,
+            }),
+            false => Err(PyValueError::new_err(
+                "the data is not a part of what is encoded",
+            )),
+        }
+    }
+
+    /// Where it lies within another part, of which it is one: `[start, end)`.
+    pub fn within(self, whole: Part) -> (usize, usize) {
+        // An empty part lies anywhere.
+        let start = self.start.saturating_sub(whole.start).min(whole.len);
+        (start, start + self.len)
+    }
+
+    /// All of these bytes.
+    pub fn all(whole: &[u8]) -> Part {
+        Part {
+            start: 0,
+            len: whole.len(),
+        }
     }
 
     /// How many bytes there are.
@@ -115,6 +144,14 @@ pub unsafe fn list<'a, T>(data: *const T, len: usize) -> &'a [T] {
     }
 }
 
+/// What `__reduce__` gives: a function, and the arguments with which it makes the object again.
+pub type Reduced<'py, T> = (Bound<'py, PyAny>, T);
+
+/// A function of this module, by which something is unpickled.
+pub fn again<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("libraft._libraft")?.getattr(name)
+}
+
 /// A record class or an enumeration of `libraft._types`, looked up once.
 pub struct Class {
     name: &'static str,
@@ -131,15 +168,18 @@ impl Class {
         }
     }
 
+    /// The class itself.
+    pub fn get<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        self.class.import(py, "libraft._types", self.name)
+    }
+
     /// Makes a record.
     pub fn make<'py>(
         &self,
         py: Python<'py>,
         fields: impl PyCallArgs<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.class
-            .import(py, "libraft._types", self.name)?
-            .call1(fields)
+        self.get(py)?.call1(fields)
     }
 
     /// The member of an enumeration, or the bare number if it has none for it: later versions of
@@ -148,8 +188,7 @@ impl Class {
         let members = self
             .members
             .get_or_try_init(py, || -> PyResult<Py<PyDict>> {
-                let class = self.class.import(py, "libraft._types", self.name)?;
-                let members = class.getattr("_value2member_map_")?;
+                let members = self.get(py)?.getattr("_value2member_map_")?;
                 Ok(members.cast_into::<PyDict>()?.unbind())
             })?;
         match members.bind(py).get_item(number)? {
@@ -162,6 +201,7 @@ impl Class {
 pub static CONF_CHANGE: Class = Class::named("ConfChange");
 pub static CONF_CHANGE_SINGLE: Class = Class::named("ConfChangeSingle");
 pub static CONF_CHANGE_TYPE: Class = Class::named("ConfChangeType");
+pub static CONFIG: Class = Class::named("Config");
 pub static CONF_STATE: Class = Class::named("ConfState");
 pub static DROP_KIND: Class = Class::named("DropKind");
 pub static DROP_REASON: Class = Class::named("DropReason");

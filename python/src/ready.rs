@@ -8,6 +8,7 @@
 use std::ffi::CStr;
 use std::sync::{OnceLock, Weak};
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use raft::event::{raft_event, raft_event_kind_name, raft_event_reason_name};
@@ -273,6 +274,12 @@ impl Ready {
     #[getter]
     fn encoded<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         self.encoded.bind(py).clone()
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a Ready belongs to its node and can't be pickled or copied: take its parts, or Ready.encoded",
+        ))
     }
 
     fn __repr__(&self) -> String {

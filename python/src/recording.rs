@@ -8,16 +8,16 @@ use raft::bytes::{raft_buffer_bytes, raft_buffer_free};
 use raft::recording::{raft_replay, raft_replay_report};
 
 use crate::call::{Failure, Handle};
-use crate::input::Input;
+use crate::input::{Input, Number};
 use crate::parts;
 
 /// Makes all calls of a recording once more, on a node of its own.
 #[pyfunction]
-#[pyo3(signature = (recording, max_bytes=u64::MAX))]
+#[pyo3(signature = (recording, max_bytes=Number(u64::MAX)))]
 pub fn replay<'py>(
     py: Python<'py>,
     recording: Input<'py>,
-    max_bytes: u64,
+    max_bytes: Number<u64>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut report = MaybeUninit::<raft_replay_report>::zeroed();
     let place = report.as_mut_ptr();
@@ -26,7 +26,7 @@ pub fn replay<'py>(
     let view = recording.view();
     let framed = Handle::make(raft_buffer_free, |out, error| {
         // SAFETY: the view is of `recording`, under the interpreter lock, and the report has its size.
-        unsafe { raft_replay(view.data, view.len, max_bytes, out, place, error) }
+        unsafe { raft_replay(view.data, view.len, max_bytes.0, out, place, error) }
     })?;
     // SAFETY: zeroes are a report already, and the call has written one.
     let report = unsafe { report.assume_init() };

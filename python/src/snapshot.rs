@@ -7,7 +7,7 @@ use raft::snapshot::raft_snapshot;
 
 use crate::call::Failure;
 use crate::members::ConfStateCopy;
-use crate::parts::{Part, copied};
+use crate::parts::{self, Part, Reduced, copied};
 
 /// The state machine's state at one point of the log. One of index 0 stands for the empty state
 /// before the first entry.
@@ -68,6 +68,39 @@ impl Snapshot {
     }
 }
 
+/// What a snapshot is pickled as: index, term, members, where the data is within what is encoded; that.
+type SnapshotState<'py> = (
+    u64,
+    u64,
+    Bound<'py, PyAny>,
+    (usize, usize),
+    Bound<'py, PyBytes>,
+);
+
+/// Makes a snapshot of what it was pickled as.
+#[pyfunction]
+#[pyo3(name = "_restore_snapshot")]
+pub fn restore_snapshot(
+    index: u64,
+    term: u64,
+    conf_state: ConfStateCopy,
+    data: (usize, usize),
+    encoded: Bound<'_, PyBytes>,
+) -> PyResult<Snapshot> {
+    let bytes = encoded.as_bytes();
+    let at = SnapshotAt {
+        index,
+        term,
+        conf_state,
+        data: Part::restored(data, bytes)?,
+        encoded: Part::all(bytes),
+    };
+    Ok(Snapshot {
+        at,
+        whole: encoded.unbind(),
+    })
+}
+
 #[pymethods]
 impl Snapshot {
     /// The last entry that it includes.
@@ -104,6 +137,35 @@ impl Snapshot {
     #[getter]
     fn encoded<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         self.at.encoded.bytes(py, &self.whole)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str) {
+        ("index", "term", "data")
+    }
+
+    /// Pickles it with its own bytes alone; a copy is made of these as well.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, SnapshotState<'py>>> {
+        let state = (
+            self.at.index,
+            self.at.term,
+            self.conf_state(py)?,
+            self.at.data.within(self.at.encoded),
+            self.encoded(py),
+        );
+        Ok((parts::again(py, "_restore_snapshot")?, state))
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Snapshot>().is_ok_and(|other| {
+            let other = other.get();
+            self.at.encoded.slice(self.whole.bind(py))
+                == other.at.encoded.slice(other.whole.bind(py))
+        })
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.at.index.wrapping_mul(31).wrapping_add(self.at.term)
     }
 
     fn __repr__(&self) -> String {

@@ -18,7 +18,7 @@ use raft::storage::*;
 
 use crate::call::{Failure, Handle, call, lock};
 use crate::entry::{Entry, EntryAt};
-use crate::input::Input;
+use crate::input::{Input, Number};
 use crate::parts::{self, copied, list};
 use crate::ready::Ready;
 use crate::snapshot::Snapshot;
@@ -124,27 +124,31 @@ impl Storage {
     }
 
     /// Writes the first state of a group's first members into a fresh storage.
-    #[pyo3(signature = (voters, *, learners=Vec::new(), index=1, term=1, data=None))]
+    #[pyo3(
+        signature = (voters, *, learners=Vec::new(), index=Number(1), term=Number(1), data=None),
+        text_signature = "($self, voters, *, learners=..., index=1, term=1, data=None)"
+    )]
     fn bootstrap(
         &self,
         py: Python<'_>,
-        voters: Vec<u64>,
-        learners: Vec<u64>,
-        index: u64,
-        term: u64,
+        voters: Vec<Number<u64>>,
+        learners: Vec<Number<u64>>,
+        index: Number<u64>,
+        term: Number<u64>,
         data: Option<Input<'_>>,
     ) -> PyResult<()> {
         let storage = self.native()?;
-        let data = data.map(|data| data.owned(py)).transpose()?;
-        let data = data.unwrap_or_default();
+        let data = data.map(|data| data.owned()).unwrap_or_default();
+        let numbers = |list: Vec<Number<u64>>| list.into_iter().map(|it| it.0).collect::<Vec<_>>();
+        let (voters, learners) = (numbers(voters), numbers(learners));
         py.detach(|| {
             call(|error| {
                 // SAFETY: the storage is alive, and the lists are vectors of ours.
                 unsafe {
                     raft_storage_bootstrap(
                         storage.get(),
-                        index,
-                        term,
+                        index.0,
+                        term.0,
                         voters.as_ptr(),
                         voters.len(),
                         learners.as_ptr(),
@@ -182,19 +186,22 @@ impl Storage {
     fn append(
         &self,
         py: Python<'_>,
-        hard_state: Option<(u64, u64, u64)>,
+        hard_state: Option<(Number<u64>, Number<u64>, Number<u64>)>,
         entries: Vec<Input<'_>>,
         snapshot: Option<Input<'_>>,
         must_sync: bool,
     ) -> PyResult<()> {
         let storage = self.native()?;
-        let hard_state =
-            hard_state.map(|(term, vote, commit)| raft_hard_state { term, vote, commit });
-        let entries = entries.iter().map(|entry| entry.owned(py));
-        let entries = entries.collect::<PyResult<Vec<_>>>()?;
+        let hard_state = hard_state.map(|(term, vote, commit)| raft_hard_state {
+            term: term.0,
+            vote: vote.0,
+            commit: commit.0,
+        });
+        let entries: Vec<_> = entries.iter().map(Input::owned).collect();
         let views = Views::of(&entries);
-        let snapshot = snapshot.map(|snapshot| snapshot.owned(py)).transpose()?;
-        let snapshot = snapshot.unwrap_or_default();
+        let snapshot = snapshot
+            .map(|snapshot| snapshot.owned())
+            .unwrap_or_default();
         py.detach(|| {
             let Views(views) = &views;
             let hard_state = hard_state.as_ref().map_or(ptr::null(), ptr::from_ref);
@@ -220,7 +227,7 @@ impl Storage {
     /// Persists what a MsgStorageAppend asks for.
     fn append_message(&self, py: Python<'_>, message: Input<'_>) -> PyResult<()> {
         let storage = self.native()?;
-        let message = message.owned(py)?;
+        let message = message.owned();
         py.detach(|| {
             call(|error| {
                 // SAFETY: the storage is alive, and the message is a vector of ours.
@@ -256,11 +263,11 @@ impl Storage {
     }
 
     /// The term of an entry in [first index - 1, last index + 1).
-    fn term(&self, index: u64) -> PyResult<u64> {
+    fn term(&self, index: Number<u64>) -> PyResult<u64> {
         let storage = self.native()?;
         let mut out = 0;
         // SAFETY: the storage is alive, and `out` is a place for the result.
-        call(|error| unsafe { raft_storage_term(storage.get(), index, &raw mut out, error) })?;
+        call(|error| unsafe { raft_storage_term(storage.get(), index.0, &raw mut out, error) })?;
         Ok(out)
     }
 
@@ -278,13 +285,21 @@ impl Storage {
     }
 
     /// The entries [low, high): at least the first one, then as many as fit into `max_bytes`.
-    #[pyo3(signature = (low, high, max_bytes=u64::MAX))]
-    fn entries(&self, py: Python<'_>, low: u64, high: u64, max_bytes: u64) -> PyResult<Vec<Entry>> {
+    #[pyo3(signature = (low, high, max_bytes=Number(u64::MAX)))]
+    fn entries(
+        &self,
+        py: Python<'_>,
+        low: Number<u64>,
+        high: Number<u64>,
+        max_bytes: Number<u64>,
+    ) -> PyResult<Vec<Entry>> {
         let storage = self.native()?;
         let entries: Handle<raft_entries> = py.detach(|| {
             Handle::make(raft_entries_free, |out, error| {
                 // SAFETY: the storage is alive, and `out` is a place for the result.
-                unsafe { raft_storage_entries(storage.get(), low, high, max_bytes, out, error) }
+                unsafe {
+                    raft_storage_entries(storage.get(), low.0, high.0, max_bytes.0, out, error)
+                }
             })
         })?;
         // SAFETY: made by the call above, and alive with its views as long as the handle.
@@ -319,21 +334,20 @@ impl Storage {
     fn create_snapshot(
         &self,
         py: Python<'_>,
-        index: u64,
+        index: Number<u64>,
         data: Input<'_>,
         conf_state: Option<Input<'_>>,
     ) -> PyResult<()> {
         let storage = self.native()?;
-        let data = data.owned(py)?;
-        let conf_state = conf_state.map(|state| state.owned(py)).transpose()?;
-        let conf_state = conf_state.unwrap_or_default();
+        let data = data.owned();
+        let conf_state = conf_state.map(|state| state.owned()).unwrap_or_default();
         py.detach(|| {
             call(|error| {
                 // SAFETY: the storage is alive, and the bytes are vectors of ours.
                 unsafe {
                     raft_storage_create_snapshot(
                         storage.get(),
-                        index,
+                        index.0,
                         conf_state.as_ptr(),
                         conf_state.len(),
                         data.as_ptr(),
@@ -347,11 +361,11 @@ impl Storage {
     }
 
     /// Drops the entries below `first_index`.
-    fn compact(&self, py: Python<'_>, first_index: u64) -> PyResult<()> {
+    fn compact(&self, py: Python<'_>, first_index: Number<u64>) -> PyResult<()> {
         let storage = self.native()?;
         py.detach(|| {
             // SAFETY: the storage is alive as long as `storage`.
-            call(|error| unsafe { raft_storage_compact(storage.get(), first_index, error) })
+            call(|error| unsafe { raft_storage_compact(storage.get(), first_index.0, error) })
         })?;
         Ok(())
     }

@@ -313,11 +313,11 @@ def test_wrong_types_are_type_errors() -> None:
     for call in calls:
         with pytest.raises(TypeError):
             call()
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match=r"libraft\.Config is needed"):
         RawNode(None, MemoryStorage())  # type: ignore[arg-type]
     with pytest.raises(OverflowError):
         node.transfer_leader(-1)
-    with pytest.raises(BufferError):
+    with pytest.raises(BufferError, match=r"bytes\(view\)"):
         node.propose(memoryview(b"abcd")[::2])
 
 

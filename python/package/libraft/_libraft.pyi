@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, final
+from typing import ClassVar, Final, Literal, Self, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -63,7 +63,12 @@ ABI_VERSION: Final[int]
 
 @final
 class Entry:
-    """An entry of the replicated log."""
+    """An entry of the replicated log.
+
+    Entries with the same encoding are equal. A pickled or copied one has its own bytes alone.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["term"], Literal["index"], Literal["type"], Literal["data"]]]
 
     @property
     def term(self) -> int:
@@ -93,7 +98,12 @@ class Entry:
 
 @final
 class Message:
-    """A message to a peer, or from one."""
+    """A message to a peer, or from one. Its length is that of its encoding.
+
+    Messages with the same encoding are equal. A pickled or copied one has its own bytes alone.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["type"], Literal["from_"], Literal["to"], Literal["term"]]]
 
     @staticmethod
     def decode(data: Buffer) -> Message:
@@ -125,6 +135,13 @@ class Message:
     @property
     def encoded_view(self) -> memoryview:
         """The same without a copy. It keeps the whole batch that the message came with in memory."""
+    @property
+    def responses(self) -> tuple[Message, ...]:
+        """What to deliver once the work is done that a STORAGE_APPEND or STORAGE_APPLY asks for.
+
+        Those to this node itself with `RawNode.step`, the others like any message. Empty for other types,
+        and in a message that was decoded.
+        """
     def __len__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -133,8 +150,11 @@ class Message:
 class Snapshot:
     """The state machine's state at one point of the log.
 
-    One of index 0 stands for the empty state before the first entry.
+    One of index 0 stands for the empty state before the first entry. Snapshots with the same encoding
+    are equal. A pickled or copied one has its own bytes alone.
     """
+
+    __match_args__: ClassVar[tuple[Literal["index"], Literal["term"], Literal["data"]]]
 
     @property
     def index(self) -> int:
@@ -154,6 +174,8 @@ class Snapshot:
     @property
     def encoded(self) -> bytes:
         """The whole as raftpb.Snapshot."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class Ready:
@@ -440,6 +462,20 @@ class RawNode:
         Raises MisuseError (the last one was not advanced, or is being saved), StorageCorrupt,
         StorageIOError (the storage can't be read).
         """
+    def peek_ready(self) -> Ready:
+        """Shows what `ready` would give, and takes nothing.
+
+        None of it is to be done, and it can't be saved, before `accept_ready`. For a host that offers its
+        work to somebody who may not come for it at once, and looks again if anything else happens first. It
+        takes the place of the last Ready.
+
+        Raises as `ready` does.
+        """
+    def accept_ready(self) -> None:
+        """Takes the Ready that `peek_ready` has shown.
+
+        Raises MisuseError (nothing was shown, or the node has been used since: look again).
+        """
     def advance(self) -> None:
         """The last Ready's work is done: persisted, sent and applied.
 
@@ -540,6 +576,17 @@ class RawNode:
         """Ends the recording for good; what was not taken can still be."""
     def status_encoded(self) -> bytes:
         """All that the node says about itself, as an encoded libraft.Status."""
+
+_Row = tuple[tuple[int, int, int, int, int], tuple[int, int], tuple[int, int]]
+
+def _restore_entry(term: int, index: int, kind: int, data: tuple[int, int], encoded: bytes) -> Entry:
+    """Unpickles an entry."""
+
+def _restore_message(encoded: bytes, row: _Row, responses: list[_Row]) -> Message:
+    """Unpickles a message."""
+
+def _restore_snapshot(index: int, term: int, conf_state: ConfState, data: tuple[int, int], encoded: bytes) -> Snapshot:
+    """Unpickles a snapshot."""
 
 def check_config(config: Config) -> None:
     """Raises what making a node with this configuration would raise because of it."""

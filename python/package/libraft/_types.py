@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from ._errors import RaftError
 
+_SHOWN: Final = 40
+"""So many bytes, or parts of a tuple, are shown by repr()."""
+
 NO_LIMIT: Final = 2**64 - 1
 """No limit, for the settings that limit bytes."""
 
@@ -19,65 +22,116 @@ LOCAL_APPLY: Final = 2**64 - 2
 """The target of MsgStorageApply, with asynchronous storage writes."""
 
 
+def _short_repr(record: tuple[object, ...]) -> str:
+    """Like the usual one, but a command or a snapshot of megabytes is not written out."""
+    names: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
+    fields = (f"{name}={_short(value)}" for name, value in zip(names, record, strict=True))
+    return f"{type(record).__name__}({', '.join(fields)})"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bytes) and len(value) > _SHOWN:
+        return f"<{len(value)} bytes: {value[:_SHOWN]!r}...>"
+    if isinstance(value, tuple) and type(value) is tuple and len(value) > _SHOWN:
+        return f"<{len(value)} of them>"
+    return repr(value)
+
+
 class Role(IntEnum):
     """The part that a node plays in its term."""
 
     FOLLOWER = 0
+    """It follows a leader, or waits for one."""
     CANDIDATE = 1
+    """It asks for votes."""
     LEADER = 2
+    """It leads."""
     PRE_CANDIDATE = 3
+    """It asks whether it would be voted for, before it disturbs anybody."""
 
 
 class EntryType(IntEnum):
     """What an entry's data means."""
 
     NORMAL = 0
+    """A command of the host; empty in the entry by which a leader begins its term."""
     CONF_CHANGE = 1
+    """A raftpb.ConfChange: one member."""
     CONF_CHANGE_V2 = 2
+    """A raftpb.ConfChangeV2: any number of members."""
 
 
 class MessageType(IntEnum):
     """The kind of a message, with the numbers of raftpb.MessageType."""
 
     PROP = 2
+    """A proposal, passed on to the leader."""
     APP = 3
+    """Entries."""
     APP_RESP = 4
+    """The answer to APP, and to SNAP."""
     VOTE = 5
+    """A request for a vote."""
     VOTE_RESP = 6
+    """The answer to VOTE."""
     SNAP = 7
+    """A snapshot in place of entries."""
     HEARTBEAT = 8
+    """The leader is alive."""
     HEARTBEAT_RESP = 9
+    """The answer to HEARTBEAT."""
     TRANSFER_LEADER = 13
+    """A request to hand over leadership, passed on to the leader."""
     TIMEOUT_NOW = 14
+    """The leader hands over: campaign at once."""
     READ_INDEX = 15
+    """A linearizable read, passed on to the leader."""
     READ_INDEX_RESP = 16
+    """The answer to READ_INDEX."""
     PRE_VOTE = 17
+    """Whether a vote would be granted."""
     PRE_VOTE_RESP = 18
+    """The answer to PRE_VOTE."""
     STORAGE_APPEND = 19
+    """To LOCAL_APPEND: persist this; never to a peer."""
     STORAGE_APPEND_RESP = 20
+    """That it is persisted; to the node itself."""
     STORAGE_APPLY = 21
+    """To LOCAL_APPLY: apply this; never to a peer."""
     STORAGE_APPLY_RESP = 22
+    """That it is applied; to the node itself."""
     FORGET_LEADER = 23
+    """Forget the leader; to the node itself."""
     PROPOSAL_DROPPED = 100
+    """With Config.peer_reports: a proposal that was passed on was dropped."""
     READ_DROPPED = 101
+    """With Config.peer_reports: a read that was passed on was dropped."""
     REMOVED = 102
+    """With Config.peer_reports: the recipient is no member any more."""
 
 
 class ConfChangeType(IntEnum):
     """What happens to a member."""
 
     ADD_NODE = 0
+    """It becomes a voter."""
     REMOVE_NODE = 1
+    """It is no member any more."""
     UPDATE_NODE = 2
+    """Nothing changes; for the host's own use, such as a new address in the context."""
     ADD_LEARNER_NODE = 3
+    """It becomes a learner: it gets the log, and has no vote."""
 
 
 class Transition(IntEnum):
     """Whether, and how, a configuration change goes through a joint configuration."""
 
     AUTO = 0
+    """Through a joint configuration if there is more than one step, and out of it by itself."""
     JOINT_IMPLICIT = 1
+    """Through a joint configuration, and out of it by itself."""
     JOINT_EXPLICIT = 2
+    """Into a joint configuration, which the host leaves by an empty change."""
 
 
 class ReadOnlyOption(IntEnum):
@@ -93,14 +147,18 @@ class SnapshotStatus(IntEnum):
     """What became of a snapshot that was sent."""
 
     FINISH = 1
+    """It has arrived and was taken."""
     FAILURE = 2
+    """It did not arrive; the leader tries again later."""
 
 
 class ReadFailure(IntEnum):
     """Why a request for entries can't be answered."""
 
     COMPACTED = 1
+    """They are compacted away; the peer gets a snapshot."""
     UNAVAILABLE = 2
+    """They are not there at the moment."""
 
 
 class RecordingState(IntEnum):
@@ -122,20 +180,30 @@ class FlowState(IntEnum):
     """How a leader sends to a member."""
 
     PROBE = 0
+    """One append at a time, to find out what the member has."""
     REPLICATE = 1
+    """Appends without waiting for the answers."""
     SNAPSHOT = 2
+    """Nothing until what became of a snapshot is reported."""
 
 
 class DropReason(IntEnum):
     """Why a proposal or a read was dropped."""
 
     NONE = 0
+    """It was not dropped."""
     NO_LEADER = 1
+    """No leader is known."""
     FORWARDING_DISABLED = 2
+    """A follower that may not pass it on: Config.disable_proposal_forwarding."""
     REMOVED = 3
+    """The leader is no member any more."""
     TRANSFERRING = 4
+    """Leadership is being handed over."""
     UNCOMMITTED_LIMIT = 5
+    """Too much is uncommitted: Config.max_uncommitted_bytes."""
     TOO_MANY_READS = 6
+    """Too many reads wait: Config.max_pending_reads."""
     CONF_CHANGE_PENDING = 7
     """Another configuration change is in the log and not applied."""
     ALREADY_JOINT = 8
@@ -145,21 +213,27 @@ class DropReason(IntEnum):
     LEADER_CHANGED = 10
     """The leadership that it was sent to has ended."""
     OTHER = 100
+    """A reason that this version has no name for."""
 
 
 class SoftState(NamedTuple):
     """The state that a restart makes anew. `leader` is 0 when none is known."""
 
     leader: int
+    """The leader that it knows of, or 0."""
     role: Role
+    """Its own part."""
 
 
 class HardState(NamedTuple):
     """What has to be on stable storage before a node answers anybody."""
 
     term: int
+    """The term that it is in."""
     vote: int
+    """Whom it has voted for in that term, or 0."""
     commit: int
+    """Up to where it knows that the log is committed."""
 
 
 class ConfState(NamedTuple):
@@ -171,27 +245,45 @@ class ConfState(NamedTuple):
     """
 
     voters: tuple[int, ...]
+    """Who has a vote."""
     learners: tuple[int, ...]
+    """Who gets the log and has no vote."""
     voters_outgoing: tuple[int, ...]
+    """The voters of the old half of a joint configuration; empty otherwise."""
     learners_next: tuple[int, ...]
+    """Who becomes a learner when the joint configuration is left."""
     auto_leave: bool
+    """Whether the leader leaves the joint configuration by itself."""
     encoded: bytes
+    """The whole as raftpb.ConfState."""
+
+    def __repr__(self) -> str:
+        return _short_repr(self)
 
 
 class ConfChangeSingle(NamedTuple):
     """One step of a configuration change and the node that it concerns."""
 
     type: ConfChangeType
+    """What happens to it."""
     node_id: int
+    """Which node; 0 makes it a step without effect."""
 
 
 class ConfChange(NamedTuple):
     """A configuration change, decoded. `context` and `id` are for the host's own use."""
 
     changes: tuple[ConfChangeSingle, ...]
+    """The steps."""
     transition: Transition = Transition.AUTO
+    """How to get there."""
     context: bytes = b""
+    """The host's own bytes."""
     id: int = 0
+    """The host's own number; only in an entry of type CONF_CHANGE."""
+
+    def __repr__(self) -> str:
+        return _short_repr(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +291,12 @@ class ReadState:
     """A read that may be served once `index` is applied."""
 
     index: int
+    """Up to where the state machine has to be applied before the read is served."""
     context: bytes
+    """The name that the host has given the read."""
+
+    def __repr__(self) -> str:
+        return f"ReadState(index={self.index}, context={_short(self.context)})"
 
 
 class ReadRequest(NamedTuple):
@@ -209,62 +306,93 @@ class ReadRequest(NamedTuple):
     """
 
     id: int
+    """What the answer refers to."""
     low: int
+    """The first index."""
     high: int
+    """The end, itself excluded."""
     max_bytes: int
+    """At most so many bytes of encoded entries beyond the first one."""
 
 
 class SnapshotRequest(NamedTuple):
     """The core asks for a snapshot to send to the peer `to`, of `min_index` or later."""
 
     id: int
+    """What the answer refers to."""
     to: int
+    """The peer that it is for."""
     min_index: int = 0
+    """It has to be of this index or a later one."""
 
 
 class EventType(IntEnum):
     """What has happened. libraft.h says what the fields of an Event mean for each."""
 
     ROLE_CHANGED = 1
+    """Its role: from one to another."""
     LEADER_CHANGED = 2
+    """The leader that it knows of: from one, or 0, to another."""
     CAMPAIGN_STARTED = 3
+    """It campaigns."""
     CAMPAIGN_REFUSED = 4
+    """It was to campaign, and may not."""
     ELECTION_WON = 5
+    """It has won an election or a pre-election."""
     ELECTION_LOST = 6
+    """It has lost one."""
     STEPPED_DOWN = 7
+    """It leads no more."""
     FLOW_CHANGED = 8
+    """How it sends to a member: from one FlowState to another."""
     TRANSFER_STARTED = 9
+    """It begins to hand over leadership."""
     TRANSFER_ENDED = 10
+    """The transfer is over, one way or another."""
     DROPPED = 11
+    """A proposal, a configuration change or a read was dropped."""
     MESSAGE_REFUSED = 12
+    """A message of a peer was refused."""
     SNAPSHOT_INSTALLED = 13
+    """A snapshot was taken in place of the log."""
     SNAPSHOT_IGNORED = 14
+    """A snapshot was of no use."""
     REMOVED = 15
+    """It is no member any more."""
 
 
 class DropKind(IntEnum):
     """What was dropped."""
 
     PROPOSAL = 1
+    """A command."""
     CONF_CHANGE = 2
+    """A configuration change."""
     READ = 3
+    """A linearizable read."""
 
 
 class DroppedRequest(NamedTuple):
     """Something that the host was told was taken, and that will not happen."""
 
     kind: DropKind
+    """What it was."""
     reason: DropReason
+    """Why it was dropped."""
     index: int  # type: ignore[assignment]  # hides tuple.index
     """With DropReason.CONF_CHANGE_PENDING, the other change is at this index or below it."""
     data: bytes
     """The command, the encoded configuration change, or the read's context."""
+
+    def __repr__(self) -> str:
+        return _short_repr(self)
 
 
 class Event(NamedTuple):
     """Something that a host may want to know and need not act on."""
 
     type: EventType
+    """What has happened."""
     reason: str
     """Why, by its name in libraft.h, such as "RAFT_LOSS_OUTVOTED"; empty if there is none."""
     kind: str
@@ -272,7 +400,9 @@ class Event(NamedTuple):
     node: int
     """Another node."""
     term: int
+    """The term that it happened in."""
     index: int  # type: ignore[assignment]  # hides tuple.index
+    """The index that it is about, or 0."""
     from_: int
     """What was before, or how many are in favour."""
     to: int
@@ -400,16 +530,27 @@ class Status(NamedTuple):
     """A node's state at one moment. Ids are 0 where there is nobody."""
 
     id: int
+    """The node."""
     term: int
+    """The term that it is in."""
     vote: int
+    """Whom it has voted for in that term."""
     commit: int
+    """Up to where it knows that the log is committed."""
     applied: int
+    """Up to where the host has applied."""
     leader: int
+    """The leader that it knows of."""
     role: Role
+    """Its own part."""
     lead_transferee: int
+    """Whom it hands leadership to."""
     first_index: int
+    """The first index of the log."""
     last_index: int
+    """The last index of the log."""
     persisted: int
+    """Up to where its own log is persisted."""
     removed_as_of: int = 0
     """Not 0 if it is no member any more, as far as it knows: it was none when this was applied."""
 
@@ -418,46 +559,58 @@ class Progress(NamedTuple):
     """What a leader knows of a member."""
 
     id: int
+    """The member."""
     match_index: int
+    """Up to where it is known to have the log."""
     next_index: int
+    """The next index to be sent."""
     state: FlowState
+    """How it is sent to."""
     paused: bool
+    """Whether it gets nothing at the moment."""
     pending_snapshot: int
+    """The index of the snapshot on its way, or 0."""
     recent_active: bool
+    """Whether it was heard of within the last election timeout."""
     learner: bool
+    """Whether it is a learner."""
     inflight_messages: int
+    """Appends without an answer yet."""
     inflight_bytes: int
+    """Payload bytes in these."""
     inflight_full: bool
+    """Whether these are as many as may be."""
 
 
 class RecoveryReport(NamedTuple):
-    """What was found when a durable storage was opened.
-
-    `crashed`: its last user did not close it. `discarded_writes`: so many writes had begun, of
-    which nobody was told that they succeeded, and of which nothing is left.
-    """
+    """What was found when a durable storage was opened."""
 
     crashed: bool
+    """Whether its last user did not close it."""
     discarded_writes: int
+    """How many writes had begun, of which nobody was told that they succeeded, and of which nothing is left."""
 
 
 class Replay(NamedTuple):
-    """What came of a replay.
-
-    `calls`, `ready_count`: how many calls were made, and how many Readys the recorded node has shown.
-    `differs_at`: the first call, counted from 1, that has not done what it did when it was recorded; 0
-    if all have. `recorded`, `replayed`: the codes that this call returned then (41 if it did not) and
-    now; if they are the same, what it gave is another. `end`: why the recording ends, ON if it was just
-    taken there. `readys`: those Readys, each an encoded libraft.Ready, as Ready.encoded.
-    """
+    """What came of a replay."""
 
     calls: int
+    """How many calls were made."""
     ready_count: int
+    """How many Readys the recorded node has shown."""
     differs_at: int
+    """The first call, counted from 1, that has not done what it did when it was recorded; 0 if all have."""
     recorded: int
+    """The code that this call returned when it was recorded; 41 if it did not return."""
     replayed: int
+    """The code that it returned now; if it is the same, what it gave is another."""
     end: RecordingState
+    """Why the recording ends; ON if it was just taken there."""
     readys: tuple[bytes, ...]
+    """Those Readys, each an encoded libraft.Ready, as Ready.encoded."""
+
+    def __repr__(self) -> str:
+        return _short_repr(self)
 
 
 class Ticked(NamedTuple):
@@ -469,7 +622,9 @@ class Ticked(NamedTuple):
     """
 
     ready: list[int]
+    """The places in the list of the nodes with a Ready."""
     failed: tuple[tuple[int, RaftError], ...]
+    """The places of those that were passed over, and why."""
 
 
 @dataclass(frozen=True, slots=True)
