@@ -47,7 +47,7 @@
 //     batch of proposals, instead of one for each proposal. [Config.EagerAppends] brings back the
 //     latter.
 //   - The Err values have the texts of those in go.etcd.io/raft, and are other values. A Storage
-//     may return either.
+//     may return either, and errors.Is finds either in what a node returns.
 //
 // # Linking
 //

@@ -12,31 +12,43 @@ import (
 import "C"
 
 // The errors of go.etcd.io/raft, with its texts. They are returned as they are, so that both == and
-// errors.Is find them.
+// errors.Is find them; and errors.Is finds the value of that package in them as well:
+//
+//	errors.Is(err, raft.ErrProposalDropped) // whichever of the two raft is
 var (
 	// ErrCompacted says that a Storage no longer has what was asked for.
-	ErrCompacted = errors.New("requested index is unavailable due to compaction")
+	ErrCompacted error = &known{"requested index is unavailable due to compaction"}
 	// ErrSnapOutOfDate says that a Storage has a snapshot that is at least as new.
-	ErrSnapOutOfDate = errors.New("requested index is older than the existing snapshot")
+	ErrSnapOutOfDate error = &known{"requested index is older than the existing snapshot"}
 	// ErrUnavailable says that a Storage does not have the entries that were asked for.
-	ErrUnavailable = errors.New("requested entry at index is unavailable")
+	ErrUnavailable error = &known{"requested entry at index is unavailable"}
 	// ErrSnapshotTemporarilyUnavailable says that a Storage needs time to prepare a snapshot. The
 	// node asks again.
-	ErrSnapshotTemporarilyUnavailable = errors.New("snapshot is temporarily unavailable")
+	ErrSnapshotTemporarilyUnavailable error = &known{"snapshot is temporarily unavailable"}
 	// ErrProposalDropped says that a proposal was not taken and may be proposed again;
 	// [RawNode.DropReason] says why.
-	ErrProposalDropped = errors.New("raft proposal dropped")
+	ErrProposalDropped error = &known{"raft proposal dropped"}
 	// ErrStepLocalMsg says that a message is of a kind that never travels.
-	ErrStepLocalMsg = errors.New("raft: cannot step raft local message")
+	ErrStepLocalMsg error = &known{"raft: cannot step raft local message"}
 	// ErrStepPeerNotFound says that a response came from a node that is no member.
-	ErrStepPeerNotFound = errors.New("raft: cannot step as peer not found")
+	ErrStepPeerNotFound error = &known{"raft: cannot step as peer not found"}
 	// ErrStopped says that the node has stopped.
-	ErrStopped = errors.New("raft: stopped")
+	ErrStopped error = &known{"raft: stopped"}
 )
 
 // ErrClosed says that the node or the storage has been closed. It is not known to
 // go.etcd.io/raft.
-var ErrClosed = errors.New("raft: closed")
+var ErrClosed error = &known{"raft: closed"}
+
+// known is the kind of the Err values.
+type known struct{ text string }
+
+// Error is the text.
+func (k *known) Error() string { return k.text }
+
+// Is makes errors.Is find the value of go.etcd.io/raft, which this package does not import, by its
+// text, which no other error has.
+func (k *known) Is(target error) bool { return target != nil && target.Error() == k.text }
 
 // says tells whether a Storage means this Err value. A Storage that was written for go.etcd.io/raft
 // may return the value of that package, which is another one with the same text, and which this

@@ -305,6 +305,10 @@ func (n *node) call(ctx context.Context, f func()) error {
 }
 
 func (n *node) send(ctx context.Context, inputs chan func(), f func()) error {
+	// Of several ways that are open, select takes any; who has given up already has nothing done.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case inputs <- f:
 		return nil
