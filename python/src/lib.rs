@@ -21,6 +21,7 @@ mod snapshot;
 mod many;
 mod members;
 mod node;
+mod observe;
 mod ready;
 mod recording;
 mod storage;
@@ -60,6 +61,8 @@ fn _libraft(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(many::tick_all, module)?)?;
     module.add_function(wrap_pyfunction!(members::decode_conf_change, module)?)?;
     module.add_function(wrap_pyfunction!(members::encode_conf_change, module)?)?;
+    module.add_function(wrap_pyfunction!(observe::describe_event, module)?)?;
+    module.add_function(wrap_pyfunction!(observe::expose, module)?)?;
     module.add_function(wrap_pyfunction!(recording::replay, module)?)?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use raft::error::raft_error;
 use raft::metrics::raft_metrics;
 use raft::node::*;
 use raft::node_status::raft_node_status;
+use raft::observe::{raft_node_metrics_json, raft_node_status_json};
 use raft::ready::raft_ready;
 use raft::recording::*;
 use raft::requests::raft_requests;
@@ -25,6 +26,7 @@ use crate::config;
 use crate::entry::Entry;
 use crate::input::{Input, NOTHING, Number};
 use crate::members::ConfStateCopy;
+use crate::observe;
 use crate::parts::{self, copied, list};
 use crate::ready::Ready;
 use crate::storage::Storage;
@@ -647,65 +649,22 @@ impl RawNode {
         })?;
         // SAFETY: a call that succeeds has written its result.
         let metrics = unsafe { out.assume_init() };
-        let counters = [
-            metrics.ticks,
-            metrics.messages_received,
-            metrics.messages_refused,
-            metrics.messages_sent,
-            metrics.campaigns_refused,
-            metrics.pre_elections_started,
-            metrics.elections_started,
-            metrics.transfer_elections_started,
-            metrics.elections_won,
-            metrics.elections_lost_outvoted,
-            metrics.elections_lost_higher_term,
-            metrics.elections_lost_leader_appeared,
-            metrics.elections_lost_timed_out,
-            metrics.votes_granted,
-            metrics.votes_refused,
-            metrics.step_downs_higher_term,
-            metrics.step_downs_check_quorum,
-            metrics.step_downs_removed,
-            metrics.role_changes,
-            metrics.leader_changes,
-            metrics.proposals_taken,
-            metrics.proposals_forwarded,
-            metrics.proposals_dropped_no_leader,
-            metrics.proposals_dropped_forwarding_disabled,
-            metrics.proposals_dropped_removed,
-            metrics.proposals_dropped_transferring,
-            metrics.proposals_dropped_uncommitted_limit,
-            metrics.proposals_dropped_leader_changed,
-            metrics.conf_changes_proposed,
-            metrics.conf_changes_refused,
-            metrics.conf_changes_applied,
-            metrics.reads_asked,
-            metrics.reads_forwarded,
-            metrics.reads_answered,
-            metrics.reads_dropped,
-            metrics.appends_sent,
-            metrics.appends_accepted,
-            metrics.appends_rejected,
-            metrics.heartbeats_sent,
-            metrics.snapshots_sent,
-            metrics.snapshots_installed,
-            metrics.snapshots_ignored,
-            metrics.snapshots_failed,
-            metrics.flow_changes,
-            metrics.entries_appended,
-            metrics.entries_committed,
-            metrics.entries_applied,
-            metrics.transfers_started,
-            metrics.transfers_timed_out,
-            metrics.transfers_aborted,
-            metrics.requests_made,
-            metrics.requests_repeated,
-            metrics.reports_sent,
-            metrics.reports_received,
-            metrics.repeats_discarded,
-            metrics.events_lost,
-        ];
+        macro_rules! listed {
+            ($($name:ident,)+) => { [$(metrics.$name,)+] };
+        }
+        // Of the core's own list, so that none can be missing here.
+        let counters = libraft_core::with_counters!(listed);
         parts::METRICS.make(py, PyTuple::new(py, counters)?)
+    }
+
+    /// The counters as a JSON object.
+    fn metrics_json(&self) -> PyResult<String> {
+        Ok(observe::text_of(&*self.native()?, raft_node_metrics_json)?)
+    }
+
+    /// All that the node says about itself, as a JSON object.
+    fn status_json(&self) -> PyResult<String> {
+        Ok(observe::text_of(&*self.native()?, raft_node_status_json)?)
     }
 
     /// What the node says about itself.

@@ -164,6 +164,7 @@ public:
         if (starts_with(request.path, "/leader/") && request.path.size() > 8) return leader(request);
         if (request.path == "/raft") return request.method == "POST" ? raft(request) : not_allowed("POST");
         if (request.path == "/status") return request.method == "GET" ? status() : not_allowed("GET");
+        if (request.path == "/metrics") return request.method == "GET" ? metrics() : not_allowed("GET");
         if (request.path == "/") return request.method == "GET" ? page() : not_allowed("GET");
         return HttpResponse::error(404, "no such path");
     }
@@ -355,6 +356,12 @@ private:
         char text[17];
         std::snprintf(text, sizeof text, "%08x%08x", random(), random());
         return text;
+    }
+
+    HttpResponse metrics() {
+        HttpResponse response = wait(replica_.metrics());
+        if (response.status == 200) response.content_type = libraft::Exposition::content_type;
+        return response;
     }
 
     HttpResponse page() const {

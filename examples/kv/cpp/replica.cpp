@@ -132,6 +132,10 @@ std::future<Answer> Replica::add_member(Id id, std::string address) {
     });
 }
 
+std::future<Answer> Replica::metrics() {
+    return ask([this](const Promise& promise) { answer(promise, {200, node_.prometheus()}); });
+}
+
 std::future<Answer> Replica::remove_member(Id id) {
     return ask([this, id](const Promise& promise) {
         if (!state_.members().count(id)) return answer(promise, {404, "no such member"});

@@ -72,6 +72,8 @@ public:
     std::future<Answer> remove_member(Id id);
     /// Asks the leader to hand over; what comes of it, the status tells.
     std::future<Answer> transfer(Id id);
+    /// What the node says about itself, for Prometheus.
+    std::future<Answer> metrics();
 
     /// Messages from a peer, framed as on the wire and checked. False if the queue is full.
     bool deliver(std::string frames);

@@ -86,6 +86,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		route(w, r, map[string]func() answer{http.MethodPost: func() answer { return h.raft(r) }})
 	} else if path == "/status" {
 		route(w, r, map[string]func() answer{http.MethodGet: func() answer { return h.status(w) }})
+	} else if path == "/metrics" {
+		route(w, r, map[string]func() answer{http.MethodGet: func() answer { return h.metrics(w) }})
 	} else if path == "/" {
 		route(w, r, map[string]func() answer{http.MethodGet: func() answer { return h.index(w) }})
 	} else {
@@ -349,6 +351,14 @@ func progressOf(members map[uint64]tracker.Progress) map[uint64]any {
 		}
 	}
 	return shown
+}
+
+func (h *Handler) metrics(w http.ResponseWriter) answer {
+	a := h.node.Metrics()
+	if a.status == 200 {
+		w.Header().Set("Content-Type", raft.PrometheusContentType)
+	}
+	return a
 }
 
 func (h *Handler) index(w http.ResponseWriter) answer {

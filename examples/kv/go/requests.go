@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -292,6 +293,18 @@ func (n *Node) Receive(messages []received, address string) answer {
 			result = answer{status: 400, reason: err.Error()}
 		}
 		reply(result)
+	})
+}
+
+// Metrics is what the node says about itself, for Prometheus.
+func (n *Node) Metrics() answer {
+	return n.ask(removed, func(reply func(answer)) {
+		var text bytes.Buffer
+		if err := raft.WritePrometheus(&text, n.raft); err != nil {
+			reply(answer{status: 503, reason: err.Error()})
+			return
+		}
+		reply(answer{status: 200, value: text.Bytes()})
 	})
 }
 

@@ -27,7 +27,20 @@ from aiohttp import web
 
 import libraft
 from history import History, configuration, progress_of
-from libraft import ConfChange, ConfChangeType, Config, DurableStorage, Entry, EntryType, Message, MessageType, Role
+from libraft import (
+    PROMETHEUS_CONTENT_TYPE,
+    ConfChange,
+    ConfChangeType,
+    Config,
+    DurableStorage,
+    Entry,
+    EntryType,
+    Message,
+    MessageType,
+    RaftError,
+    Role,
+    prometheus_text,
+)
 from libraft.aio import Node, NodeStopped, OutcomeUnknown, Rejected, StateMachine
 from peers import Peers
 from state import DELETE, MAX_VALUE_BYTES, PUT, Malformed, Reader, State, encode_command, is_address, parse_id
@@ -192,6 +205,8 @@ class Server:
             methods = {"POST": lambda: self.raft(request)}
         elif path == "/status":
             methods = {"GET": self.status}
+        elif path == "/metrics":
+            methods = {"GET": self.metrics}
         elif path == "/":
             methods = {"GET": self.page}
         else:
@@ -400,6 +415,15 @@ class Server:
             "events": list(self.history.events),
         }
         return web.json_response(answer, headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"})
+
+    async def metrics(self) -> web.Response:
+        if self.removed:
+            raise Failure(503, "this node has been removed from the cluster")
+        try:
+            text = prometheus_text([self.node.raw])
+        except RaftError as problem:
+            raise Failure(503, str(problem)) from None
+        return web.Response(body=text.encode(), headers={"Content-Type": PROMETHEUS_CONTENT_TYPE})
 
     async def page(self) -> web.Response:
         try:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import LANGUAGES
+from prometheus_client.parser import text_string_to_metric_families
 
 import wire
 from cluster import Client, Cluster, Node, Program, Unavailable, free_ports, percent_encoded
@@ -184,6 +185,7 @@ def test_a_chunked_body_within_bounds_is_taken(node: Node, client: Client) -> No
         ("PATCH", "/kv/a"),
         ("PUT", "/status"),
         ("DELETE", "/status"),
+        ("POST", "/metrics"),
         ("POST", "/"),
         ("GET", "/raft"),
         ("PUT", "/raft"),
@@ -381,6 +383,24 @@ def test_a_full_state_takes_no_more(node: Node, tmp_path: Path) -> None:
         assert put(full.address, taken, value) == 200
         client.close()
         assert state_of(full) == before
+
+
+def test_prometheus_can_read_the_metrics(node: Node, client: Client) -> None:
+    assert client.request("PUT", "/kv/counted", b"1")[0] == 200
+    code, body = client.request("GET", "/metrics")
+    assert code == 200
+    families = {family.name: family for family in text_string_to_metric_families(body.decode())}
+    assert families["libraft_elections_won"].type == "counter"
+    for name, least in {"libraft_entries_applied": 1, "libraft_commit_index": 3, "libraft_is_leader": 1}.items():
+        (sample,) = families[name].samples
+        assert sample.labels == {"node": "1"} and sample.value >= least
+    host, _, port = node.address.rpartition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n" in answer.lower()
 
 
 def test_status_may_be_asked_from_another_origin(node: Node, client: Client) -> None:

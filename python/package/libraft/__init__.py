@@ -61,6 +61,7 @@ from ._libraft import (
     replay,
     tick_all,
 )
+from ._observe import PROMETHEUS_CONTENT_TYPE, log_events, prometheus_text
 from ._types import (
     LOCAL_APPEND,
     LOCAL_APPLY,
@@ -102,6 +103,7 @@ __all__ = [
     "LOCAL_APPEND",
     "LOCAL_APPLY",
     "NO_LIMIT",
+    "PROMETHEUS_CONTENT_TYPE",
     "ArgumentError",
     "ClosedError",
     "Compacted",
@@ -170,6 +172,8 @@ __all__ = [
     "__version__",
     "decode_conf_change",
     "encode_conf_change",
+    "log_events",
+    "prometheus_text",
     "replay",
     "tick_all",
 ]

@@ -53,7 +53,9 @@ __all__ = [
     "__version__",
     "check_config",
     "decode_conf_change",
+    "describe_event",
     "encode_conf_change",
+    "expose",
     "replay",
     "tick_all",
 ]
@@ -558,6 +560,15 @@ class RawNode:
         """
     def metrics(self) -> Metrics:
         """What the node has done since it was made, in numbers."""
+    def metrics_json(self) -> str:
+        """The counters as a JSON object, under the names of Metrics; see `status_json` for its numbers."""
+    def status_json(self) -> str:
+        """All that the node says about itself, as a JSON object.
+
+        The fields of Status under their names (`role` in lower case); `conf_state` with the lists of
+        members; and on a leader `progress`, a list with the fields of Progress. The numbers go up to
+        2**64 - 1: JavaScript rounds those above 2**53.
+        """
     def status(self) -> Status:
         """What the node says about itself."""
     def progress(self) -> tuple[Progress, ...]:
@@ -606,6 +617,14 @@ def encode_conf_change(
 
     For `RawNode.propose_conf_change_encoded` with EntryType.CONF_CHANGE_V2.
     """
+
+def describe_event(
+    type: int, reason: str, kind: str, node: int, term: int, index: int, from_: int, to: int
+) -> tuple[int, str, str]:
+    """The level of an event (1 debug, 2 info, 3 warning), its line and its JSON; for `Event`."""
+
+def expose(nodes: Sequence[tuple[RawNode, Sequence[tuple[str, str]]]]) -> str:
+    """The text for Prometheus of nodes with labels; for `prometheus_text`."""
 
 def replay(recording: Buffer, max_bytes: int = ...) -> Replay:
     """Makes all calls of a recording once more, on a node of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -408,6 +410,32 @@ class Event(NamedTuple):
     to: int
     """What is now, or how many are against."""
 
+    def __str__(self) -> str:
+        """One line for a log: what has happened, and the fields that belong to it.
+
+        Such as "election_lost kind=election reason=outvoted by=0 term=4 granted=1 refused=2".
+        """
+        return self._described()[1]
+
+    def to_json(self) -> str:
+        """A JSON object: the `type`, such as "election_lost", and the fields under the names of the line."""
+        return self._described()[2]
+
+    def to_dict(self) -> dict[str, int | str]:
+        """The same as a dict."""
+        fields: dict[str, int | str] = json.loads(self.to_json())
+        return fields
+
+    @property
+    def level(self) -> int:
+        """How a log should rank it, as a level of `logging`."""
+        return (logging.DEBUG, logging.DEBUG, logging.INFO, logging.WARNING)[self._described()[0]]
+
+    def _described(self) -> tuple[int, str, str]:
+        from ._libraft import describe_event
+
+        return describe_event(*self)
+
 
 class Metrics(NamedTuple):
     """Counters of a node since it was made. They never decrease."""
@@ -525,6 +553,14 @@ class Metrics(NamedTuple):
     events_lost: int
     """Events lost because the host took no Ready for too long."""
 
+    def to_dict(self) -> dict[str, int]:
+        """The counters by their names."""
+        return self._asdict()
+
+    def to_json(self) -> str:
+        """The same as a JSON object."""
+        return json.dumps(self.to_dict())
+
 
 class Status(NamedTuple):
     """A node's state at one moment. Ids are 0 where there is nobody."""
@@ -554,6 +590,14 @@ class Status(NamedTuple):
     removed_as_of: int = 0
     """Not 0 if it is no member any more, as far as it knows: it was none when this was applied."""
 
+    def to_dict(self) -> dict[str, int | str]:
+        """The fields by their names; the role in lower case. `RawNode.status_json` has the members as well."""
+        return {**self._asdict(), "role": _word(self.role)}
+
+    def to_json(self) -> str:
+        """The same as a JSON object."""
+        return json.dumps(self.to_dict())
+
 
 class Progress(NamedTuple):
     """What a leader knows of a member."""
@@ -580,6 +624,19 @@ class Progress(NamedTuple):
     """Payload bytes in these."""
     inflight_full: bool
     """Whether these are as many as may be."""
+
+    def to_dict(self) -> dict[str, int | str]:
+        """The fields by their names; the state in lower case."""
+        return {**self._asdict(), "state": _word(self.state)}
+
+    def to_json(self) -> str:
+        """The same as a JSON object."""
+        return json.dumps(self.to_dict())
+
+
+def _word(value: int) -> str | int:
+    """The name of a number, if this version of the package knows it."""
+    return value.name.lower() if isinstance(value, IntEnum) else value
 
 
 class RecoveryReport(NamedTuple):

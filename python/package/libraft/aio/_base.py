@@ -79,7 +79,7 @@ class Base:
         waited for `proposal_timeout_ticks` raises OutcomeUnknown; None lets it wait for ever. If
         `config.applied` is set, the machine keeps its state by itself and is not given the
         storage's snapshot at the start. `on_events` is told what has happened, the oldest first; it
-        returns at once, and raises nothing.
+        returns at once, and raises nothing. None logs it, by `libraft.log_events`.
         """
         if tick_s <= 0:
             raise ValueError("tick_s must be positive")

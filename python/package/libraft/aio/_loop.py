@@ -23,6 +23,7 @@ from .._errors import (
     WrongAnswer,
 )
 from .._libraft import Entry, RawNode, Ready
+from .._observe import log_events
 from .._types import (
     ConfChangeType,
     DropKind,
@@ -163,8 +164,11 @@ class Loop(Base):
         await self._apply_all(raw, ready)
         for dropped in ready.dropped:
             self._on_dropped(dropped)
-        if self._on_events is not None and ready.events:
-            self._on_events(ready.events)
+        if events := ready.events:
+            if self._on_events is not None:
+                self._on_events(events)
+            else:
+                log_events(events, node=raw.id)
         if ready.soft_state is not None:
             self._on_soft_state(ready.soft_state)
         self._serve_reads(ready)

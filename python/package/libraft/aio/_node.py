@@ -15,7 +15,7 @@ from typing import Any, Self
 from .. import _libraft
 from .._errors import RaftError
 from .._libraft import RawNode
-from .._types import ConfChangeType, ConfState, Progress, SnapshotStatus, Status
+from .._types import ConfChangeType, ConfState, Metrics, Progress, SnapshotStatus, Status
 from ._base import Batch, Proposal
 from ._committed import committed
 from ._interfaces import Committed, Installed
@@ -167,6 +167,18 @@ class Node(Loop):
     def conf_state(self) -> ConfState | None:
         """The members as of the last change that was applied; None before the start."""
         return self._conf_state
+
+    @property
+    def raw(self) -> RawNode:
+        """The node underneath, for what only looks: `metrics`, `status_json`, `libraft.prometheus_text`.
+
+        Raises NodeStopped once this node has been closed or has failed.
+        """
+        return self._running()
+
+    def metrics(self) -> Metrics:
+        """What the node has done since it was started, in numbers. Raises NodeStopped."""
+        return self._running().metrics()
 
     def record_take(self) -> bytes:
         """Takes what was recorded since the last time (Config.record_bytes); once it is closed, what is left."""
