@@ -5,8 +5,8 @@
 All nodes are in this process and in one thread, logs in memory; whatever travels goes through a socket.
 A batch is proposed, then the cluster runs until every node has applied it.
 
-libraft: nodes of `libraft.aio`, by default; with --best, a loop around RawNode that proposes a batch in
-one call. PySyncObj: three SyncObj with a @replicated method, by default as they come (appends leave each
+libraft: three `Cluster` with a @replicated method, which has no faster setting: --best changes nothing.
+PySyncObj: three SyncObj with a @replicated method, by default as they come (appends leave each
 100 ms); with --best, each append leaves at once (appendEntriesUseBatch=False). It tells followers of a
 commit with its next append, which is sooner or later the next of those 100 ms.
 """
@@ -20,172 +20,84 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-import libraft
-import libraft.aio
+from libraft.aio import TcpTransport
+from libraft.replicated import Cluster, Replicated, SnapshotPolicy, replicated
 
 NODES = 3
 COMPACT_EVERY, COMPACT_KEEP = 10_000, 100
-HEADER = 4
 
 
-class Connection(asyncio.Protocol):
-    """Takes frames apart: four bytes of length, then a message."""
+class Log(Replicated):
+    """What was appended, and a word to whoever waits for it here."""
 
-    def __init__(self, node: LibraftNode) -> None:
-        self.node = node
-        self.rest = b""
+    def __init__(self, notice: Callable[[], None]) -> None:
+        super().__init__()
+        self._commands: list[bytes] = []
+        self._notice = notice
 
-    def data_received(self, data: bytes) -> None:
-        data = self.rest + data
-        place = 0
-        while len(data) - place >= HEADER:
-            end = place + HEADER + int.from_bytes(data[place : place + HEADER], "big")
-            if end > len(data):
-                break
-            self.node.step(data[place + HEADER : end])
-            place = end
-        self.rest = data[place:]
+    @replicated
+    def append(self, command: bytes) -> None:
+        self._commands.append(command)
+        self._notice()
 
+    def get_state(self) -> None:
+        """Nothing: as with the other library, snapshots are there to be made, and cost no more than that."""
 
-class LibraftNode(libraft.aio.StateMachine):
-    """A node, its storage, and the connections to the others."""
-
-    def __init__(self, cluster: Libraft, node_id: int) -> None:
-        self.cluster = cluster
-        self.peers: dict[int, asyncio.WriteTransport] = {}
-        self.commands: list[bytes] = []
-        self.storage = libraft.MemoryStorage()
-        self.storage.bootstrap(list(range(1, NODES + 1)))
-        config = libraft.Config(id=node_id, pre_vote=False, check_quorum=False)
-        self.raw: Any = None
-        self.driver: Any = None
-        self.scheduled = False
-        self.compacted = 0
-        if cluster.best:
-            self.raw = libraft.RawNode(config, self.storage)
-        else:
-            policy = libraft.aio.SnapshotPolicy()
-            self.driver = libraft.aio.Node(config, self.storage, self, send=self.send, snapshots=policy)
-
-    def step(self, message: bytes) -> None:
-        if self.driver is not None:
-            self.driver.step(message)
-        else:
-            self.raw.step(message)
-            self.wake()
-
-    def send(self, messages: Sequence[Any]) -> None:
-        for message in messages:
-            encoded = message.encoded
-            self.peers[message.to].write(len(encoded).to_bytes(HEADER, "big") + encoded)
-
-    # What libraft.aio asks of a state machine.
-
-    def apply(self, index: int, command: bytes) -> None:
-        self.commands.append(command)
-        self.cluster.notice()
-
-    def apply_conf_change(self, entry: libraft.Entry, change: libraft.ConfChange) -> None:
-        raise AssertionError("nobody changes the members")
-
-    def snapshot(self) -> bytes:
-        return b""
-
-    def restore(self, index: int, data: bytes) -> None:
+    def set_state(self, state: Any) -> None:
         """There is nothing in a snapshot."""
-
-    # The loop around RawNode.
-
-    def wake(self) -> None:
-        """Once for all that has been read from the sockets."""
-        if not self.scheduled:
-            self.scheduled = True
-            self.cluster.loop.call_soon(self.turn)
-
-    def turn(self) -> None:
-        self.scheduled = False
-        while self.raw.has_ready():
-            ready = self.raw.ready()
-            self.storage.save(ready)
-            self.send(ready.messages)
-            for entry in ready.committed_entries:
-                if data := entry.data:
-                    self.commands.append(data)
-            self.raw.advance()
-        if self.storage.last_index() > self.compacted + COMPACT_EVERY + COMPACT_KEEP:
-            self.compacted = self.raw.status().applied - COMPACT_KEEP
-            self.storage.compact(self.compacted + 1)
-        self.cluster.notice()
 
 
 class Libraft:
-    """Three nodes in this event loop."""
+    """Three members in this event loop."""
 
     def __init__(self, best: bool) -> None:
-        self.best = best
-        self.loop = asyncio.get_running_loop()
-        self.nodes = [LibraftNode(self, node_id) for node_id in range(1, NODES + 1)]
-        self.servers: list[asyncio.Server] = []
+        self.logs = [Log(self.notice) for _ in range(NODES)]
+        self.members: list[Cluster] = []
+        self.leader = self.logs[0]
         self.wanted = 0
         self.reached = asyncio.Event()
 
     async def start(self) -> None:
-        for node in self.nodes:
-            server = await self.loop.create_server(lambda node=node: Connection(node), "127.0.0.1", 0)  # type: ignore[misc]
-            self.servers.append(server)
-        for node_id, node in enumerate(self.nodes, 1):
-            for peer, server in enumerate(self.servers, 1):
-                if peer != node_id:
-                    port = server.sockets[0].getsockname()[1]
-                    node.peers[peer], _ = await self.loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
-            if node.driver is not None:
-                await node.driver.start()
-        first = self.nodes[0]
-        (first.driver or first.raw).campaign()
-        if first.driver is not None:
-            await first.driver.wait_leader()
-        else:
-            first.wake()
-            while first.raw.status().leader != 1:
-                await asyncio.sleep(0.001)
+        listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(NODES)]
+        addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
+        for listener, address, log in zip(listeners, addresses, self.logs, strict=True):
+            transport = TcpTransport(listener, cluster="bench")
+            settings: dict[str, Any] = {"transport": transport, "name": "bench", "data": None}
+            settings["snapshots"] = SnapshotPolicy(after_entries=COMPACT_EVERY, keep_entries=COMPACT_KEEP)
+            peers = [other for other in addresses if other != address]
+            self.members.append(await Cluster.start(address, peers, objects=[log], **settings))
+        self.members[0].node.campaign()
+        for member in self.members:
+            await member.wait_ready()
+        self.leader = next(log for log, member in zip(self.logs, self.members, strict=True) if member.is_leader)
 
     def notice(self) -> None:
-        if all(len(node.commands) >= self.wanted for node in self.nodes):
+        if all(len(log._commands) >= self.wanted for log in self.logs):
             self.reached.set()
 
     async def replicate(self, commands: list[bytes]) -> None:
-        first = self.nodes[0]
-        self.wanted = len(first.commands) + len(commands)
+        self.wanted = len(self.leader._commands) + len(commands)
         self.reached.clear()
-        if first.driver is not None:
-            await asyncio.gather(*(first.driver.propose(command) for command in commands))
-        else:
-            first.raw.propose_many(commands)
-            first.wake()
+        await asyncio.gather(*(self.leader.append(command) for command in commands))
         await self.reached.wait()
 
     def applied(self) -> list[list[bytes]]:
-        return [node.commands for node in self.nodes]
+        return [log._commands for log in self.logs]
 
     async def close(self) -> None:
-        for node in self.nodes:
-            if node.driver is not None:
-                await node.driver.close()
-        for node in self.nodes:
-            for peer in node.peers.values():
-                peer.close()
-        for server in self.servers:
-            server.close()
+        for member in self.members:
+            await member.close()
 
 
 class PySyncObj:
     """Three SyncObj, whose loops this one turns."""
 
     def __init__(self, best: bool) -> None:
-        from pysyncobj import SyncObj, SyncObjConf, replicated
+        import pysyncobj
+        from pysyncobj import SyncObj, SyncObjConf
 
         # What it says about connections that are being made.
         logging.disable(logging.CRITICAL)
@@ -196,7 +108,7 @@ class PySyncObj:
                 super().__init__(own, others, SyncObjConf(logCompactionMinEntries=COMPACT_EVERY, **settings))
                 self.commands: list[bytes] = []
 
-            @replicated  # type: ignore[untyped-decorator]
+            @pysyncobj.replicated  # type: ignore[untyped-decorator]
             def append(self, command: bytes) -> None:
                 self.commands.append(command)
 

@@ -26,6 +26,7 @@ MAX_INT_BYTES: Final = 1 << 16
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 """Types whose values never change, and which no caller and no object can share by mistake."""
 
+_CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset})
 _INT, _TUPLE, _SET, _FROZENSET = 1, 2, 3, 4
 _COLLECTIONS: Final[dict[int, Any]] = {_TUPLE: tuple, _SET: set, _FROZENSET: frozenset}
 
@@ -39,6 +40,8 @@ def encode(value: Any, max_bytes: int | None = None, *, max_depth: int = MAX_DEP
     _check(value, max_depth)
     try:
         data = _pack(value)
+    except EncodingError:
+        raise
     except (ValueError, OverflowError) as error:
         # A lone surrogate in a string, for example.
         raise EncodingError(f"can't be encoded: {error}") from error
@@ -55,31 +58,33 @@ def decode(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def _check(value: Any, depth: int) -> None:
+    """Types and depth. Scalars that are members are passed over here, so that most values take one call."""
     kind = type(value)
     if kind in SCALARS:
-        if kind is int and value.bit_length() > 8 * MAX_INT_BYTES - 1:
-            raise EncodingError(f"an integer of more than {MAX_INT_BYTES} bytes")
         return
-    if kind is list or kind is tuple or kind is set or kind is frozenset:
-        members = value
-    elif kind is dict:
-        members = (*value.keys(), *value.values())
-    else:
+    if kind not in _CONTAINERS:
         raise EncodingError(
             f"a {kind.__module__}.{kind.__qualname__} can't be replicated, only None, bool, int, float, str, bytes,"
             " list, tuple, dict, set and frozenset, and no subclasses of these"
         )
     if depth == 0:
         raise EncodingError("too many levels deep")
-    for member in members:
-        if type(member) not in SCALARS or type(member) is int:
+    # Of a dict these are the keys.
+    for member in value:
+        if type(member) not in SCALARS:
             _check(member, depth - 1)
+    if kind is dict:
+        for member in value.values():
+            if type(member) not in SCALARS:
+                _check(member, depth - 1)
 
 
 def _extend(value: Any) -> msgpack.ExtType:
     """What MessagePack has no type for. `_check` has seen to it that there is nothing else."""
     if type(value) is int:
         length = (value.bit_length() + 8) // 8
+        if length > MAX_INT_BYTES:
+            raise EncodingError(f"an integer of more than {MAX_INT_BYTES} bytes")
         return msgpack.ExtType(_INT, value.to_bytes(length, "big", signed=True))
     if type(value) is tuple:
         return msgpack.ExtType(_TUPLE, _pack(list(value)))
