@@ -328,6 +328,11 @@ staticcheck: ## run staticcheck on all Go modules
 	@scripts/go-lib --header
 	@scripts/staticcheck --all
 
+.PHONY: semver
+semver: ## compare what Rust programs can name with the committed lists: BLESS=1 writes them anew
+	@scripts/bootstrap test
+	@cargo run --quiet -p libraft-public-api -- $(if $(BLESS),--bless)
+
 .PHONY: fmt
 fmt: ## format all sources
 	@scripts/bootstrap test
