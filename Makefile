@@ -39,6 +39,16 @@ demo: servers ## build everything and run the demo: three nodes, three languages
 cluster: servers ## start the same cluster and leave it up until Ctrl-C
 	@python3 examples/kv/demo/demo.py --stay $(DEMO)
 
+.PHONY: dashboard
+dashboard: servers ## test the page of the key-value cluster in a headless Chromium
+	@scripts/bootstrap test
+	@$(PYTHON) -m pytest -q examples/kv/tests/test_dashboard.py
+
+.PHONY: screenshot
+screenshot: servers ## take the picture of that page which the READMEs show
+	@scripts/bootstrap test
+	@$(PYTHON) examples/kv/tests/screenshot.py docs/images/dashboard.png
+
 .PHONY: soak-kv
 soak-kv: servers build/e2e-run ## long runs of the key-value cluster under faults: SOAK=seconds of each of two
 	@python3 examples/kv/demo/demo.py --soak $(SOAK) $(DEMO)
