@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browser import PATIENCE_S, Browser, BrowserError, Page, chromium
 
+from browser import PATIENCE_S, Browser, BrowserError, Page, chromium
 from cluster import Cluster, Node
 
 PAGE = Path(__file__).resolve().parent.parent / "web" / "index.html"
