@@ -10,6 +10,8 @@ use crate::members::decode_conf_change;
 use crate::parts::{self, Part, Reduced};
 
 /// An entry of the replicated log.
+///
+/// Entries with the same encoding are equal. A pickled or copied one has its own bytes alone.
 #[pyclass(frozen, module = "libraft")]
 pub struct Entry {
     whole: Py<PyBytes>,
@@ -110,7 +112,7 @@ impl Entry {
         self.at.index
     }
 
-    /// What its data means.
+    /// What its data means. A number that this version has no name for is a plain int.
     #[getter]
     fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         parts::ENTRY_TYPE.member(py, self.at.kind)
@@ -134,7 +136,9 @@ impl Entry {
         self.at.encoded.bytes(py, &self.whole)
     }
 
-    /// The configuration change in an entry of such a type.
+    /// Decodes the data of an entry of type CONF_CHANGE or CONF_CHANGE_V2.
+    ///
+    /// Raises ArgumentError for another type, MalformedMessage if it does not decode.
     fn conf_change<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         decode_conf_change(py, self.at.kind, self.data(py).extract()?)
     }

@@ -78,7 +78,9 @@ impl<'py> FromPyObject<'_, 'py> for ConfStateCopy {
     }
 }
 
-/// Decodes the data of an entry that holds a configuration change.
+/// Decodes the data of an entry of type CONF_CHANGE or CONF_CHANGE_V2.
+///
+/// Raises ArgumentError (another type), MalformedMessage.
 #[pyfunction]
 pub fn decode_conf_change<'py>(
     py: Python<'py>,
@@ -118,6 +120,8 @@ pub fn decode_conf_change<'py>(
 }
 
 /// Encodes a change of any number of members as raftpb.ConfChangeV2.
+///
+/// For `RawNode.propose_conf_change_encoded` with EntryType.CONF_CHANGE_V2.
 #[pyfunction]
 #[pyo3(signature = (changes, transition=RAFT_TRANSITION_AUTO, context=None))]
 pub fn encode_conf_change<'py>(

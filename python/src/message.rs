@@ -11,7 +11,9 @@ use crate::call::{Failure, call};
 use crate::input::Input;
 use crate::parts::{self, Part, Reduced, list};
 
-/// A message to a peer, or from one.
+/// A message to a peer, or from one. Its length is that of its encoding.
+///
+/// Messages with the same encoding are equal. A pickled or copied one has its own bytes alone.
 #[pyclass(frozen, module = "libraft")]
 pub struct Message {
     whole: Py<PyBytes>,
@@ -130,6 +132,8 @@ pub fn restore_message(
 #[pymethods]
 impl Message {
     /// Looks into a message as it came from a peer, without handing it to a node.
+    ///
+    /// Raises MalformedMessage, ImpossibleMessage, LocalMessage.
     #[staticmethod]
     fn decode(py: Python<'_>, data: Input<'_>) -> PyResult<Message> {
         let whole = match data {
@@ -161,7 +165,7 @@ impl Message {
         self.at.to
     }
 
-    /// The sender. The name `from` is a keyword in Python.
+    /// The sender.
     #[getter]
     fn from_(&self) -> u64 {
         self.at.from
@@ -173,19 +177,19 @@ impl Message {
         self.at.term
     }
 
-    /// What kind of message it is.
+    /// What kind of message it is. A number that this version has no name for is a plain int.
     #[getter]
     fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         parts::MESSAGE_TYPE.member(py, self.at.kind)
     }
 
-    /// The index of the snapshot in a MsgSnap; 0 otherwise.
+    /// The index of the snapshot in a SNAP; 0 otherwise.
     #[getter]
     fn snapshot_index(&self) -> u64 {
         self.at.snapshot_index
     }
 
-    /// The state machine's data in a MsgSnap, as a copy; empty otherwise.
+    /// The state machine's data in a SNAP, as a copy; empty otherwise.
     #[getter]
     fn snapshot_data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         self.at.snapshot_data.bytes(py, &self.whole)
@@ -203,7 +207,10 @@ impl Message {
         self.at.encoded.view(py, &self.whole)
     }
 
-    /// What is to be delivered once the work that this asks of a storage is done.
+    /// What to deliver once the work is done that a STORAGE_APPEND or STORAGE_APPLY asks for.
+    ///
+    /// Those to this node itself with `RawNode.step`, the others like any message. Empty for other types,
+    /// and in a message that was decoded.
     #[getter]
     fn responses(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         Message::tuple(py, &self.whole, &self.at.responses)

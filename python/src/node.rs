@@ -31,7 +31,13 @@ use crate::parts::{self, copied, list};
 use crate::ready::Ready;
 use crate::storage::Storage;
 
-/// One member of one Raft group. It does nothing by itself.
+/// One member of one Raft group, made on a storage from whatever that holds.
+///
+/// It does nothing by itself: the host passes in ticks, messages and proposals, takes a Ready
+/// whenever `has_ready` says so, does what that asks for, and calls `advance`. It may move
+/// between threads, but not be used by two at once. Two nodes must not be made on one storage.
+///
+/// Raises ConfigError, RestartStateError, ArgumentError, StorageCorrupt, StorageIOError.
 #[pyclass(frozen, module = "libraft")]
 pub struct RawNode {
     id: u64,
@@ -174,7 +180,10 @@ impl RawNode {
         Ok(RawNode::open(config.getattr("id")?.extract()?, handle))
     }
 
-    /// Makes a node for a host with a storage of its own, from an encoded libraft.RestartState.
+    /// Makes a node for a host with a storage of its own.
+    ///
+    /// `state` is an encoded libraft.RestartState; an empty one stands for a node that has never
+    /// run. Its requests appear in `Ready.reads` and `Ready.snapshot_requests`.
     #[staticmethod]
     #[pyo3(signature = (config, state))]
     fn restart(config: &Bound<'_, PyAny>, state: Input<'_>) -> PyResult<RawNode> {
@@ -199,7 +208,7 @@ impl RawNode {
         lock(&self.node).is_none()
     }
 
-    /// Frees the node. Any further call raises, but for this one.
+    /// Frees the node; again does nothing. What has not been saved is lost, as in a crash.
     fn close(&self, py: Python<'_>) {
         let node = lock(&self.node).take();
         // The last node on a durable storage closes its files.
@@ -217,6 +226,8 @@ impl RawNode {
     }
 
     /// Starts the log of a new group with one applied entry for each first member.
+    ///
+    /// Hosts with a Storage will rather use `Storage.bootstrap`.
     fn bootstrap(&self, peers: Vec<(Number<u64>, Input<'_>)>) -> PyResult<()> {
         let node = self.native()?;
         let peers: Vec<_> = peers
@@ -233,7 +244,7 @@ impl RawNode {
         Ok(())
     }
 
-    /// One unit of logical time has passed.
+    /// One unit of logical time has passed. Ticks that were missed are better dropped.
     fn tick(&self) -> PyResult<()> {
         self.plain(raft_node_tick)
     }
@@ -243,7 +254,10 @@ impl RawNode {
         self.plain(raft_node_tick_quiesced)
     }
 
-    /// So many units of logical time have passed at once.
+    /// So many units of logical time have passed at once: the same as `tick` called so often.
+    ///
+    /// For a host that had no need to touch the node meanwhile. Up to `next_deadline`, all of them
+    /// together cost what one does; beyond it, time and memory grow with what the node has to do.
     fn tick_many(&self, ticks: Number<u32>) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
@@ -251,7 +265,11 @@ impl RawNode {
         Ok(())
     }
 
-    /// How many ticks it takes until one of them can do something.
+    /// How many ticks it takes until one of them can do more than move the clocks, at least 1.
+    ///
+    /// None if time alone does nothing. It holds until the next other call that changes the node: a
+    /// host with many groups at rest may leave this one alone for so long, or until something comes
+    /// for it, and then first make up for the ticks with `tick_many`.
     fn next_deadline(&self) -> PyResult<Option<u64>> {
         let node = self.native()?;
         let mut out = 0;
@@ -260,17 +278,21 @@ impl RawNode {
         Ok((out != RAFT_NO_DEADLINE).then_some(out))
     }
 
-    /// Campaigns at once.
+    /// Campaigns at once, without waiting for the election timeout.
     fn campaign(&self) -> PyResult<()> {
         self.plain(raft_node_campaign)
     }
 
-    /// Proposes a command.
+    /// Proposes a command. It is committed when it comes back in `Ready.committed_entries`.
+    ///
+    /// Raises ProposalDropped.
     fn propose(&self, data: Input<'_>) -> PyResult<()> {
         self.with_bytes(raft_node_propose, &data)
     }
 
-    /// Proposes several commands: all of them or none.
+    /// Proposes several commands as one entry each, in this order: all of them or none.
+    ///
+    /// Raises ProposalDropped.
     fn propose_many(&self, data: Vec<Input<'_>>) -> PyResult<()> {
         let node = self.native()?;
         let views: Vec<raft_bytes> = data.iter().map(Input::view).collect();
@@ -281,7 +303,11 @@ impl RawNode {
         Ok(())
     }
 
-    /// Proposes to add, remove or update one member.
+    /// Proposes to add, remove or update one member, as an entry of type CONF_CHANGE.
+    ///
+    /// A leader that cannot take the change (another one is in flight) makes an empty entry of it.
+    ///
+    /// Raises ProposalDropped, ArgumentError.
     #[pyo3(signature = (change_type, node_id, context=None))]
     fn propose_conf_change(
         &self,
@@ -307,7 +333,9 @@ impl RawNode {
         Ok(())
     }
 
-    /// Proposes a configuration change in its encoded form.
+    /// Proposes a configuration change in its encoded form, such as from `encode_conf_change`.
+    ///
+    /// Raises ProposalDropped, MalformedMessage, ArgumentError.
     fn propose_conf_change_encoded(&self, entry_type: i32, data: Input<'_>) -> PyResult<()> {
         let node = self.native()?;
         let view = data.view();
@@ -327,6 +355,10 @@ impl RawNode {
     }
 
     /// Applies a committed configuration change, and gives the new configuration.
+    ///
+    /// To be called, or `reject_conf_change`, when such an entry's turn to be applied comes.
+    ///
+    /// Raises MalformedMessage, ConfChangeError (it does not fit, and counts as refused).
     fn apply_conf_change<'py>(
         &self,
         py: Python<'py>,
@@ -351,7 +383,7 @@ impl RawNode {
         owned_conf_state(py, &state)
     }
 
-    /// Tells the node that a committed configuration change was refused.
+    /// Tells the node that a committed change was refused, as every member must do alike.
     fn reject_conf_change(&self) -> PyResult<()> {
         self.plain(raft_node_reject_conf_change)
     }
@@ -366,13 +398,20 @@ impl RawNode {
         owned_conf_state(py, &state)
     }
 
-    /// Hands over a message from a peer.
+    /// Hands over a message from a peer: one raftpb.Message.
+    ///
+    /// Raises MalformedMessage, ImpossibleMessage, LocalMessage, UnknownPeer, and ProposalDropped
+    /// for a forwarded proposal. In each case nothing has changed.
     fn step(&self, message: Input<'_>) -> PyResult<()> {
         self.with_bytes(raft_node_step, &message)
     }
 
-    /// Hands over several messages: a list, or bytes in which each is preceded by its length as a
-    /// protobuf varint.
+    /// Hands over several messages: a list, or bytes that have a length before each message.
+    ///
+    /// The lengths are protobuf varints.
+    ///
+    /// All are decoded first: if one can't be, none is handed over. One that the node then
+    /// refuses does not keep the others from it; the first refusal is raised at the end.
     fn step_many(&self, messages: Messages<'_>) -> PyResult<()> {
         let framed = match &messages {
             Messages::Framed(framed) => return self.with_bytes(raft_node_step_many, framed),
@@ -386,7 +425,11 @@ impl RawNode {
         Ok(())
     }
 
-    /// Asks for a linearizable read.
+    /// Asks for a linearizable read. The answer is a ReadState with this context, or none.
+    ///
+    /// The context must never be used again on any node, not even for another try.
+    ///
+    /// Raises ReadDropped.
     fn read_index(&self, context: Input<'_>) -> PyResult<()> {
         self.with_bytes(raft_node_read_index, &context)
     }
@@ -401,16 +444,27 @@ impl RawNode {
     }
 
     /// Takes the next batch of work.
+    ///
+    /// Raises MisuseError (the last one was not advanced, or is being saved), StorageCorrupt,
+    /// StorageIOError (the storage can't be read).
     fn ready(&self, py: Python<'_>) -> PyResult<Ready> {
         self.lend(py, raft_node_ready, false)
     }
 
     /// Shows what `ready` would give, and takes nothing.
+    ///
+    /// None of it is to be done, and it can't be saved, before `accept_ready`. For a host that offers its
+    /// work to somebody who may not come for it at once, and looks again if anything else happens first. It
+    /// takes the place of the last Ready.
+    ///
+    /// Raises as `ready` does.
     fn peek_ready(&self, py: Python<'_>) -> PyResult<Ready> {
         self.lend(py, raft_node_peek_ready, true)
     }
 
     /// Takes the Ready that `peek_ready` has shown.
+    ///
+    /// Raises MisuseError (nothing was shown, or the node has been used since: look again).
     fn accept_ready(&self) -> PyResult<()> {
         let node = self.native()?;
         let mut lent = lock(&node.lent);
@@ -421,17 +475,25 @@ impl RawNode {
         Ok(accepted?)
     }
 
-    /// The last Ready's work is done.
+    /// The last Ready's work is done: persisted, sent and applied.
+    ///
+    /// Raises MisuseError (there is no Ready to advance from).
     fn advance(&self) -> PyResult<()> {
         self.plain(raft_node_advance)
     }
 
-    /// Asks the leader for a snapshot in place of what this node has applied.
+    /// Asks the leader for a snapshot in place of what this node has applied, although its log is fine.
+    ///
+    /// For a host whose state machine is damaged. It comes as Ready.snapshot, and until then the node
+    /// takes no entries. A change of the leader ends the request, and so does a leader that goes on
+    /// sending entries for the election ticks, as those of etcd-io/raft do, since they don't know of it.
+    ///
+    /// Raises SnapshotRequestDropped, with the reason.
     fn request_snapshot(&self) -> PyResult<()> {
         self.plain(raft_node_request_snapshot)
     }
 
-    /// Sets the priority in elections.
+    /// Sets the priority of this node in elections from now on.
     fn set_priority(&self, priority: i64) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
@@ -439,7 +501,9 @@ impl RawNode {
         Ok(())
     }
 
-    /// Bounds what is in flight to one member.
+    /// Bounds what is in flight to a member from now on; 0 bytes stand for no limit.
+    ///
+    /// Raises MisuseError (the member 0).
     #[pyo3(signature = (id, max_messages, max_bytes=Number(0)), text_signature = "($self, id, max_messages, max_bytes=0)")]
     fn set_inflight_limits(
         &self,
@@ -461,12 +525,17 @@ impl RawNode {
         Ok(())
     }
 
-    /// Sets how far a leader may apply ahead of what it has persisted.
+    /// With asynchronous storage writes, a leader hands out so many entries before they are persisted here.
+    ///
+    /// They are committed, but a crash may leave the state machine ahead of the log. A host whose state
+    /// machine is durable on its own then starts with the log's last index as Config.applied, and passes
+    /// over the entries that come back and that it has already. Nor may the log be compacted beyond what
+    /// is persisted.
     fn set_max_apply_unpersisted_entries(&self, entries: Number<u64>) -> PyResult<()> {
         self.with_number(raft_node_set_max_apply_unpersisted_entries, entries.0)
     }
 
-    /// Switches group commit on or off.
+    /// Whether to commit only what members of two commit groups have, besides a majority.
     fn enable_group_commit(&self, on: bool) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
@@ -474,7 +543,9 @@ impl RawNode {
         Ok(())
     }
 
-    /// Puts members into commit groups.
+    /// Puts members into commit groups, numbered from 1, until a restart: the group of each member's id.
+    ///
+    /// Raises MisuseError (a member or a group 0; nothing has changed).
     fn assign_commit_groups(&self, groups: BTreeMap<u64, u64>) -> PyResult<()> {
         let node = self.native()?;
         let groups: Vec<raft_commit_group> = groups
@@ -493,7 +564,9 @@ impl RawNode {
         self.plain(raft_node_clear_commit_groups)
     }
 
-    /// Whether all that is committed has reached two commit groups, or None.
+    /// Whether everything that is committed has reached two commit groups.
+    ///
+    /// None if this node can't tell: it has to lead, and to have applied an entry of its term.
     fn is_group_commit_consistent(&self) -> PyResult<Option<bool>> {
         let node = self.native()?;
         let mut state = RAFT_GROUP_COMMIT_UNKNOWN;
@@ -512,7 +585,7 @@ impl RawNode {
         self.with_number(raft_node_report_unreachable, id.0)
     }
 
-    /// What became of a snapshot for this peer.
+    /// What became of a SNAP to this peer. Until that is reported, nothing else is sent to it.
     fn report_snapshot(&self, id: Number<u64>, status: i32) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
@@ -525,12 +598,14 @@ impl RawNode {
         self.with_number(raft_node_transfer_leader, transferee.0)
     }
 
-    /// A follower forgets its leader.
+    /// A follower forgets its leader, so that it may vote for another at once.
     fn forget_leader(&self) -> PyResult<()> {
         self.plain(raft_node_forget_leader)
     }
 
-    /// Takes out the requests that no Ready has shown yet.
+    /// Takes out the requests that no Ready has shown yet, for a host that answers at once.
+    ///
+    /// What it provides before it takes the Ready is in that Ready already.
     fn take_requests<'py>(
         &self,
         py: Python<'py>,
@@ -569,7 +644,9 @@ impl RawNode {
         ))
     }
 
-    /// Fixes the randomized election timeout until the next change of role or term.
+    /// Fixes the randomized election timeout until the next change of role or term. For tests.
+    ///
+    /// Raises MisuseError (0 ticks).
     fn set_randomized_election_timeout(&self, ticks: Number<u32>) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
@@ -579,7 +656,9 @@ impl RawNode {
         Ok(())
     }
 
-    /// Answers a read request with encoded entries.
+    /// Answers a ReadRequest with encoded entries from its `low` on.
+    ///
+    /// Raises WrongAnswer, MalformedMessage, ImpossibleMessage.
     fn provide_entries(&self, request_id: Number<u64>, entries: Vec<Input<'_>>) -> PyResult<()> {
         let node = self.native()?;
         let views: Vec<raft_bytes> = entries.iter().map(Input::view).collect();
@@ -598,7 +677,7 @@ impl RawNode {
         Ok(())
     }
 
-    /// Answers a read request: there are no entries.
+    /// Answers a ReadRequest: there are no entries.
     fn read_failed(&self, request_id: Number<u64>, failure: i32) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
@@ -608,7 +687,9 @@ impl RawNode {
         Ok(())
     }
 
-    /// Answers a snapshot request with an encoded snapshot.
+    /// Answers a SnapshotRequest with an encoded snapshot.
+    ///
+    /// Raises WrongAnswer, MalformedMessage, ImpossibleMessage.
     fn provide_snapshot(&self, request_id: Number<u64>, snapshot: Input<'_>) -> PyResult<()> {
         let node = self.native()?;
         let view = snapshot.view();
@@ -627,12 +708,14 @@ impl RawNode {
         Ok(())
     }
 
-    /// Answers a snapshot request: there is no snapshot at the moment.
+    /// Answers a SnapshotRequest: there is no snapshot at the moment.
     fn snapshot_failed(&self, request_id: Number<u64>) -> PyResult<()> {
         self.with_number(raft_node_snapshot_failed, request_id.0)
     }
 
     /// Tells the node that the stored log begins at `first_index` now.
+    ///
+    /// A node on a Storage finds that out by itself.
     fn compacted(&self, first_index: Number<u64>) -> PyResult<()> {
         self.with_number(raft_node_compacted, first_index.0)
     }
@@ -747,7 +830,10 @@ impl RawNode {
         Ok((parts::RECORDING_STATE.member(py, state)?, waiting))
     }
 
-    /// Takes what was recorded since the last time.
+    /// Takes what was recorded since the last time; see Config.record_bytes.
+    ///
+    /// What is taken from a node, one after the other, is one recording, which may end behind any of the
+    /// parts. It works on a node that is poisoned, too.
     fn record_take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let node = self.native()?;
         let buffer = Handle::make(raft_buffer_free, |out, error| {
@@ -758,7 +844,7 @@ impl RawNode {
         Ok(unsafe { copied(py, raft_buffer_bytes(buffer.get())) })
     }
 
-    /// Puts a text into the recording.
+    /// Puts a text into the recording, for who reads it: "here the disk was full".
     fn record_note(&self, text: &str) -> PyResult<()> {
         let node = self.native()?;
         let (data, len) = (text.as_ptr(), text.len());
@@ -767,7 +853,7 @@ impl RawNode {
         Ok(())
     }
 
-    /// Ends the recording.
+    /// Ends the recording for good; what was not taken can still be.
     fn record_stop(&self) -> PyResult<()> {
         self.plain(raft_node_record_stop)
     }

@@ -21,7 +21,9 @@ use crate::node::{NativeNode, Pinned};
 use crate::parts::{self, Part, copied, list};
 use crate::snapshot::{Snapshot, SnapshotAt};
 
-/// One batch of work for the host.
+/// One batch of work for the host: persist, send, apply, answer the requests, advance.
+///
+/// It stays valid as long as Python holds it. Only to be saved, it has to be its node's last one.
 #[pyclass(frozen, module = "libraft")]
 pub struct Ready {
     /// Does not keep the node alive, and with it its storage open.
@@ -165,7 +167,7 @@ impl Ready {
             .transpose()
     }
 
-    /// Whether `hard_state` and `entries` need a sync.
+    /// Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
     #[getter]
     fn must_sync(&self) -> bool {
         self.must_sync
@@ -200,6 +202,8 @@ impl Ready {
     }
 
     /// To be sent once everything above is persisted, in this order for each recipient.
+    ///
+    /// Only a leader's messages of type APP may be sent before. Report what becomes of a SNAP.
     #[getter]
     fn messages(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         self.messages
@@ -215,7 +219,7 @@ impl Ready {
         PyTuple::new(py, states.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// Stored entries that the core needs.
+    /// Stored entries that the core needs. Empty for a node that reads from its own storage.
     #[getter]
     fn reads<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let reads = self.reads.iter();
@@ -223,7 +227,7 @@ impl Ready {
         PyTuple::new(py, reads.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// Snapshots that the core needs.
+    /// Snapshots that the core needs. Empty for a node that reads from its own storage.
     #[getter]
     fn snapshot_requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let requests = self.snapshot_requests.iter();
@@ -231,7 +235,7 @@ impl Ready {
         PyTuple::new(py, requests.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// What the host was told was taken and will not happen.
+    /// What the host was told was taken and will not happen; see Config.peer_reports.
     #[getter]
     fn dropped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let dropped = self.dropped.iter().map(|(kind, reason, index, data)| {
@@ -242,7 +246,7 @@ impl Ready {
         PyTuple::new(py, dropped.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// What has happened since the last Ready.
+    /// What has happened since the last Ready, for hosts that count or log. Alone they make no Ready.
     #[getter]
     fn events<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let events = self.events.iter().map(|it| {

@@ -12,6 +12,12 @@ use crate::input::{Input, Number};
 use crate::parts;
 
 /// Makes all calls of a recording once more, on a node of its own.
+///
+/// Keeps the Readys if they take no more than `max_bytes` in all; with 0 it keeps none. A replay that
+/// does not do the same is no error: Replay.differs_at tells.
+///
+/// Raises RecordingError, ArgumentError (more than max_bytes), LibraryPanic (a call panics, as it may
+/// have done when it was recorded).
 #[pyfunction]
 #[pyo3(signature = (recording, max_bytes=Number(u64::MAX)))]
 pub fn replay<'py>(

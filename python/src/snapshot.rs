@@ -9,8 +9,10 @@ use crate::call::Failure;
 use crate::members::ConfStateCopy;
 use crate::parts::{self, Part, Reduced, copied};
 
-/// The state machine's state at one point of the log. One of index 0 stands for the empty state
-/// before the first entry.
+/// The state machine's state at one point of the log.
+///
+/// One of index 0 stands for the empty state before the first entry. Snapshots with the same encoding
+/// are equal. A pickled or copied one has its own bytes alone.
 #[pyclass(frozen, module = "libraft")]
 pub struct Snapshot {
     whole: Py<PyBytes>,

@@ -24,6 +24,9 @@ use crate::ready::Ready;
 use crate::snapshot::Snapshot;
 
 /// Where a node's hard state, log and snapshot are kept: what both kinds have in common.
+///
+/// Any number of threads may use one storage at the same time, also while a node uses it. Calls
+/// that may wait for a disk let other threads run meanwhile. Ranges are half-open.
 #[pyclass(frozen, subclass, module = "libraft")]
 pub struct Storage {
     native: Mutex<Option<Native>>,
@@ -37,7 +40,9 @@ type Native = Arc<Handle<raft_storage>>;
 #[pyclass(frozen, extends = Storage, module = "libraft")]
 pub struct MemoryStorage;
 
-/// A storage in a directory.
+/// A storage in a directory, which is made if it is absent. One process may have it open.
+///
+/// Raises StorageLocked, StorageCorrupt, StorageIOError.
 #[pyclass(frozen, extends = Storage, module = "libraft")]
 pub struct DurableStorage {
     path: PathBuf,
@@ -98,7 +103,9 @@ impl Storage {
         lock(&self.native).is_none()
     }
 
-    /// Lets go of the storage. Any further call raises, but for this one.
+    /// Lets go of the storage; again does nothing.
+    ///
+    /// A durable one can be opened again once the nodes on it are closed, too.
     fn close(&self, py: Python<'_>) {
         let storage = lock(&self.native).take();
         py.detach(|| drop(storage));
@@ -124,6 +131,13 @@ impl Storage {
     }
 
     /// Writes the first state of a group's first members into a fresh storage.
+    ///
+    /// Every first member has to be given the same: a snapshot of `index` and `term` (both 0 or
+    /// both at least 1) with these members and `data`, the state machine's first state. A member
+    /// that joins later is not bootstrapped; with an index of at least 1 it gets that snapshot or
+    /// a later one first, and so learns who the first members were.
+    ///
+    /// Raises MisuseError (not fresh), ArgumentError, StorageIOError.
     #[pyo3(
         signature = (voters, *, learners=Vec::new(), index=Number(1), term=Number(1), data=None),
         text_signature = "($self, voters, *, learners=..., index=1, term=1, data=None)"
@@ -163,7 +177,12 @@ impl Storage {
         Ok(())
     }
 
-    /// Persists the hard state, the entries and the snapshot of a Ready.
+    /// Persists the hard state, the entries and the snapshot of a Ready, all or nothing.
+    ///
+    /// With one sync if it needs one. When this returns, the messages may be sent.
+    ///
+    /// Raises ArgumentError (the entries do not fit the log), SnapshotOutOfDate, StorageCorrupt,
+    /// StorageIOError, Poisoned (an earlier write failed), MisuseError (not its node's last Ready).
     fn save(&self, py: Python<'_>, ready: &Bound<'_, Ready>) -> PyResult<()> {
         let storage = self.native()?;
         let pinned = ready.get().pin()?;
@@ -181,7 +200,7 @@ impl Storage {
         Ok(())
     }
 
-    /// The same from pieces.
+    /// The same from pieces: a HardState, encoded entries and an encoded snapshot.
     #[pyo3(signature = (*, hard_state=None, entries=Vec::new(), snapshot=None, must_sync=true))]
     fn append(
         &self,
@@ -224,7 +243,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Persists what a MsgStorageAppend asks for.
+    /// Persists what a message of type STORAGE_APPEND asks for.
     fn append_message(&self, py: Python<'_>, message: Input<'_>) -> PyResult<()> {
         let storage = self.native()?;
         let message = message.owned();
@@ -262,7 +281,9 @@ impl Storage {
         self.number(raft_storage_last_index)
     }
 
-    /// The term of an entry in [first index - 1, last index + 1).
+    /// The term of an entry in [first_index() - 1, last_index() + 1).
+    ///
+    /// Raises Compacted, Unavailable.
     fn term(&self, index: Number<u64>) -> PyResult<u64> {
         let storage = self.native()?;
         let mut out = 0;
@@ -271,7 +292,7 @@ impl Storage {
         Ok(out)
     }
 
-    /// The last hard state that was written.
+    /// The last hard state that was written; all zero if none was.
     fn hard_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let storage = self.native()?;
         let mut out = raft_hard_state {
@@ -285,6 +306,8 @@ impl Storage {
     }
 
     /// The entries [low, high): at least the first one, then as many as fit into `max_bytes`.
+    ///
+    /// Raises Compacted, Unavailable, ArgumentError (low > high), StorageCorrupt, StorageIOError.
     #[pyo3(signature = (low, high, max_bytes=Number(u64::MAX)))]
     fn entries(
         &self,
@@ -316,7 +339,7 @@ impl Storage {
         Ok(copies)
     }
 
-    /// The newest snapshot.
+    /// The newest snapshot. Before the first one it has index 0 and no data.
     fn snapshot(&self, py: Python<'_>) -> PyResult<Snapshot> {
         let storage = self.native()?;
         let snapshot = py.detach(|| {
@@ -330,6 +353,11 @@ impl Storage {
     }
 
     /// Makes `data`, the state machine's state after the entry `index`, the newest snapshot.
+    ///
+    /// The log stays as it is; see `compact`. `conf_state` is `ConfState.encoded` as of that
+    /// entry; without it, the members are those of the last snapshot.
+    ///
+    /// Raises SnapshotOutOfDate, Compacted, Unavailable, MalformedMessage, StorageIOError.
     #[pyo3(signature = (index, data, conf_state=None))]
     fn create_snapshot(
         &self,
@@ -360,7 +388,9 @@ impl Storage {
         Ok(())
     }
 
-    /// Drops the entries below `first_index`.
+    /// Drops the entries below `first_index`, at most one more than the newest snapshot's index.
+    ///
+    /// Raises Compacted (that far already), Unavailable, MisuseError, StorageIOError.
     fn compact(&self, py: Python<'_>, first_index: Number<u64>) -> PyResult<()> {
         let storage = self.native()?;
         py.detach(|| {
