@@ -740,12 +740,16 @@ impl RawNode {
         parts::METRICS.make(py, PyTuple::new(py, counters)?)
     }
 
-    /// The counters as a JSON object.
+    /// The counters as a JSON object, under the names of Metrics; see `status_json` for its numbers.
     fn metrics_json(&self) -> PyResult<String> {
         Ok(observe::text_of(&*self.native()?, raft_node_metrics_json)?)
     }
 
     /// All that the node says about itself, as a JSON object.
+    ///
+    /// The fields of Status under their names (`role` in lower case); `conf_state` with the lists of
+    /// members; and on a leader `progress`, a list with the fields of Progress. The numbers go up to
+    /// 2**64 - 1: JavaScript rounds those above 2**53.
     fn status_json(&self) -> PyResult<String> {
         Ok(observe::text_of(&*self.native()?, raft_node_status_json)?)
     }

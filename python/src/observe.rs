@@ -43,7 +43,7 @@ pub fn text_of(
 /// Names and values.
 type Labels = Vec<(String, String)>;
 
-/// The text for Prometheus of these nodes, each with its labels.
+/// The text for Prometheus of nodes with labels; for `prometheus_text`.
 #[pyfunction]
 pub fn expose(nodes: Vec<(Bound<'_, RawNode>, Labels)>) -> PyResult<String> {
     let exposition = Handle::make(raft_exposition_free, |out, error| {
@@ -78,7 +78,7 @@ pub fn expose(nodes: Vec<(Bound<'_, RawNode>, Labels)>) -> PyResult<String> {
     })?)
 }
 
-/// The level of an event, its line and its JSON; fields as `libraft.Event` has them.
+/// The level of an event (1 debug, 2 info, 3 warning), its line and its JSON; for `Event`.
 #[pyfunction]
 #[pyo3(signature = (r#type, reason, kind, node, term, index, from_, to))]
 #[allow(

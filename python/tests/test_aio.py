@@ -6,9 +6,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import wraps
@@ -468,14 +465,6 @@ async def test_a_machine_with_a_state_of_its_own_is_not_restored() -> None:
         await node.wait_leader()
         await node.propose(b"c")
         assert network.machines[1].words == ["c"] and network.machines[1].restored == 0
-
-
-def test_the_example_in_the_readme_runs(tmp_path: Path) -> None:
-    readme = Path(__file__).resolve().parents[1] / "README.md"
-    (code,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.S)
-    (tmp_path / "example.py").write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, tmp_path / "example.py"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "20\n42\n", "")
 
 
 # ---------------------------------------------------------------- ends

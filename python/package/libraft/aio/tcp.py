@@ -102,6 +102,7 @@ class TcpTransport:
 
     @property
     def node(self) -> Node:
+        """The node that it carries messages for, once it has been started."""
         assert self._node is not None
         return self._node
 
