@@ -58,6 +58,96 @@
 //!   sent nonsense, and in both cases nothing has changed. The third is the end of the node.
 //! - [`Config`] has all settings, with units, ranges and defaults.
 //!
+//! # Storage
+//!
+//! What has to be on disk is in a [`Ready`]: `hard_state`, `entries`, `snapshot`. It is there before
+//! `messages` leave, since they promise it to others, and synced if `must_sync` says so. New entries
+//! replace what is stored from the first one's index on. The core keeps in memory what is not applied
+//! yet, and as much more as [`Config::max_cached_bytes`] allows; for older entries there is a
+//! [`ReadRequest`]. A host that has compacted its log says so with [`Node::compacted`]. When it starts
+//! again, [`RestartState`] is all that it says.
+//!
+//! # Members
+//!
+//! Who is a member changes by entries of the log, and takes effect when the host applies them:
+//!
+//! ```
+//! use libraft_core::{
+//!     ConfChange, ConfChangeKind, ConfChangeSingle, ConfState, Config, EntryKind, Node, RestartState, codec,
+//! };
+//! # let conf_state = ConfState::of_voters([1]);
+//! # let mut node = Node::new(Config::new(1), RestartState { conf_state, ..RestartState::default() })?;
+//! # node.campaign()?;
+//! # while node.has_ready() { node.ready()?; node.advance()?; }
+//!
+//! // On the leader: node 2 is to receive the log, and to have no vote yet.
+//! node.propose_conf_change(&ConfChange {
+//!     change: ConfChangeSingle { kind: ConfChangeKind::AddLearnerNode, node_id: 2 },
+//!     ..ConfChange::default()
+//! })?;
+//! let mut members = ConfState::default();
+//! while node.has_ready() {
+//!     for entry in node.ready()?.committed_entries {
+//!         if entry.kind != EntryKind::Normal {
+//!             // On every node: the configuration from here on, which belongs into its snapshots.
+//!             members = node.apply_conf_change(&codec::conf_change_of(&entry)?)?;
+//!         }
+//!     }
+//!     node.advance()?;
+//! }
+//! assert_eq!((members.voters, members.learners), (vec![1], vec![2]));
+//! # Ok::<(), libraft_core::Error>(())
+//! ```
+//!
+//! Several members change at once with [`Node::propose_conf_change_v2`], by way of a joint
+//! configuration (thesis §4.3).
+//!
+//! # Reads
+//!
+//! A read that goes through no log asks for an index, and is served when that is applied:
+//!
+//! ```
+//! # use libraft_core::{ConfState, Config, Node, RestartState};
+//! # let conf_state = ConfState::of_voters([1]);
+//! # let mut node = Node::new(Config::new(1), RestartState { conf_state, ..RestartState::default() })?;
+//! # node.campaign()?;
+//! # while node.has_ready() { node.ready()?; node.advance()?; }
+//! node.read_index("read 17".into())?; // A name of the caller's, not to be used twice.
+//! let mut answer = None;
+//! while node.has_ready() {
+//!     answer = node.ready()?.read_states.into_iter().next().or(answer);
+//!     node.advance()?;
+//! }
+//! let answer = answer.expect("it leads, and nobody else has a say");
+//! assert_eq!((&answer.context[..], answer.index), (&b"read 17"[..], 1));
+//! # Ok::<(), libraft_core::Error>(())
+//! ```
+//!
+//! # Errors
+//!
+//! ```
+//! # use libraft_core::{ConfState, Config, DropReason, Error, Node, RestartState};
+//! # let conf_state = ConfState::of_voters([1, 2, 3]);
+//! # let mut node = Node::new(Config::new(1), RestartState { conf_state, ..RestartState::default() })?;
+//! // What the caller can act on: here, try again later.
+//! let refused = node.propose("too early".into());
+//! assert_eq!(refused, Err(Error::ProposalDropped(DropReason::NoLeader)));
+//! // What a peer has sent may be anything. It is refused, and nothing has changed.
+//! assert!(matches!(node.step_slice(b"\xff nonsense"), Err(Error::Malformed(_))));
+//! assert!(!node.has_ready());
+//! # Ok::<(), libraft_core::Error>(())
+//! ```
+//!
+//! # What is promised
+//!
+//! - Nothing that a peer, a disk or a caller passes in makes a call panic, and no call blocks or does any
+//!   I/O. [`Error::Poisoned`] is the answer of a node that has found its own state to contradict itself:
+//!   nothing but a restart from storage helps.
+//! - The same calls with the same [`Config::seed`] give the same results, byte for byte. With
+//!   [`Config::record_bytes`] they are written down, and [`recording`] makes them again.
+//! - A node may be moved between threads. It is not shared: every call takes `&mut self`, or only looks.
+//! - On the wire and in what is to be stored it is etcd-io/raft v3.7.
+//!
 //! # Features
 //!
 //! None is on by default.
@@ -66,6 +156,12 @@
 //!   names are those of the fields, flat (`term`, not `basic.hard_state.term`), those of enums one
 //!   word in lower case ([`Role::name`]); they stay as they are from version to version.
 //! - `tracing`: `libraft_core::tracing::emit` turns an [`Event`] into one of the crate `tracing`.
+//!
+//! # Versions
+//!
+//! Rust 1.90 or later; the tests run with the one that is stable. What can be named here changes as
+//! Semantic Versioning has it, and is compared with a committed list by the tests; items that are not in
+//! this documentation are not part of it.
 //!
 //! Inside, `raft/step.rs` is the place to start reading.
 #![forbid(unsafe_code)]
