@@ -14,25 +14,42 @@
  *         apply ready->snapshot, then ready->committed_entries
  *         raft_node_advance(node, &error)
  *
- * These rules hold for every function:
+ * These rules hold for every function. Its own comment says what it does, and then, in paragraphs
+ * that begin with these words:
  *
- * - Errors. A function that can fail returns a raft_status, 0 if all is well. If it fails, it has
- *   changed nothing and written nothing, except that it stores a raft_error where its last
- *   argument points to, unless that is NULL; raft_error_free() frees it. On success that place is
- *   left alone. No function aborts the process, whatever bytes it is given.
- * - Pointers. NULL where an object is required is RAFT_ERR_NULL. Bytes are passed as a pointer and
- *   a length: NULL with length 0 is an empty input, NULL with another length is RAFT_ERR_NULL, a
- *   length above PTRDIFF_MAX is RAFT_ERR_ARGUMENT. Input is borrowed for the call only.
- * - Ownership. What a function gives through a pointer to a pointer without const belongs to the
- *   caller, and is freed once with the _free function of its type. What is const is borrowed. The
- *   _free functions ignore NULL. Freed objects must not be used, and no object may be freed while
- *   another thread uses it.
- * - Threads. A node is used by one thread at a time; a second one gets RAFT_ERR_MISUSE, and nothing
- *   else happens. Storages may be shared. Configurations, too. All else never changes once it is
- *   made. Every function may be called on any thread.
+ * - Errors. The codes that it returns, and when. A function that can fail returns a raft_status, 0 if
+ *   all is well. "Those of any call" are RAFT_ERR_NULL (a pointer that has to lead somewhere is NULL)
+ *   and RAFT_ERR_PANIC (a defect of the library, caught). "Those of any call on a node" are these and
+ *   RAFT_ERR_MISUSE (another thread is using the node) and RAFT_ERR_POISONED (the node has stopped for
+ *   good; free it and start again from the storage). What a call needs besides is listed by its name.
+ *   A call that fails has changed nothing and written nothing, unless its comment says otherwise;
+ *   except that it stores a raft_error where its last argument points to, unless that is NULL, and the
+ *   caller frees it with raft_error_free(). On success that place is left alone. After RAFT_ERR_PANIC,
+ *   a node that was called is poisoned. Later versions may return codes that are new: treat one that
+ *   you don't know as RAFT_ERR_OTHER. No function aborts the process, whatever bytes it is given.
+ * - Memory. Who owns what is passed in and what comes out, and for how long. "Borrowed for the call":
+ *   the library reads it during the call, copies what it keeps, and the caller may free or change it
+ *   afterwards. "Belongs to the caller, who frees it with ..": exactly once, whenever the caller likes,
+ *   also when what it came from is gone. "Borrowed from .. and valid until ..": not to be freed, and
+ *   not to be used any longer. "The caller's own": memory of the caller's, to be written to. The _free
+ *   functions ignore NULL.
+ * - Threads. Which threads may make the call. "Any": any thread, at any time, and while others use
+ *   the same objects. "One at a time on the node": any thread, but only one uses a node at a time; a
+ *   second one gets RAFT_ERR_MISUSE, and nothing else happens. What a call on a node gave may be read
+ *   by any thread meanwhile. "No other thread uses it, or will": as with free() of the C library.
+ *   Storages, configurations, errors, buffers and lists may all be shared. A fork()ed child must not
+ *   use a durable storage of its parent, nor a node on one.
+ *
+ * And these hold for arguments:
+ *
+ * - Pointers. Bytes are passed as a pointer and a length: NULL with length 0 is an empty input, NULL
+ *   with another length is RAFT_ERR_NULL, a length above PTRDIFF_MAX is RAFT_ERR_ARGUMENT.
  * - Numbers. Types, roles and so on are int32_t, and numbers that are none are RAFT_ERR_ARGUMENT.
  *   More numbers may come with later versions: expect ones that you do not know.
  * - Lists. A list is a pointer and a length. An empty one is NULL with length 0.
+ * - Sizes. A struct that begins with `size` may get more fields at its end in later versions. Set it to
+ *   sizeof the struct before the call. The library fills in as much as the program knows, and refuses a
+ *   size that is greater than its own, since fields would be missing, with RAFT_ERR_ARGUMENT.
  * - Protobuf. No program needs it. Those that have it find raftpb.* (as etcd-io/raft has it) and
  *   libraft.* in the library's core/proto/.
  */
@@ -286,7 +303,13 @@
 #define RAFT_READ_ONLY_SAFE 0
 
 /**
- * By the leader's lease: safe only while clocks drift little; needs check_quorum.
+ * By the leader's lease: without asking the others, since none of them votes for another leader
+ * for as long as it hears from this one. Needs check_quorum. That is a bet on clocks. A read may be
+ * stale if a leader's ticks come late by more than the others' do, as when its process or machine
+ * was stopped and the host has not called raft_node_tick_many() for that time first; while
+ * leadership is being transferred, since that election passes over leases; or if a voter forgets
+ * its leader (raft_node_forget_leader()), or has lost its clocks in a restart. Where that matters,
+ * RAFT_READ_ONLY_SAFE.
  */
 #define RAFT_READ_ONLY_LEASE_BASED 1
 
@@ -944,9 +967,7 @@ typedef struct raft_exposition raft_exposition;
  * A node may move between threads, but not be used by two at once: the second one gets
  * RAFT_ERR_MISUSE. The views of its last Ready may be read meanwhile.
  *
- * All functions that take a node return RAFT_ERR_NULL if it is NULL, RAFT_ERR_MISUSE if another
- * thread is using it, RAFT_ERR_POISONED if it has stopped for good, and RAFT_ERR_PANIC for a
- * defect of the library; each one's comment lists what it returns besides.
+ * The errors that every call on a node may return are in this file's opening comment.
  */
 typedef struct raft_node raft_node;
 
@@ -957,8 +978,7 @@ typedef struct raft_node raft_node;
  * Any number of threads may use one storage at the same time, also while a node uses it. A read
  * never waits for a sync. Ranges are half-open: [low, high).
  *
- * All functions that take a storage return RAFT_ERR_NULL if it is NULL and RAFT_ERR_PANIC for a
- * defect of the library; each one's comment lists what it returns besides. RAFT_ERR_IO comes
+ * RAFT_ERR_IO comes
  * from the durable storage only; after a write has failed with it, nobody can know how much of it
  * is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew. So do
  * reads from then on, and after one that failed, as far as they need the disk.
@@ -1419,6 +1439,13 @@ typedef struct raft_dropped {
  * 4. tell those who wait for something in `dropped`; answer `reads` and `snapshot_requests`, or do so later;
  * 5. raft_node_advance().
  *
+ * A storage that can't write all of step 1 at once writes in this order: `hard_state`'s term and
+ * vote, with the commit index as it was; `snapshot`; the removal of what stands in the log in
+ * place of which `snapshot` or `entries` come; `entries`; and the commit index last. A crash in
+ * between then forgets no vote, leaves no entry of a term that the node has not seen, and no commit
+ * index beyond the log. When it starts again, such a storage drops its log if that does not have
+ * the last entry that its snapshot includes.
+ *
  * A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
  * here is borrowed from the node until the next successful raft_node_ready() or
  * raft_node_peek_ready() on it, or raft_node_free(). Other calls do not touch it, so that one
@@ -1574,7 +1601,7 @@ typedef int32_t raft_read_failure;
 
 /**
  * A node's state at one moment. The caller sets `size` to sizeof(raft_node_status) before the
- * call, so that a later version of the library can add fields and still serve this one.
+ * call; see Sizes in this file's opening comment.
  */
 typedef struct raft_node_status {
   /**
@@ -1689,8 +1716,7 @@ typedef struct raft_progress {
 
 /**
  * Counters of a node since it was made. They never decrease. The caller sets `size` to
- * sizeof(raft_metrics) before the call, so that a later version of the library can add counters
- * and still serve this one.
+ * sizeof(raft_metrics) before the call; see Sizes in this file's opening comment.
  */
 typedef struct raft_metrics {
   /**
@@ -1958,8 +1984,8 @@ typedef struct raft_label {
 typedef int32_t raft_recording_state;
 
 /**
- * What came of a replay. The caller sets `size` to sizeof(raft_replay_report) before the call, so
- * that a later version of the library can add fields and still serve this one.
+ * What came of a replay. The caller sets `size` to sizeof(raft_replay_report) before the call;
+ * see Sizes in this file's opening comment.
  */
 typedef struct raft_replay_report {
   /**
@@ -1997,7 +2023,7 @@ typedef struct raft_replay_report {
 
 /**
  * What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
- * the call, so that a later version of the library can add fields and still serve this one.
+ * the call; see Sizes in this file's opening comment.
  */
 typedef struct raft_recovery_report {
   /**
@@ -2022,56 +2048,91 @@ extern "C" {
 /**
  * The version of the binary interface of the library that the program runs with; to be
  * compared with RAFT_ABI_VERSION.
+ *
+ * Threads: Any.
  */
 uint32_t raft_abi_version(void);
 
 /**
- * The version of the library as text, such as "0.1.0". Static; not to be freed.
+ * The version of the library as text, such as "0.1.0".
+ *
+ * Memory: The text is static, and never freed.
+ *
+ * Threads: Any.
  */
 const char *raft_version_string(void);
 
 /**
- * A view of a buffer's bytes, valid until the buffer is freed. For NULL, an empty one.
+ * A view of a buffer's bytes. For NULL, an empty one.
+ *
+ * Memory: The view is borrowed from `buffer`, and valid until that is freed.
+ *
+ * Threads: Any.
  */
 struct raft_bytes raft_buffer_bytes(const struct raft_buffer *buffer);
 
 /**
  * Frees a buffer. NULL is ignored.
+ *
+ * Memory: `buffer` and the views of it are gone.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_buffer_free(struct raft_buffer *buffer);
 
 /**
- * The message: one line of UTF-8, never NULL. It lives as long as the error. For NULL, the
- * empty string.
+ * The message: one line of UTF-8, never NULL. For NULL, the empty string.
+ *
+ * Memory: The text is borrowed from `error`, and valid until that is freed; for NULL, it is
+ * static.
+ *
+ * Threads: Any.
  */
 const char *raft_error_message(const struct raft_error *error);
 
 /**
  * The code, the same that the call returned. For NULL, RAFT_OK.
+ *
+ * Threads: Any.
  */
 raft_status raft_error_code(const struct raft_error *error);
 
 /**
  * Why the proposal or the read was dropped, if the code is RAFT_ERR_DROPPED or
  * RAFT_ERR_READ_DROPPED; otherwise, and for NULL, RAFT_DROP_NONE.
+ *
+ * Threads: Any.
  */
 raft_drop_reason raft_error_drop_reason(const struct raft_error *error);
 
 /**
  * Frees an error. NULL is ignored.
+ *
+ * Memory: `error` and its message are gone.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_error_free(struct raft_error *error);
 
 /**
  * The name of a code, such as "RAFT_ERR_DROPPED"; "RAFT_ERR_?" for a number that is none.
- * Static; not to be freed.
+ *
+ * Memory: The text is static, and never freed.
+ *
+ * Threads: Any.
  */
 const char *raft_status_name(raft_status status);
 
 /**
  * Decodes the data of an entry of type RAFT_ENTRY_CONF_CHANGE or RAFT_ENTRY_CONF_CHANGE_V2.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (another type, or the length), RAFT_ERR_MALFORMED.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type),
+ * RAFT_ERR_MALFORMED.
+ *
+ * Memory: `data` is borrowed for the call. `out` belongs to the caller, who frees it with
+ * raft_conf_change_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_conf_change_decode(raft_entry_type entry_type,
                                     const uint8_t *data,
@@ -2081,15 +2142,25 @@ raft_status raft_conf_change_decode(raft_entry_type entry_type,
 
 /**
  * Frees a configuration change. NULL is ignored.
+ *
+ * Memory: `change` is gone, with all that it points to.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_conf_change_free(struct raft_conf_change *change);
 
 /**
  * Encodes a change as raftpb.ConfChangeV2, for raft_node_propose_conf_change_encoded() with
- * RAFT_ENTRY_CONF_CHANGE_V2. `changes` are `changes_len` steps, `context` is for the host's
- * own use and comes back with the applied entry. The buffer in `out` belongs to the caller.
+ * RAFT_ENTRY_CONF_CHANGE_V2. `changes` are `changes_len` steps, `context` is for the host's own
+ * use and comes back with the applied entry.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (an unknown transition or type of step).
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, an unknown transition
+ * or type of step).
+ *
+ * Memory: `changes` and `context` are borrowed for the call. `out` belongs to the caller, who
+ * frees it with raft_buffer_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_conf_change_encode(raft_transition transition,
                                     const struct raft_conf_change_single *changes,
@@ -2102,6 +2173,10 @@ raft_status raft_conf_change_encode(raft_transition transition,
 /**
  * Frees a configuration that a function gave to the caller. Not for one that is part of a
  * raft_snapshot. NULL is ignored.
+ *
+ * Memory: `conf_state` is gone, with all that it points to.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_conf_state_free(struct raft_conf_state *conf_state);
 
@@ -2109,12 +2184,20 @@ void raft_conf_state_free(struct raft_conf_state *conf_state);
  * Makes a configuration with sound defaults for the node `id`, which is not 0, below
  * RAFT_LOCAL_APPLY, and never used again for another machine.
  *
- * Errors: RAFT_ERR_NULL.
+ * Errors: those of any call.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_config_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_config_new(uint64_t id, struct raft_config **out, struct raft_error **error);
 
 /**
  * Frees a configuration. NULL is ignored.
+ *
+ * Memory: `config` is gone, with all that it points to.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_config_free(struct raft_config *config);
 
@@ -2122,7 +2205,9 @@ void raft_config_free(struct raft_config *config);
  * Ticks without word from a leader before an election; each wait is drawn anew from
  * [ticks, 2 * ticks). Greater than the heartbeat ticks; ten times that is usual. Default 10.
  *
- * Errors: RAFT_ERR_NULL, as for all functions raft_config_set_*.
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_election_ticks(struct raft_config *config,
                                            uint32_t ticks,
@@ -2131,6 +2216,10 @@ raft_status raft_config_set_election_ticks(struct raft_config *config,
 /**
  * The shortest wait for an election, in place of the election ticks; at least as many as
  * these. 0 stands for the default. Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_min_election_ticks(struct raft_config *config,
                                                uint32_t ticks,
@@ -2140,6 +2229,10 @@ raft_status raft_config_set_min_election_ticks(struct raft_config *config,
  * The end of the range that a wait for an election is drawn from, itself excluded, in place
  * of twice the election ticks; greater than the shortest wait. 0 stands for the default.
  * Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_election_ticks(struct raft_config *config,
                                                uint32_t ticks,
@@ -2147,6 +2240,10 @@ raft_status raft_config_set_max_election_ticks(struct raft_config *config,
 
 /**
  * Ticks between two heartbeats of the leader; at least 1. Default 1.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_heartbeat_ticks(struct raft_config *config,
                                             uint32_t ticks,
@@ -2155,6 +2252,10 @@ raft_status raft_config_set_heartbeat_ticks(struct raft_config *config,
 /**
  * Seeds the randomized election timeouts, so that a run can be repeated exactly. By default
  * each node takes a seed from the operating system when it is made.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_seed(struct raft_config *config,
                                  uint64_t seed,
@@ -2162,6 +2263,10 @@ raft_status raft_config_set_seed(struct raft_config *config,
 
 /**
  * Whether to ask the others before disturbing them with an election. Default true.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_pre_vote(struct raft_config *config,
                                      bool on,
@@ -2170,6 +2275,10 @@ raft_status raft_config_set_pre_vote(struct raft_config *config,
 /**
  * Whether a leader that has not heard from a quorum for the election ticks steps down, and a
  * node that has heard from a leader for less than that refuses to vote. Default true.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_check_quorum(struct raft_config *config,
                                          bool on,
@@ -2181,6 +2290,10 @@ raft_status raft_config_set_check_quorum(struct raft_config *config,
  * target. It travels with requests for votes if it is not 0, in a field that etcd-io/raft
  * passes over; nodes that know nothing of it count as 0. See raft_node_set_priority().
  * Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_priority(struct raft_config *config,
                                      int64_t priority,
@@ -2188,6 +2301,10 @@ raft_status raft_config_set_priority(struct raft_config *config,
 
 /**
  * How reads are confirmed: one of the RAFT_READ_ONLY_ numbers. Default RAFT_READ_ONLY_SAFE.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_read_only(struct raft_config *config,
                                       raft_read_only option,
@@ -2196,6 +2313,10 @@ raft_status raft_config_set_read_only(struct raft_config *config,
 /**
  * At most this many encoded bytes of entries in one append, though at least one entry.
  * Default 1 MiB.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_size_per_msg(struct raft_config *config,
                                              uint64_t bytes,
@@ -2204,6 +2325,10 @@ raft_status raft_config_set_max_size_per_msg(struct raft_config *config,
 /**
  * At most this many encoded bytes of committed entries in one Ready, though at least one
  * entry; 0 stands for the maximum size of a message. Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_committed_size_per_ready(struct raft_config *config,
                                                          uint64_t bytes,
@@ -2212,6 +2337,10 @@ raft_status raft_config_set_max_committed_size_per_ready(struct raft_config *con
 /**
  * Proposals are dropped while more than this many payload bytes are uncommitted; 0 stands
  * for no limit. Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_uncommitted_bytes(struct raft_config *config,
                                                   uint64_t bytes,
@@ -2219,6 +2348,10 @@ raft_status raft_config_set_max_uncommitted_bytes(struct raft_config *config,
 
 /**
  * At most this many appends in flight to one peer; at least 1. Default 256.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_inflight_msgs(struct raft_config *config,
                                               uint32_t messages,
@@ -2227,6 +2360,10 @@ raft_status raft_config_set_max_inflight_msgs(struct raft_config *config,
 /**
  * At most this many payload bytes in flight to one peer; 0 stands for no limit, otherwise at
  * least the maximum size of a message. Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_inflight_bytes(struct raft_config *config,
                                                uint64_t bytes,
@@ -2235,6 +2372,10 @@ raft_status raft_config_set_max_inflight_bytes(struct raft_config *config,
 /**
  * Entries that are persisted and applied stay in memory up to this many encoded bytes, so
  * that a follower that lags a little is served without a read. Default 64 MiB.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_cached_bytes(struct raft_config *config,
                                              uint64_t bytes,
@@ -2243,6 +2384,10 @@ raft_status raft_config_set_max_cached_bytes(struct raft_config *config,
 /**
  * At most this many reads wait for confirmation; more are dropped. At least 1. Default
  * 65,536.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_pending_reads(struct raft_config *config,
                                               uint32_t reads,
@@ -2255,6 +2400,10 @@ raft_status raft_config_set_max_pending_reads(struct raft_config *config,
  * includes a fault: a request for votes then leaves before the candidate's term and log are
  * persisted, and a candidate that forgets them in a crash can be elected without a committed
  * entry.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_coalesce_appends(struct raft_config *config,
                                              bool on,
@@ -2263,6 +2412,10 @@ raft_status raft_config_set_coalesce_appends(struct raft_config *config,
 /**
  * Whether storage work is handed out as messages to RAFT_LOCAL_APPEND and RAFT_LOCAL_APPLY,
  * with their responses attached, instead of in the Ready. Default false.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_async_storage_writes(struct raft_config *config,
                                                  bool on,
@@ -2272,6 +2425,10 @@ raft_status raft_config_set_async_storage_writes(struct raft_config *config,
  * With asynchronous storage writes, a leader hands out committed entries to be applied when at
  * most this many of them are not yet persisted here: others have persisted them. See
  * raft_node_set_max_apply_unpersisted_entries() for what the host has to mind. Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_max_apply_unpersisted_entries(struct raft_config *config,
                                                           uint64_t entries,
@@ -2279,6 +2436,10 @@ raft_status raft_config_set_max_apply_unpersisted_entries(struct raft_config *co
 
 /**
  * Whether followers drop proposals instead of passing them on to the leader. Default false.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_disable_proposal_forwarding(struct raft_config *config,
                                                         bool on,
@@ -2287,6 +2448,10 @@ raft_status raft_config_set_disable_proposal_forwarding(struct raft_config *conf
 /**
  * Whether configuration changes are taken without being checked against the current
  * configuration when they are proposed. For hosts that check by themselves. Default false.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_disable_conf_change_validation(struct raft_config *config,
                                                            bool on,
@@ -2295,6 +2460,10 @@ raft_status raft_config_set_disable_conf_change_validation(struct raft_config *c
 /**
  * Whether a leader that is removed or made a learner steps down when that is applied.
  * Default false.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_step_down_on_removal(struct raft_config *config,
                                                  bool on,
@@ -2308,6 +2477,10 @@ raft_status raft_config_set_step_down_on_removal(struct raft_config *config,
  *
  * A proposal that is passed on is then good for the leadership that it was sent to, and for one
  * delivery: a copy of it, or one that comes late, is discarded. Default false.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_peer_reports(struct raft_config *config,
                                          bool on,
@@ -2325,6 +2498,10 @@ raft_status raft_config_set_peer_reports(struct raft_config *config,
  * included. What a function refuses before it comes to the node (NULL, numbers that are none,
  * bytes that are no entry) is no call, and questions that change nothing are none either. The
  * node does the same with it as without. Default 0.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_record_bytes(struct raft_config *config,
                                          uint64_t max_bytes,
@@ -2337,7 +2514,12 @@ raft_status raft_config_set_record_bytes(struct raft_config *config,
  * the encoded raftpb.ConfState as of that index; of length 0 it stands for the members in
  * the snapshot, if no configuration change was applied since.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX), RAFT_ERR_MALFORMED
+ * (no raftpb.ConfState). Whether the log reaches there is checked when a node is made.
+ *
+ * Memory: `conf_state` is borrowed for the call.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_applied(struct raft_config *config,
                                     uint64_t index,
@@ -2350,6 +2532,10 @@ raft_status raft_config_set_applied(struct raft_config *config,
  * host, in raft_ready.reads and raft_ready.snapshot_requests, instead of answering them from
  * its storage by itself. For hosts that will not wait for the disk, or that send snapshots
  * their own way. Default false.
+ *
+ * Errors: those of any call. Whether the value fits is checked when a node is made.
+ *
+ * Threads: Any.
  */
 raft_status raft_config_set_show_requests(struct raft_config *config,
                                           bool on,
@@ -2357,36 +2543,59 @@ raft_status raft_config_set_show_requests(struct raft_config *config,
 
 /**
  * Frees a list of entries. NULL is ignored.
+ *
+ * Memory: `entries` is gone, with all that it points to.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_entries_free(struct raft_entries *entries);
 
 /**
- * The name of a type of event, such as "RAFT_EVENT_ROLE_CHANGED"; "RAFT_EVENT_?" for a number
- * that is none. Static; not to be freed.
+ * The name of a type of event, such as "RAFT_EVENT_ROLE_CHANGED"; "RAFT_EVENT_?" for a number that
+ * is none.
+ *
+ * Memory: The text is static, and never freed.
+ *
+ * Threads: Any.
  */
 const char *raft_event_name(raft_event_type type);
 
 /**
- * The name of a reason of such an event, such as "RAFT_LOSS_OUTVOTED"; "" for a type that has
- * no reasons, and for a number that is none. Static; not to be freed.
+ * The name of a reason of such an event, such as "RAFT_LOSS_OUTVOTED"; "" for a type that has no
+ * reasons, and for a number that is none.
+ *
+ * Memory: The text is static, and never freed.
+ *
+ * Threads: Any.
  */
 const char *raft_event_reason_name(raft_event_type type, int32_t reason);
 
 /**
- * The name of what an event is about, such as "RAFT_CAMPAIGN_ELECTION"; "" for a type that has
- * no kinds, and for a number that is none. Static; not to be freed.
+ * The name of what an event is about, such as "RAFT_CAMPAIGN_ELECTION"; "" for a type that has no
+ * kinds, and for a number that is none.
+ *
+ * Memory: The text is static, and never freed.
+ *
+ * Threads: Any.
  */
 const char *raft_event_kind_name(raft_event_type type, int32_t kind);
 
 /**
  * The name of a reason for a drop, such as "RAFT_DROP_NO_LEADER"; "" for a number that is none.
- * Static; not to be freed.
+ *
+ * Memory: The text is static, and never freed.
+ *
+ * Threads: Any.
  */
 const char *raft_drop_reason_name(raft_drop_reason reason);
 
 /**
  * How a log should rank an event. For NULL, and for what is no event that the library makes,
  * RAFT_LEVEL_DEBUG.
+ *
+ * Memory: `event` is borrowed for the call.
+ *
+ * Threads: Any.
  */
 raft_level raft_event_level(const struct raft_event *event);
 
@@ -2396,10 +2605,12 @@ raft_level raft_event_level(const struct raft_event *event);
  * Names of fields and reasons stay the same in later versions; there may be more. The node that
  * it has happened in is not in it.
  *
- * The buffer belongs to the caller, who frees it with raft_buffer_free(). The event is only
- * read: it may be one of a Ready, or a copy. Any thread may do that.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (no event that this version of the library makes).
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (no event that this version of the library makes).
+ * Memory: `event` is borrowed for the call. `out` belongs to the caller, who frees it with
+ * raft_buffer_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_event_text(const struct raft_event *event,
                             struct raft_buffer **out,
@@ -2410,10 +2621,12 @@ raft_status raft_event_text(const struct raft_event *event,
  * names that raft_event_text() gives them. Reasons, kinds, roles and so on are strings; ids,
  * terms, indexes and counts are numbers, as raft_node_status_json() has them.
  *
- * The buffer belongs to the caller, who frees it with raft_buffer_free(). The event is only
- * read: it may be one of a Ready, or a copy. Any thread may do that.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (no event that this version of the library makes).
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (no event that this version of the library makes).
+ * Memory: `event` is borrowed for the call. `out` belongs to the caller, who frees it with
+ * raft_buffer_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_event_json(const struct raft_event *event,
                             struct raft_buffer **out,
@@ -2421,16 +2634,22 @@ raft_status raft_event_json(const struct raft_event *event,
 
 /**
  * Looks into a message as it came from a peer, without handing it to a node, which
- * raft_node_step() does: for a transport that checks sender and recipient first, or the data
- * of a snapshot. The views in `out` point into `data`, and are valid as long as that is.
+ * raft_node_step() does: for a transport that checks sender and recipient first, or the data of a
+ * snapshot.
  *
  * RAFT_MSG_STORAGE_APPEND and the three types after it pass this function, without their
  * responses, since a host may have them encoded for its own workers. A transport has to refuse
  * them from a peer: they speak for this node's own storage, and a node with asynchronous
  * storage writes would believe them.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (the length), RAFT_ERR_MALFORMED,
- * RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX), RAFT_ERR_MALFORMED
+ * (no raftpb.Message), RAFT_ERR_IMPOSSIBLE (no correct peer sends it), RAFT_ERR_LOCAL_MESSAGE (a
+ * kind that never travels).
+ *
+ * Memory: `out` is the caller's own struct. Its views point into `data`, and are valid as long as
+ * that is.
+ *
+ * Threads: Any.
  */
 raft_status raft_message_decode(const uint8_t *data,
                                 size_t len,
@@ -2440,21 +2659,29 @@ raft_status raft_message_decode(const uint8_t *data,
 /**
  * Frees a snapshot that a function gave to the caller. Not for one that is part of a
  * raft_ready. NULL is ignored.
+ *
+ * Memory: `snapshot` is gone, with all that it points to.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_snapshot_free(struct raft_snapshot *snapshot);
 
 /**
- * Makes a node on a storage, from whatever that holds: nothing (a node that knows no members
- * waits until a leader's messages bring it up), what raft_storage_bootstrap() wrote, or what
- * it had when it stopped. The node keeps a reference to the storage and a copy of `config`,
- * so that both may be freed. It reads from the storage by itself (but see
- * raft_config_set_show_requests()) and follows its compaction; the host writes to it, with
- * raft_storage_save(). The node belongs to the caller, who frees it with raft_node_free().
+ * Makes a node on a storage, from whatever that holds: nothing (a node that knows no members waits
+ * until a leader's messages bring it up), what raft_storage_bootstrap() wrote, or what it had when
+ * it stopped. It reads from the storage by itself (but see raft_config_set_show_requests()) and
+ * follows its compaction; the host writes to it, with raft_storage_save().
  *
  * Two nodes must not be opened on one storage: each would take the other's state for its own.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (what
+ * Errors: those of any call; RAFT_ERR_CONFIG (a setting, or several together; the message says
+ * which), RAFT_ERR_RESTART_STATE (what is stored contradicts itself), RAFT_ERR_ARGUMENT (what
  * raft_config_set_applied() said does not fit the log), RAFT_ERR_IO (no seed from the system).
+ *
+ * Memory: The node keeps a copy of `config` and a reference to what is behind `storage`, so that
+ * both may be freed at any time. `out` belongs to the caller, who frees it with raft_node_free().
+ *
+ * Threads: Any. Two nodes on one storage are not noticed, and never right.
  */
 raft_status raft_node_new(const struct raft_config *config,
                           struct raft_storage *storage,
@@ -2463,13 +2690,19 @@ raft_status raft_node_new(const struct raft_config *config,
 
 /**
  * Makes a node for a host with a storage of its own, from `len` bytes of an encoded
- * libraft.RestartState at `state`; none at all stand for a node that has never run and knows
- * no members. Its requests for entries and snapshots appear in its Readys, and the host
- * reports compaction with raft_node_compacted(). The node belongs to the caller, who frees
+ * libraft.RestartState at `state`; none at all stand for a node that has never run and knows no
+ * members. Its requests for entries and snapshots appear in its Readys, and the host reports
+ * compaction with raft_node_compacted().
+ *
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX), RAFT_ERR_CONFIG (a
+ * setting, or several together; the message says which), RAFT_ERR_MALFORMED and
+ * RAFT_ERR_IMPOSSIBLE (no libraft.RestartState), RAFT_ERR_RESTART_STATE (it contradicts itself),
+ * RAFT_ERR_IO (no seed from the system).
+ *
+ * Memory: `config` and `state` are borrowed for the call. `out` belongs to the caller, who frees
  * it with raft_node_free().
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_CONFIG, RAFT_ERR_MALFORMED,
- * RAFT_ERR_IMPOSSIBLE, RAFT_ERR_RESTART_STATE, RAFT_ERR_IO (no seed from the system).
+ * Threads: Any.
  */
 raft_status raft_node_restart(const struct raft_config *config,
                               const uint8_t *state,
@@ -2478,13 +2711,19 @@ raft_status raft_node_restart(const struct raft_config *config,
                               struct raft_error **error);
 
 /**
- * Frees a node, and with it the Ready that it last gave. What has not been saved is lost, as
- * in a crash. No other thread may be using the node. NULL is ignored.
+ * Frees a node, and with it the Ready that it last gave. What has not been saved is lost, as in a
+ * crash. NULL is ignored.
+ *
+ * Memory: `node` and the last raft_ready and raft_requests of it are gone.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_node_free(struct raft_node *node);
 
 /**
  * The node's id. From any thread, at any time. For NULL, 0.
+ *
+ * Threads: Any.
  */
 uint64_t raft_node_id(const struct raft_node *node);
 
@@ -2493,7 +2732,13 @@ uint64_t raft_node_id(const struct raft_node *node);
  * etcd-io/raft's Bootstrap does. Every first member has to be given the same peers. Hosts
  * with a raft_storage will rather use raft_storage_bootstrap().
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (the log is not empty, or there are no peers).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_MISUSE also if the log is not empty or there are no peers, RAFT_ERR_CONF_CHANGE (the
+ * node was made with members to which these can't be added).
+ *
+ * Memory: `peers` are borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_bootstrap(struct raft_node *node,
                                 const struct raft_peer *peers,
@@ -2503,6 +2748,10 @@ raft_status raft_node_bootstrap(struct raft_node *node,
 /**
  * One unit of logical time has passed. To be called at regular intervals; ticks that were
  * missed are better dropped than made up for.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_tick(struct raft_node *node, struct raft_error **error);
 
@@ -2512,6 +2761,10 @@ raft_status raft_node_tick(struct raft_node *node, struct raft_error **error);
  * raft_node_next_deadline(), all of them together cost what one does. Beyond it, time and memory grow
  * with what the node has to do: a leader makes all the heartbeats that it has missed. So a host that
  * was stopped for long passes the lower one of what it has missed and the deadline.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_tick_many(struct raft_node *node,
                                 uint32_t ticks,
@@ -2523,6 +2776,12 @@ raft_status raft_node_tick_many(struct raft_node *node,
  * changes the node. So a host with many groups at rest, once it has done what raft_node_ready()
  * asked for, may leave this one alone for so long, or until a message, a proposal or anything
  * else comes for it, and then first make up for the ticks with raft_node_tick_many().
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_next_deadline(const struct raft_node *node,
                                     uint64_t *out,
@@ -2531,11 +2790,19 @@ raft_status raft_node_next_deadline(const struct raft_node *node,
 /**
  * One unit of logical time has passed for a group that is known to be at rest: the election
  * clock moves and nothing is sent.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_tick_quiesced(struct raft_node *node, struct raft_error **error);
 
 /**
  * Campaigns at once, without waiting for the election timeout.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_campaign(struct raft_node *node, struct raft_error **error);
 
@@ -2544,7 +2811,12 @@ raft_status raft_node_campaign(struct raft_node *node, struct raft_error **error
  * mean that it will be committed: it is when it comes back in `committed_entries`. NULL is an
  * entry without data, which is encoded in fewer bytes than one with empty data.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_DROPPED (raft_error_drop_reason() says why; it may be proposed again).
+ *
+ * Memory: `data` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_propose(struct raft_node *node,
                               const uint8_t *data,
@@ -2555,7 +2827,12 @@ raft_status raft_node_propose(struct raft_node *node,
  * Proposes `list_len` payloads, which are copied, as one entry each, in this order: all of
  * them or none. No payloads at all are RAFT_OK and do nothing.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_DROPPED (raft_error_drop_reason() says why; none was taken).
+ *
+ * Memory: `list` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_propose_many(struct raft_node *node,
                                    const struct raft_bytes *list,
@@ -2569,7 +2846,12 @@ raft_status raft_node_propose_many(struct raft_node *node,
  * raft_node_apply_conf_change(). A leader that cannot take the change (another one is in
  * flight) turns it into an empty entry.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, an unknown
+ * type of step), RAFT_ERR_DROPPED (raft_error_drop_reason() says why).
+ *
+ * Memory: `context` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_propose_conf_change(struct raft_node *node,
                                           raft_conf_change_type change_type,
@@ -2583,7 +2865,12 @@ raft_status raft_node_propose_conf_change(struct raft_node *node,
  * RAFT_ENTRY_CONF_CHANGE, raftpb.ConfChangeV2 for RAFT_ENTRY_CONF_CHANGE_V2, which
  * raft_conf_change_encode() makes.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_DROPPED.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type
+ * of entry), RAFT_ERR_MALFORMED, RAFT_ERR_DROPPED (raft_error_drop_reason() says why).
+ *
+ * Memory: `data` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_propose_conf_change_encoded(struct raft_node *node,
                                                   raft_entry_type entry_type,
@@ -2600,11 +2887,14 @@ raft_status raft_node_propose_conf_change_encoded(struct raft_node *node,
  * A new member that has to be brought up by a snapshot takes none that does not name it: a
  * host that compacts its log makes a snapshot after each change that adds a member.
  *
- * `out` may be NULL; otherwise the new configuration is stored there, and belongs to the
- * caller, who frees it with raft_conf_state_free().
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type
+ * of entry), RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the members are as before,
+ * and the change counts as refused).
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the
- * members are as before, and the change counts as refused).
+ * Memory: `data` is borrowed for the call. `out` may be NULL; otherwise what is stored there
+ * belongs to the caller, who frees it with raft_conf_state_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_apply_conf_change(struct raft_node *node,
                                         raft_entry_type entry_type,
@@ -2617,12 +2907,21 @@ raft_status raft_node_apply_conf_change(struct raft_node *node,
  * Tells the node that a committed configuration change was not applied, since the host
  * refuses it (every member must do so alike). The members stay as they are, and the next
  * change may be proposed.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_reject_conf_change(struct raft_node *node, struct raft_error **error);
 
 /**
- * The configuration as of the last applied change. It belongs to the caller, who frees it
- * with raft_conf_state_free().
+ * The configuration as of the last applied change.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_conf_state_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_conf_state(const struct raft_node *node,
                                  struct raft_conf_state **out,
@@ -2632,9 +2931,16 @@ raft_status raft_node_conf_state(const struct raft_node *node,
  * Hands over a message from a peer: `len` bytes of raftpb.Message at `data`, which are
  * copied.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
- * RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER; RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED
- * (a peer passed on what this node can't take either; it hears nothing of that).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_MALFORMED (no raftpb.Message), RAFT_ERR_IMPOSSIBLE (no correct peer sends it),
+ * RAFT_ERR_LOCAL_MESSAGE (a kind that never travels), RAFT_ERR_UNKNOWN_PEER (a response of no
+ * member; harmless); RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED (a peer passed on what this node
+ * can't take either; it hears nothing of that). All of these but RAFT_ERR_POISONED are for a log
+ * or a counter: go on.
+ *
+ * Memory: `data` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_step(struct raft_node *node,
                            const uint8_t *data,
@@ -2647,8 +2953,15 @@ raft_status raft_node_step(struct raft_node *node,
  * does not keep the others from it; the first refusal is what is returned, after all have had
  * their turn.
  *
- * Errors: RAFT_ERR_MALFORMED, RAFT_ERR_LOCAL_MESSAGE and RAFT_ERR_IMPOSSIBLE for what can't
- * be decoded; otherwise as for raft_node_step().
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX);
+ * RAFT_ERR_MALFORMED, RAFT_ERR_LOCAL_MESSAGE and RAFT_ERR_IMPOSSIBLE for what can't be decoded,
+ * and then nothing has changed; otherwise those of raft_node_step(): RAFT_ERR_IMPOSSIBLE,
+ * RAFT_ERR_UNKNOWN_PEER, RAFT_ERR_DROPPED, RAFT_ERR_READ_DROPPED, with which the other messages
+ * have been taken.
+ *
+ * Memory: `data` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_step_many(struct raft_node *node,
                                 const uint8_t *data,
@@ -2661,7 +2974,12 @@ raft_status raft_node_step_many(struct raft_node *node,
  * with this context in a later Ready, or never comes, if messages get lost or the leader
  * changes: then ask again under a new name.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_READ_DROPPED.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_READ_DROPPED (raft_error_drop_reason() says why; ask again under another name).
+ *
+ * Memory: `context` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_read_index(struct raft_node *node,
                                  const uint8_t *context,
@@ -2670,12 +2988,24 @@ raft_status raft_node_read_index(struct raft_node *node,
 
 /**
  * Whether raft_node_ready() would give something to do.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_has_ready(const struct raft_node *node, bool *out, struct raft_error **error);
 
 /**
  * What there is to do, as a sum of RAFT_PENDING_ numbers, for a host that would otherwise call
  * raft_node_has_ready(), and then raft_node_take_requests() before each raft_node_ready().
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_pending(const struct raft_node *node,
                               uint64_t *out,
@@ -2685,10 +3015,16 @@ raft_status raft_node_pending(const struct raft_node *node,
  * Takes the next batch of work. See raft_ready for what to do with it, and for how long it
  * is valid. A node on a storage first reads there what it needs, in this call.
  *
- * Errors: RAFT_ERR_MISUSE (the last one has not been advanced). Of a node on a storage:
- * RAFT_ERR_CORRUPT and RAFT_ERR_IO (it can't be read), RAFT_ERR_COMPACTED,
- * RAFT_ERR_UNAVAILABLE and RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to
- * apply, or holds something else); the call may be repeated.
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also if the last Ready has not been
+ * advanced. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO, RAFT_ERR_POISONED (the
+ * storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_WRONG_ANSWER (it does
+ * not hold what this node has to apply, or holds something else). What was not read is asked for
+ * again, so that the call may be repeated; the last Ready stays valid.
+ *
+ * Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
+ * or raft_node_peek_ready() on it, or raft_node_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_ready(struct raft_node *node,
                             const struct raft_ready **out,
@@ -2700,7 +3036,16 @@ raft_status raft_node_ready(struct raft_node *node,
  * it at once, and looks again if anything else happens first. What it gives is valid as long
  * as what raft_node_ready() gives, and takes the place of the last Ready.
  *
- * Errors: as raft_node_ready().
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also if the last Ready has not been
+ * advanced. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO, RAFT_ERR_POISONED (the
+ * storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_WRONG_ANSWER (it does
+ * not hold what this node has to apply, or holds something else). What was not read is asked for
+ * again, so that the call may be repeated; the last Ready stays valid.
+ *
+ * Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
+ * or raft_node_peek_ready() on it, or raft_node_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_peek_ready(struct raft_node *node,
                                  const struct raft_ready **out,
@@ -2709,8 +3054,10 @@ raft_status raft_node_peek_ready(struct raft_node *node,
 /**
  * Takes the Ready that raft_node_peek_ready() has shown, which stays valid.
  *
- * Errors: RAFT_ERR_MISUSE (it has not been called, or the node has been used since: look
- * again).
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also if raft_node_peek_ready() has not been
+ * called, or the node has been used since: look again.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_accept_ready(struct raft_node *node, struct raft_error **error);
 
@@ -2718,7 +3065,9 @@ raft_status raft_node_accept_ready(struct raft_node *node, struct raft_error **e
  * The last Ready's work is done: persisted, sent and applied. To be called once after each
  * raft_node_ready(), except with asynchronous storage writes.
  *
- * Errors: RAFT_ERR_MISUSE (there is no Ready to advance from).
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also if there is no Ready to advance from.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_advance(struct raft_node *node, struct raft_error **error);
 
@@ -2732,13 +3081,20 @@ raft_status raft_node_advance(struct raft_node *node, struct raft_error **error)
  * A change of the leader ends the request, and so does a leader that goes on sending entries
  * for the election ticks, as etcd-io/raft's do, since they don't know of it.
  *
- * Errors: RAFT_ERR_SNAPSHOT_REQUEST_DROPPED (there is no leader or it is this node, a snapshot
- * is being installed or has been asked for, or no entry of the present term has come yet).
+ * Errors: those of any call on a node; RAFT_ERR_SNAPSHOT_REQUEST_DROPPED (there is no leader or it
+ * is this node, a snapshot is being installed or has been asked for, or no entry of the present
+ * term has come yet).
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_request_snapshot(struct raft_node *node, struct raft_error **error);
 
 /**
  * Sets the priority, see raft_config_set_priority(), from now on.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_set_priority(struct raft_node *node,
                                    int64_t priority,
@@ -2751,7 +3107,9 @@ raft_status raft_node_set_priority(struct raft_node *node,
  * the member has. What is on its way already counts: a window that becomes too small for it
  * is full until that has arrived.
  *
- * Errors: RAFT_ERR_MISUSE (the member 0).
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also for the member 0.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_set_inflight_limits(struct raft_node *node,
                                           uint64_t id,
@@ -2770,6 +3128,10 @@ raft_status raft_node_set_inflight_limits(struct raft_node *node,
  * that the state machine has already; more than the log's last index is an error.
  * Configuration changes never run ahead, so that none is among them. Nor may the log be
  * compacted beyond what is persisted.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_set_max_apply_unpersisted_entries(struct raft_node *node,
                                                         uint64_t entries,
@@ -2781,6 +3143,10 @@ raft_status raft_node_set_max_apply_unpersisted_entries(struct raft_node *node,
  * knows of only one group or none, and of a voter that has none, only what all voters have;
  * with all of them in one group, a majority is enough. In a joint configuration, each half has
  * to have it so. Off at first; kept in memory only.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_enable_group_commit(struct raft_node *node,
                                           bool on,
@@ -2791,7 +3157,12 @@ raft_status raft_node_enable_group_commit(struct raft_node *node,
  * node's role and of the members, but not a restart. Any node may come to lead, so that all
  * should be told.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (a member or a group 0; nothing has changed).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_MISUSE also for a member or a group 0.
+ *
+ * Memory: `groups` are borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_assign_commit_groups(struct raft_node *node,
                                            const struct raft_commit_group *groups,
@@ -2800,12 +3171,22 @@ raft_status raft_node_assign_commit_groups(struct raft_node *node,
 
 /**
  * Takes all members out of their commit groups.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_clear_commit_groups(struct raft_node *node, struct raft_error **error);
 
 /**
  * Whether everything that is committed has reached two commit groups: one of the
  * RAFT_GROUP_COMMIT_ numbers.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_group_commit_state(const struct raft_node *node,
                                          raft_group_commit_state *out,
@@ -2813,6 +3194,10 @@ raft_status raft_node_group_commit_state(const struct raft_node *node,
 
 /**
  * A message to this peer could not be delivered.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_report_unreachable(struct raft_node *node,
                                          uint64_t id,
@@ -2823,7 +3208,9 @@ raft_status raft_node_report_unreachable(struct raft_node *node,
  * RAFT_SNAPSHOT_FAILURE. Unless a failure is reported, the leader waits for the peer's
  * acknowledgement before it sends anything else.
  *
- * Errors: RAFT_ERR_ARGUMENT.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (no RAFT_SNAPSHOT_ number).
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_report_snapshot(struct raft_node *node,
                                       uint64_t id,
@@ -2832,6 +3219,10 @@ raft_status raft_node_report_snapshot(struct raft_node *node,
 
 /**
  * Asks the leader to hand its leadership to this member. On a follower, passes the wish on.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_transfer_leader(struct raft_node *node,
                                       uint64_t transferee,
@@ -2839,15 +3230,25 @@ raft_status raft_node_transfer_leader(struct raft_node *node,
 
 /**
  * A follower forgets its leader, so that it may vote for another at once.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_forget_leader(struct raft_node *node, struct raft_error **error);
 
 /**
- * Takes out the requests for entries and snapshots that no Ready has shown yet, for a host
- * that answers them at once: what it provides before it takes the Ready is in that Ready
- * already. Each of them must be answered like one in a Ready, and an answer may lead to
- * more. `out` is borrowed; see raft_requests. Without requests, its lists are empty; as they
- * always are for a node that reads from its own storage.
+ * Takes out the requests for entries and snapshots that no Ready has shown yet, for a host that
+ * answers them at once: what it provides before it takes the Ready is in that Ready already. Each
+ * of them must be answered like one in a Ready, and an answer may lead to more. Without requests,
+ * its lists are empty; as they always are for a node that reads from its own storage.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` is borrowed from the node: it is valid until the next raft_node_take_requests() on
+ * it, or raft_node_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_take_requests(struct raft_node *node,
                                     const struct raft_requests **out,
@@ -2857,7 +3258,13 @@ raft_status raft_node_take_requests(struct raft_node *node,
  * Answers a raft_read_request with entries from its low index on, each one as raftpb.Entry.
  * They are copied. Late, stale and wrong answers are harmless.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no raftpb.Entry that a log can hold),
+ * RAFT_ERR_WRONG_ANSWER (not the entries asked for; the core asks again).
+ *
+ * Memory: `entries` are borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_provide_entries(struct raft_node *node,
                                       uint64_t request_id,
@@ -2869,7 +3276,10 @@ raft_status raft_node_provide_entries(struct raft_node *node,
  * Answers a raft_read_request: there are no entries, because of RAFT_READ_COMPACTED or
  * RAFT_READ_UNAVAILABLE.
  *
- * Errors: RAFT_ERR_ARGUMENT.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (no RAFT_READ_ number). An id that nobody
+ * waits for, or no longer, is none.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_read_failed(struct raft_node *node,
                                   uint64_t request_id,
@@ -2880,7 +3290,13 @@ raft_status raft_node_read_failed(struct raft_node *node,
  * Answers a raft_snapshot_request: `len` bytes of raftpb.Snapshot at `data`, which are
  * copied.
  *
- * Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+ * RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no raftpb.Snapshot that a log can begin with),
+ * RAFT_ERR_WRONG_ANSWER (it can't be sent: too old, or without members; the core asks again).
+ *
+ * Memory: `data` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_provide_snapshot(struct raft_node *node,
                                        uint64_t request_id,
@@ -2891,6 +3307,10 @@ raft_status raft_node_provide_snapshot(struct raft_node *node,
 /**
  * Answers a raft_snapshot_request: there is no snapshot at the moment. The core asks again
  * when it still needs one.
+ *
+ * Errors: those of any call on a node. An id that nobody waits for, or no longer, is none.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_snapshot_failed(struct raft_node *node,
                                       uint64_t request_id,
@@ -2900,8 +3320,10 @@ raft_status raft_node_snapshot_failed(struct raft_node *node,
  * Tells the node that the stored log begins at `first_index` now. A node on a raft_storage
  * finds that out by itself.
  *
- * Errors: RAFT_ERR_MISUSE (entries that are not applied, or not persisted, can't have been
- * dropped).
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also if entries that are not applied, or
+ * not persisted, would be gone.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_compacted(struct raft_node *node,
                                 uint64_t first_index,
@@ -2911,7 +3333,9 @@ raft_status raft_node_compacted(struct raft_node *node,
  * Fixes the randomized election timeout, in ticks, until the node's next change of role or
  * term draws a new one. For tests that need to know which node campaigns first.
  *
- * Errors: RAFT_ERR_MISUSE (0 ticks).
+ * Errors: those of any call on a node; RAFT_ERR_MISUSE also for 0 ticks.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_set_randomized_election_timeout(struct raft_node *node,
                                                       uint32_t ticks,
@@ -2920,7 +3344,12 @@ raft_status raft_node_set_randomized_election_timeout(struct raft_node *node,
 /**
  * Fills in what the node says about itself. The caller sets out->size first.
  *
- * Errors: RAFT_ERR_ARGUMENT (the size).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (the size is none that the struct has
+ * had).
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_get_status(const struct raft_node *node,
                                  struct raft_node_status *out,
@@ -2931,7 +3360,12 @@ raft_status raft_node_get_status(const struct raft_node *node,
  * are go to `len`, and the first `capacity` of them at most to `out`, which may be NULL if
  * that is 0. On a node that does not lead there are none.
  *
- * Errors: RAFT_ERR_ARGUMENT (the capacity).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (the capacity is beyond PTRDIFF_MAX
+ * bytes).
+ *
+ * Memory: `out` and `len` are the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_progress(const struct raft_node *node,
                                struct raft_progress *out,
@@ -2942,16 +3376,26 @@ raft_status raft_node_progress(const struct raft_node *node,
 /**
  * Fills in the node's counters. The caller sets out->size first.
  *
- * Errors: RAFT_ERR_ARGUMENT (the size).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (the size is none that the struct has
+ * had).
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_metrics(const struct raft_node *node,
                               struct raft_metrics *out,
                               struct raft_error **error);
 
 /**
- * All that the node says about itself, on a leader with the progress of each member, as an
- * encoded libraft.Status. The buffer belongs to the caller, who frees it with
- * raft_buffer_free().
+ * All that the node says about itself, on a leader with the progress of each member, as an encoded
+ * libraft.Status.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_status_encoded(const struct raft_node *node,
                                      struct raft_buffer **out,
@@ -2970,13 +3414,18 @@ raft_status raft_node_status_encoded(const struct raft_node *node,
  * arguments are right. Ticks that a busy node has missed can be made up for later, and
  * raft_node_tick_many() on one that has stopped says why in words.
  *
- * `ready` and `failed` have room for `nodes_len` items each, of which only those that are told
- * of are written; no two of the arrays overlap. For 0 nodes, all three may be NULL. A node that
- * is in the array twice gets the ticks twice, and may be told of twice. Nodes are in use by this
- * call in their own turn only: other threads may use the others meanwhile, and free none.
+ * `ready` and `failed` have room for `nodes_len` items each, of which only those that are told of
+ * are written; no two of the arrays overlap. For 0 nodes, all three may be NULL. A node that is in
+ * the array twice gets the ticks twice, and may be told of twice.
  *
- * Errors, with which no node has changed: RAFT_ERR_NULL (an array, one of the nodes, a place for
- * a length), RAFT_ERR_ARGUMENT (more than UINT32_MAX nodes).
+ * Errors: those of any call; RAFT_ERR_NULL also for one of the nodes or an array,
+ * RAFT_ERR_ARGUMENT (more than UINT32_MAX nodes). With any of these, no node has changed. What one
+ * node fails with is not returned but in `failed`.
+ *
+ * Memory: All arrays are the caller's own, and borrowed for the call.
+ *
+ * Threads: Each node is in use in its own turn only: others may use the others meanwhile, and
+ * nobody frees any.
  */
 raft_status raft_nodes_tick(struct raft_node *const *nodes,
                             size_t nodes_len,
@@ -2998,10 +3447,11 @@ raft_status raft_nodes_tick(struct raft_node *const *nodes,
  * Ids, terms and indexes are JSON numbers up to 2^64 - 1. A reader that takes numbers for
  * floating-point ones, as JavaScript does, rounds those above 2^53.
  *
- * The buffer belongs to the caller, who frees it with raft_buffer_free().
+ * Errors: those of any call on a node.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node
- * has stopped after a defect).
+ * Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_status_json(const struct raft_node *node,
                                   struct raft_buffer **out,
@@ -3012,10 +3462,11 @@ raft_status raft_node_status_json(const struct raft_node *node,
  * names stay the same in later versions; there may be more. For numbers above 2^53, see
  * raft_node_status_json().
  *
- * The buffer belongs to the caller, who frees it with raft_buffer_free().
+ * Errors: those of any call on a node.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node
- * has stopped after a defect).
+ * Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_metrics_json(const struct raft_node *node,
                                    struct raft_buffer **out,
@@ -3030,11 +3481,13 @@ raft_status raft_node_metrics_json(const struct raft_node *node,
  *
  * Of several nodes in one process, raft_exposition_new() makes one text.
  *
- * Labels are only read. The buffer belongs to the caller, who frees it with raft_buffer_free().
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, a label; the
+ * message says which, and what to do).
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (a label; the message says which, and what to do),
- * RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node has stopped after a
- * defect).
+ * Memory: `labels` are borrowed for the call. `out` belongs to the caller, who frees it with
+ * raft_buffer_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_prometheus(const struct raft_node *node,
                                  const struct raft_label *labels,
@@ -3047,20 +3500,25 @@ raft_status raft_node_prometheus(const struct raft_node *node,
  * raft_exposition_add(), take the text with raft_exposition_text(), and free it with
  * raft_exposition_free().
  *
- * It may be used by any number of threads, which take turns; so that each thread can add the
- * nodes that it drives.
+ * Errors: those of any call.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_exposition_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_exposition_new(struct raft_exposition **out, struct raft_error **error);
 
 /**
  * Adds what a node says about itself at this moment, with these labels besides "node", its id.
- * The node and the labels are not needed any more after that. If it fails, nothing is added.
  *
  * Two nodes with the same id, of two groups, need labels that tell them apart.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (a label, or the node is there already; the message
- * says what to do), RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node has
- * stopped after a defect).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, a label, or
+ * the node is there already; the message says what to do).
+ *
+ * Memory: `labels` are borrowed for the call, and nothing of the node is kept.
+ *
+ * Threads: Any on the exposition, one at a time on the node.
  */
 raft_status raft_exposition_add(struct raft_exposition *exposition,
                                 const struct raft_node *node,
@@ -3069,11 +3527,14 @@ raft_status raft_exposition_add(struct raft_exposition *exposition,
                                 struct raft_error **error);
 
 /**
- * The text for Prometheus of all nodes that were added, as raft_node_prometheus() has it for
- * one; empty without nodes. The buffer belongs to the caller, who frees it with
- * raft_buffer_free().
+ * The text for Prometheus of all nodes that were added, as raft_node_prometheus() has it for one;
+ * empty without nodes.
  *
- * Errors: RAFT_ERR_NULL.
+ * Errors: those of any call.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_exposition_text(const struct raft_exposition *exposition,
                                  struct raft_buffer **out,
@@ -3081,12 +3542,22 @@ raft_status raft_exposition_text(const struct raft_exposition *exposition,
 
 /**
  * Frees an exposition. NULL is ignored.
+ *
+ * Memory: `exposition` is gone, with all that it points to.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_exposition_free(struct raft_exposition *exposition);
 
 /**
  * How the recording of this node stands, and how many bytes of it wait to be taken. See
  * raft_config_set_record_bytes() for what a recording is.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` and `bytes` are the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_record_state(const struct raft_node *node,
                                    raft_recording_state *out,
@@ -3096,10 +3567,16 @@ raft_status raft_node_record_state(const struct raft_node *node,
 /**
  * Takes what was recorded since the last time. What is taken from a node, one after the other, is
  * one recording; up to any of these points it is one as well. The buffer belongs to the caller,
- * who frees it with raft_buffer_free(); it is empty if nothing was recorded.
+ * who frees it with raft_buffer_free()It is empty if nothing was recorded.
  *
  * This works on a node that is poisoned too, after RAFT_ERR_PANIC for example: the call that has
  * panicked is then the last one. Call it before the node is freed.
+ *
+ * Errors: those of any call on a node but RAFT_ERR_POISONED.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_record_take(struct raft_node *node,
                                   struct raft_buffer **out,
@@ -3109,7 +3586,11 @@ raft_status raft_node_record_take(struct raft_node *node,
  * Puts a text of `len` bytes of UTF-8 into the recording, for who reads it: "here the disk was
  * full". If nothing is recorded, nothing happens.
  *
- * Errors: RAFT_ERR_ARGUMENT (no UTF-8).
+ * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, no UTF-8).
+ *
+ * Memory: `text` is borrowed for the call.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_record_note(struct raft_node *node,
                                   const uint8_t *text,
@@ -3119,6 +3600,10 @@ raft_status raft_node_record_note(struct raft_node *node,
 /**
  * Ends the recording of this node for good; what was not taken can still be. If nothing is
  * recorded, nothing happens.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Threads: One at a time on the node.
  */
 raft_status raft_node_record_stop(struct raft_node *node, struct raft_error **error);
 
@@ -3128,19 +3613,23 @@ raft_status raft_node_record_stop(struct raft_node *node, struct raft_error **er
  * `readys` gets, one after the other, what the recorded node's host has seen: the `encoded` of
  * each raft_ready (of raft_node_ready() and raft_node_peek_ready()), preceded by its length as a
  * protobuf varint, `max_bytes` in all at most. With a `max_bytes` of 0 none are kept, and the
- * buffer is empty. It belongs to the caller, who frees it with raft_buffer_free(). `out` is filled
- * in; the caller sets out->size first. A replay that does not do the same is no error:
- * out->differs_at tells.
+ * buffer is empty. `out` is filled in; the caller sets out->size first. A replay that does not do
+ * the same is no error: out->differs_at tells.
  *
  * A recording may come from anywhere. One that makes its node take more than about a gigabyte,
  * besides a small multiple of the recording's own length, is refused. Time has no such bound: a
  * short recording can ask for much work, so that a service should play those of strangers in a
  * process that it can end.
  *
- * Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (out->size; more than `max_bytes` of Readys),
- * RAFT_ERR_RECORDING (it is damaged, cut off, of another version, no recording, or refused; the
- * message says where), RAFT_ERR_PANIC (a call panics: it did when it was recorded, or this library
- * is another).
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, out->size, more than
+ * `max_bytes` of Readys), RAFT_ERR_RECORDING (it is damaged, cut off, of another version, no
+ * recording, or refused; the message says where), RAFT_ERR_PANIC also if a call panics: it did
+ * when it was recorded, or this library is another.
+ *
+ * Memory: `data` is borrowed for the call. `readys` belongs to the caller, who frees it with
+ * raft_buffer_free(). `out` is the caller's own struct, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_replay(const uint8_t *data,
                         size_t len,
@@ -3151,6 +3640,12 @@ raft_status raft_replay(const uint8_t *data,
 
 /**
  * Makes a storage that lives and dies with the process; for tests.
+ *
+ * Errors: those of any call.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_storage_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_memory_new(struct raft_storage **out, struct raft_error **error);
 
@@ -3160,8 +3655,14 @@ raft_status raft_storage_memory_new(struct raft_storage **out, struct raft_error
  * log is removed, which raft_storage_recovery_report() tells; damage anywhere else is
  * RAFT_ERR_CORRUPT.
  *
- * Errors: RAFT_ERR_LOCKED (it is open already, here or in another process), RAFT_ERR_CORRUPT,
- * RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_LOCKED (it is open already, here or in another process),
+ * RAFT_ERR_CORRUPT (damage other than at the end), RAFT_ERR_ARGUMENT (the path is none for this
+ * system), RAFT_ERR_IO (the system's words are in the message).
+ *
+ * Memory: `path` is borrowed for the call. `out` belongs to the caller, who frees it with
+ * raft_storage_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_open(const char *path,
                               struct raft_storage **out,
@@ -3170,11 +3671,21 @@ raft_status raft_storage_open(const char *path,
 /**
  * Frees a handle. The storage itself is closed when the last node on it is freed as well;
  * only then can a durable one be opened again. NULL is ignored.
+ *
+ * Memory: `storage` is gone; nodes on it keep what is behind it.
+ *
+ * Threads: No other thread uses it, or will.
  */
 void raft_storage_free(struct raft_storage *storage);
 
 /**
  * Whether nothing has ever been written to the storage.
+ *
+ * Errors: those of any call.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_is_fresh(const struct raft_storage *storage,
                                   bool *out,
@@ -3188,8 +3699,15 @@ raft_status raft_storage_is_fresh(const struct raft_storage *storage,
  * with a fresh storage, can only be brought up by a snapshot, and so learns what is in `data`
  * as well. A member that joins later is not bootstrapped.
  *
- * Errors: RAFT_ERR_MISUSE (the storage is not fresh), RAFT_ERR_ARGUMENT (no voters, a member
- * twice or with id 0, only one of index and term is 0), RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, no voters, a member
+ * twice or with an id that is none, only one of index and term is 0), RAFT_ERR_MISUSE (the storage
+ * is not fresh), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write
+ * failed). After RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it
+ * anew.
+ *
+ * Memory: `voters`, `learners` and `data` are borrowed for the call.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_bootstrap(struct raft_storage *storage,
                                    uint64_t index,
@@ -3207,8 +3725,14 @@ raft_status raft_storage_bootstrap(struct raft_storage *storage,
  * sync if it needs one. When this returns RAFT_OK, the messages may be sent. `ready` is what
  * raft_node_ready() gave, and not a copy of that struct.
  *
- * Errors: RAFT_ERR_ARGUMENT (the entries do not fit the log), RAFT_ERR_SNAPSHOT_OUT_OF_DATE,
- * RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (the entries do not fit the log, or `ready` is a
+ * copy), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT, RAFT_ERR_IO
+ * (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody knows what of
+ * it is on disk: free the storage and open it anew.
+ *
+ * Memory: `ready` is borrowed for the call.
+ *
+ * Threads: Any; but the node that gave `ready` must not be asked for another one meanwhile.
  */
 raft_status raft_storage_save(struct raft_storage *storage,
                               const struct raft_ready *ready,
@@ -3220,7 +3744,16 @@ raft_status raft_storage_save(struct raft_storage *storage,
  * encoded raftpb.Snapshot (of length 0 if there is none), which replaces the log before the
  * entries are appended. The entries replace what the log has from the first one's index on.
  *
- * Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, the entries do not fit
+ * the log, a number of the hard state is beyond all bounds), RAFT_ERR_MALFORMED,
+ * RAFT_ERR_IMPOSSIBLE (what is encoded is no entry or snapshot), RAFT_ERR_SNAPSHOT_OUT_OF_DATE
+ * (the stored one is as new), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an
+ * earlier write failed). After RAFT_ERR_IO nobody knows what of it is on disk: free the storage
+ * and open it anew.
+ *
+ * Memory: `hard_state`, `entries` and `snapshot` are borrowed for the call.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_append(struct raft_storage *storage,
                                 const struct raft_hard_state *hard_state,
@@ -3236,8 +3769,15 @@ raft_status raft_storage_append(struct raft_storage *storage,
  * writes, the work of the append worker. Its responses may then be delivered. `data` is the
  * message's encoding.
  *
- * Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
- * RAFT_ERR_ARGUMENT (another type of message).
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type of
+ * message, the entries do not fit the log), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no
+ * raftpb.Message), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT,
+ * RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody
+ * knows what of it is on disk: free the storage and open it anew.
+ *
+ * Memory: `data` is borrowed for the call.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_append_message(struct raft_storage *storage,
                                         const uint8_t *data,
@@ -3248,12 +3788,21 @@ raft_status raft_storage_append_message(struct raft_storage *storage,
  * Makes earlier writes survive a power cut that did not ask for a sync by themselves, as when
  * only the commit index moved. For an orderly end.
  *
- * Errors: RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed).
+ * After RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it anew.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_sync(struct raft_storage *storage, struct raft_error **error);
 
 /**
  * The first index of the log; one more than the last one if the log is empty.
+ *
+ * Errors: those of any call.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_first_index(const struct raft_storage *storage,
                                      uint64_t *out,
@@ -3261,6 +3810,12 @@ raft_status raft_storage_first_index(const struct raft_storage *storage,
 
 /**
  * The last index of the log; the one that it was compacted to if the log is empty.
+ *
+ * Errors: those of any call.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_last_index(const struct raft_storage *storage,
                                     uint64_t *out,
@@ -3269,7 +3824,11 @@ raft_status raft_storage_last_index(const struct raft_storage *storage,
 /**
  * The term of the entry `index`, in [first index - 1, last index + 1).
  *
- * Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE.
+ * Errors: those of any call; RAFT_ERR_COMPACTED (below that), RAFT_ERR_UNAVAILABLE (above).
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_term(const struct raft_storage *storage,
                               uint64_t index,
@@ -3278,6 +3837,12 @@ raft_status raft_storage_term(const struct raft_storage *storage,
 
 /**
  * The last hard state that was written; all zero if none was.
+ *
+ * Errors: those of any call.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_hard_state(const struct raft_storage *storage,
                                     struct raft_hard_state *out,
@@ -3285,11 +3850,15 @@ raft_status raft_storage_hard_state(const struct raft_storage *storage,
 
 /**
  * The entries [low, high): at least the first one, and then as many as fit into `max_bytes`,
- * counted by their encoding (RAFT_NO_LIMIT for all). The list belongs to the caller, who
- * frees it with raft_entries_free().
+ * counted by their encoding (RAFT_NO_LIMIT for all).
  *
- * Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_ARGUMENT (low > high),
- * RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_COMPACTED (`low` is below the first index),
+ * RAFT_ERR_UNAVAILABLE (`high` is above the last one + 1), RAFT_ERR_ARGUMENT (low > high),
+ * RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed).
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_entries_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_entries(const struct raft_storage *storage,
                                  uint64_t low,
@@ -3300,10 +3869,14 @@ raft_status raft_storage_entries(const struct raft_storage *storage,
 
 /**
  * The newest snapshot. Before the first one it has index 0, no data, and the members that the
- * storage was bootstrapped with. It belongs to the caller, who frees it with
- * raft_snapshot_free().
+ * storage was bootstrapped with.
  *
- * Errors: RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an
+ * earlier write failed).
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_snapshot_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_snapshot(const struct raft_storage *storage,
                                   struct raft_snapshot **out,
@@ -3315,8 +3888,16 @@ raft_status raft_storage_snapshot(const struct raft_storage *storage,
  * raftpb.ConfState as of that entry, such as raft_conf_state.encoded from
  * raft_node_apply_conf_change(); of length 0 it stands for the members in the last snapshot.
  *
- * Errors: RAFT_ERR_SNAPSHOT_OUT_OF_DATE, RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE (the log
- * does not reach there), RAFT_ERR_MALFORMED, RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, `conf_state` is of
+ * length 0 and there are configuration changes since the last snapshot, or no entry has this
+ * index), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (there is one that is as new), RAFT_ERR_COMPACTED,
+ * RAFT_ERR_UNAVAILABLE (the log does not reach there), RAFT_ERR_MALFORMED (no raftpb.ConfState),
+ * RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After
+ * RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it anew.
+ *
+ * Memory: `conf_state` and `data` are borrowed for the call.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_create_snapshot(struct raft_storage *storage,
                                          uint64_t index,
@@ -3331,17 +3912,25 @@ raft_status raft_storage_create_snapshot(struct raft_storage *storage,
  * more than the index of the newest snapshot (of the memory storage, than the last index).
  * Nodes on this storage hear of it by themselves.
  *
- * Errors: RAFT_ERR_COMPACTED (that far and farther already), RAFT_ERR_UNAVAILABLE (the log
- * does not reach there), RAFT_ERR_MISUSE (the newest snapshot does not), RAFT_ERR_IO.
+ * Errors: those of any call; RAFT_ERR_COMPACTED (that far and farther already),
+ * RAFT_ERR_UNAVAILABLE (the log does not reach there), RAFT_ERR_MISUSE (the newest snapshot does
+ * not), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed).
+ * After RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it anew.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_compact(struct raft_storage *storage,
                                  uint64_t first_index,
                                  struct raft_error **error);
 
 /**
- * All that a node needs to know of its storage when it starts, as an encoded
- * libraft.RestartState. The buffer belongs to the caller, who frees it with
- * raft_buffer_free().
+ * All that a node needs to know of its storage when it starts, as an encoded libraft.RestartState.
+ *
+ * Errors: those of any call.
+ *
+ * Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_restart_state(const struct raft_storage *storage,
                                        struct raft_buffer **out,
@@ -3351,7 +3940,11 @@ raft_status raft_storage_restart_state(const struct raft_storage *storage,
  * Fills in what raft_storage_open() found. The caller sets out->size first. Of a memory
  * storage, all is zero.
  *
- * Errors: RAFT_ERR_ARGUMENT (the size).
+ * Errors: those of any call; RAFT_ERR_ARGUMENT (the size is none that the struct has had).
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: Any.
  */
 raft_status raft_storage_recovery_report(const struct raft_storage *storage,
                                          struct raft_recovery_report *out,

@@ -42,7 +42,11 @@ impl raft_bytes {
 pub struct raft_buffer(Vec<u8>);
 
 export! {
-    /// A view of a buffer's bytes, valid until the buffer is freed. For NULL, an empty one.
+    /// A view of a buffer's bytes. For NULL, an empty one.
+    ///
+    /// Memory: The view is borrowed from `buffer`, and valid until that is freed.
+    ///
+    /// Threads: Any.
     fn raft_buffer_bytes(buffer: *const raft_buffer) -> raft_bytes {
         // SAFETY: NULL, or a buffer that the caller has not freed.
         unsafe { buffer.as_ref() }.map_or(raft_bytes::EMPTY, |buffer| raft_bytes::of(&buffer.0))
@@ -51,6 +55,10 @@ export! {
 
 export! {
     /// Frees a buffer. NULL is ignored.
+    ///
+    /// Memory: `buffer` and the views of it are gone.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_buffer_free(buffer: *mut raft_buffer) {
         if !buffer.is_null() {
             // SAFETY: made by `raft_buffer::give`, and freed once: so asks the contract.

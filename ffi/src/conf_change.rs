@@ -64,7 +64,13 @@ pub struct raft_conf_change {
 export! {
     /// Decodes the data of an entry of type RAFT_ENTRY_CONF_CHANGE or RAFT_ENTRY_CONF_CHANGE_V2.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (another type, or the length), RAFT_ERR_MALFORMED.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type),
+    /// RAFT_ERR_MALFORMED.
+    ///
+    /// Memory: `data` is borrowed for the call. `out` belongs to the caller, who frees it with
+    /// raft_conf_change_free().
+    ///
+    /// Threads: Any.
     try fn raft_conf_change_decode(
         entry_type: raft_entry_type,
         data: *const u8,
@@ -80,6 +86,10 @@ export! {
 
 export! {
     /// Frees a configuration change. NULL is ignored.
+    ///
+    /// Memory: `change` is gone, with all that it points to.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_conf_change_free(change: *mut raft_conf_change) {
         if !change.is_null() {
             // SAFETY: the caller passes what `raft_conf_change::give` made, once; the view is
@@ -92,10 +102,16 @@ export! {
 
 export! {
     /// Encodes a change as raftpb.ConfChangeV2, for raft_node_propose_conf_change_encoded() with
-    /// RAFT_ENTRY_CONF_CHANGE_V2. `changes` are `changes_len` steps, `context` is for the host's
-    /// own use and comes back with the applied entry. The buffer in `out` belongs to the caller.
+    /// RAFT_ENTRY_CONF_CHANGE_V2. `changes` are `changes_len` steps, `context` is for the host's own
+    /// use and comes back with the applied entry.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (an unknown transition or type of step).
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, an unknown transition
+    /// or type of step).
+    ///
+    /// Memory: `changes` and `context` are borrowed for the call. `out` belongs to the caller, who
+    /// frees it with raft_buffer_free().
+    ///
+    /// Threads: Any.
     try fn raft_conf_change_encode(
         transition: raft_transition,
         changes: *const raft_conf_change_single,

@@ -34,6 +34,10 @@ pub struct raft_conf_state {
 export! {
     /// Frees a configuration that a function gave to the caller. Not for one that is part of a
     /// raft_snapshot. NULL is ignored.
+    ///
+    /// Memory: `conf_state` is gone, with all that it points to.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_conf_state_free(conf_state: *mut raft_conf_state) {
         if !conf_state.is_null() {
             // SAFETY: the caller passes what `OwnedConfState::give` made, once; the view is the

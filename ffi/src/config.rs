@@ -39,7 +39,13 @@ pub type raft_read_only = i32;
 
 /// By a round of heartbeats: safe whatever the clocks do.
 pub const RAFT_READ_ONLY_SAFE: raft_read_only = 0;
-/// By the leader's lease: safe only while clocks drift little; needs check_quorum.
+/// By the leader's lease: without asking the others, since none of them votes for another leader
+/// for as long as it hears from this one. Needs check_quorum. That is a bet on clocks. A read may be
+/// stale if a leader's ticks come late by more than the others' do, as when its process or machine
+/// was stopped and the host has not called raft_node_tick_many() for that time first; while
+/// leadership is being transferred, since that election passes over leases; or if a voter forgets
+/// its leader (raft_node_forget_leader()), or has lost its clocks in a restart. Where that matters,
+/// RAFT_READ_ONLY_SAFE.
 pub const RAFT_READ_ONLY_LEASE_BASED: raft_read_only = 1;
 
 /// No limit, for the settings that limit bytes.
@@ -49,7 +55,11 @@ export! {
     /// Makes a configuration with sound defaults for the node `id`, which is not 0, below
     /// RAFT_LOCAL_APPLY, and never used again for another machine.
     ///
-    /// Errors: RAFT_ERR_NULL.
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_config_free().
+    ///
+    /// Threads: Any.
     try fn raft_config_new(
         id: u64,
         out: *mut *mut raft_config,
@@ -68,6 +78,10 @@ export! {
 
 export! {
     /// Frees a configuration. NULL is ignored.
+    ///
+    /// Memory: `config` is gone, with all that it points to.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_config_free(config: *mut raft_config) {
         if !config.is_null() {
             // SAFETY: made by `raft_config_new`, and freed once: so asks the contract.
@@ -80,7 +94,9 @@ export! {
     /// Ticks without word from a leader before an election; each wait is drawn anew from
     /// [ticks, 2 * ticks). Greater than the heartbeat ticks; ten times that is usual. Default 10.
     ///
-    /// Errors: RAFT_ERR_NULL, as for all functions raft_config_set_*.
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_election_ticks(
         config: *mut raft_config,
         ticks: u32,
@@ -93,6 +109,10 @@ export! {
 export! {
     /// The shortest wait for an election, in place of the election ticks; at least as many as
     /// these. 0 stands for the default. Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_min_election_ticks(
         config: *mut raft_config,
         ticks: u32,
@@ -106,6 +126,10 @@ export! {
     /// The end of the range that a wait for an election is drawn from, itself excluded, in place
     /// of twice the election ticks; greater than the shortest wait. 0 stands for the default.
     /// Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_election_ticks(
         config: *mut raft_config,
         ticks: u32,
@@ -117,6 +141,10 @@ export! {
 
 export! {
     /// Ticks between two heartbeats of the leader; at least 1. Default 1.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_heartbeat_ticks(
         config: *mut raft_config,
         ticks: u32,
@@ -129,6 +157,10 @@ export! {
 export! {
     /// Seeds the randomized election timeouts, so that a run can be repeated exactly. By default
     /// each node takes a seed from the operating system when it is made.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_seed(
         config: *mut raft_config,
         seed: u64,
@@ -140,6 +172,10 @@ export! {
 
 export! {
     /// Whether to ask the others before disturbing them with an election. Default true.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_pre_vote(
         config: *mut raft_config,
         on: bool,
@@ -152,6 +188,10 @@ export! {
 export! {
     /// Whether a leader that has not heard from a quorum for the election ticks steps down, and a
     /// node that has heard from a leader for less than that refuses to vote. Default true.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_check_quorum(
         config: *mut raft_config,
         on: bool,
@@ -167,6 +207,10 @@ export! {
     /// target. It travels with requests for votes if it is not 0, in a field that etcd-io/raft
     /// passes over; nodes that know nothing of it count as 0. See raft_node_set_priority().
     /// Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_priority(
         config: *mut raft_config,
         priority: i64,
@@ -178,6 +222,10 @@ export! {
 
 export! {
     /// How reads are confirmed: one of the RAFT_READ_ONLY_ numbers. Default RAFT_READ_ONLY_SAFE.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_read_only(
         config: *mut raft_config,
         option: raft_read_only,
@@ -190,6 +238,10 @@ export! {
 export! {
     /// At most this many encoded bytes of entries in one append, though at least one entry.
     /// Default 1 MiB.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_size_per_msg(
         config: *mut raft_config,
         bytes: u64,
@@ -202,6 +254,10 @@ export! {
 export! {
     /// At most this many encoded bytes of committed entries in one Ready, though at least one
     /// entry; 0 stands for the maximum size of a message. Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_committed_size_per_ready(
         config: *mut raft_config,
         bytes: u64,
@@ -214,6 +270,10 @@ export! {
 export! {
     /// Proposals are dropped while more than this many payload bytes are uncommitted; 0 stands
     /// for no limit. Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_uncommitted_bytes(
         config: *mut raft_config,
         bytes: u64,
@@ -225,6 +285,10 @@ export! {
 
 export! {
     /// At most this many appends in flight to one peer; at least 1. Default 256.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_inflight_msgs(
         config: *mut raft_config,
         messages: u32,
@@ -237,6 +301,10 @@ export! {
 export! {
     /// At most this many payload bytes in flight to one peer; 0 stands for no limit, otherwise at
     /// least the maximum size of a message. Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_inflight_bytes(
         config: *mut raft_config,
         bytes: u64,
@@ -249,6 +317,10 @@ export! {
 export! {
     /// Entries that are persisted and applied stay in memory up to this many encoded bytes, so
     /// that a follower that lags a little is served without a read. Default 64 MiB.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_cached_bytes(
         config: *mut raft_config,
         bytes: u64,
@@ -261,6 +333,10 @@ export! {
 export! {
     /// At most this many reads wait for confirmation; more are dropped. At least 1. Default
     /// 65,536.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_pending_reads(
         config: *mut raft_config,
         reads: u32,
@@ -277,6 +353,10 @@ export! {
     /// includes a fault: a request for votes then leaves before the candidate's term and log are
     /// persisted, and a candidate that forgets them in a crash can be elected without a committed
     /// entry.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_coalesce_appends(
         config: *mut raft_config,
         on: bool,
@@ -289,6 +369,10 @@ export! {
 export! {
     /// Whether storage work is handed out as messages to RAFT_LOCAL_APPEND and RAFT_LOCAL_APPLY,
     /// with their responses attached, instead of in the Ready. Default false.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_async_storage_writes(
         config: *mut raft_config,
         on: bool,
@@ -302,6 +386,10 @@ export! {
     /// With asynchronous storage writes, a leader hands out committed entries to be applied when at
     /// most this many of them are not yet persisted here: others have persisted them. See
     /// raft_node_set_max_apply_unpersisted_entries() for what the host has to mind. Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_max_apply_unpersisted_entries(
         config: *mut raft_config,
         entries: u64,
@@ -313,6 +401,10 @@ export! {
 
 export! {
     /// Whether followers drop proposals instead of passing them on to the leader. Default false.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_disable_proposal_forwarding(
         config: *mut raft_config,
         on: bool,
@@ -325,6 +417,10 @@ export! {
 export! {
     /// Whether configuration changes are taken without being checked against the current
     /// configuration when they are proposed. For hosts that check by themselves. Default false.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_disable_conf_change_validation(
         config: *mut raft_config,
         on: bool,
@@ -337,6 +433,10 @@ export! {
 export! {
     /// Whether a leader that is removed or made a learner steps down when that is applied.
     /// Default false.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_step_down_on_removal(
         config: *mut raft_config,
         on: bool,
@@ -354,6 +454,10 @@ export! {
     ///
     /// A proposal that is passed on is then good for the leadership that it was sent to, and for one
     /// delivery: a copy of it, or one that comes late, is discarded. Default false.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_peer_reports(
         config: *mut raft_config,
         on: bool,
@@ -375,6 +479,10 @@ export! {
     /// included. What a function refuses before it comes to the node (NULL, numbers that are none,
     /// bytes that are no entry) is no call, and questions that change nothing are none either. The
     /// node does the same with it as without. Default 0.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_record_bytes(
         config: *mut raft_config,
         max_bytes: u64,
@@ -391,7 +499,12 @@ export! {
     /// the encoded raftpb.ConfState as of that index; of length 0 it stands for the members in
     /// the snapshot, if no configuration change was applied since.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX), RAFT_ERR_MALFORMED
+    /// (no raftpb.ConfState). Whether the log reaches there is checked when a node is made.
+    ///
+    /// Memory: `conf_state` is borrowed for the call.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_applied(
         config: *mut raft_config,
         index: u64,
@@ -414,6 +527,10 @@ export! {
     /// host, in raft_ready.reads and raft_ready.snapshot_requests, instead of answering them from
     /// its storage by itself. For hosts that will not wait for the disk, or that send snapshots
     /// their own way. Default false.
+    ///
+    /// Errors: those of any call. Whether the value fits is checked when a node is made.
+    ///
+    /// Threads: Any.
     try fn raft_config_set_show_requests(
         config: *mut raft_config,
         on: bool,

@@ -118,6 +118,10 @@ impl raft_entries {
 
 export! {
     /// Frees a list of entries. NULL is ignored.
+    ///
+    /// Memory: `entries` is gone, with all that it points to.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_entries_free(entries: *mut raft_entries) {
         if !entries.is_null() {
             // SAFETY: the caller passes what `raft_entries::give` made, once; the head is the

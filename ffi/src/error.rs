@@ -44,8 +44,12 @@ pub const RAFT_DROP_LEADER_CHANGED: raft_drop_reason = 10;
 pub const RAFT_DROP_OTHER: raft_drop_reason = 100;
 
 export! {
-    /// The message: one line of UTF-8, never NULL. It lives as long as the error. For NULL, the
-    /// empty string.
+    /// The message: one line of UTF-8, never NULL. For NULL, the empty string.
+    ///
+    /// Memory: The text is borrowed from `error`, and valid until that is freed; for NULL, it is
+    /// static.
+    ///
+    /// Threads: Any.
     fn raft_error_message(error: *const raft_error) -> *const c_char {
         // SAFETY: NULL, or an error that the caller has not freed.
         unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
@@ -54,6 +58,8 @@ export! {
 
 export! {
     /// The code, the same that the call returned. For NULL, RAFT_OK.
+    ///
+    /// Threads: Any.
     fn raft_error_code(error: *const raft_error) -> raft_status {
         // SAFETY: NULL, or an error that the caller has not freed.
         unsafe { error.as_ref() }.map_or(RAFT_OK, |error| error.status)
@@ -63,6 +69,8 @@ export! {
 export! {
     /// Why the proposal or the read was dropped, if the code is RAFT_ERR_DROPPED or
     /// RAFT_ERR_READ_DROPPED; otherwise, and for NULL, RAFT_DROP_NONE.
+    ///
+    /// Threads: Any.
     fn raft_error_drop_reason(error: *const raft_error) -> raft_drop_reason {
         // SAFETY: NULL, or an error that the caller has not freed.
         unsafe { error.as_ref() }.map_or(RAFT_DROP_NONE, |error| error.reason)
@@ -71,6 +79,10 @@ export! {
 
 export! {
     /// Frees an error. NULL is ignored.
+    ///
+    /// Memory: `error` and its message are gone.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_error_free(error: *mut raft_error) {
         if !error.is_null() {
             // SAFETY: made by `finish` with `Box::into_raw`, and freed once: so asks the contract.

@@ -243,24 +243,36 @@ pub struct raft_dropped {
 }
 
 export! {
-    /// The name of a type of event, such as "RAFT_EVENT_ROLE_CHANGED"; "RAFT_EVENT_?" for a number
-    /// that is none. Static; not to be freed.
+    /// The name of a type of event, such as "RAFT_EVENT_ROLE_CHANGED"; "RAFT_EVENT_?" for a number that
+    /// is none.
+    ///
+    /// Memory: The text is static, and never freed.
+    ///
+    /// Threads: Any.
     fn raft_event_name(r#type: raft_event_type) -> *const c_char {
         event_name(r#type).as_ptr()
     }
 }
 
 export! {
-    /// The name of a reason of such an event, such as "RAFT_LOSS_OUTVOTED"; "" for a type that has
-    /// no reasons, and for a number that is none. Static; not to be freed.
+    /// The name of a reason of such an event, such as "RAFT_LOSS_OUTVOTED"; "" for a type that has no
+    /// reasons, and for a number that is none.
+    ///
+    /// Memory: The text is static, and never freed.
+    ///
+    /// Threads: Any.
     fn raft_event_reason_name(r#type: raft_event_type, reason: i32) -> *const c_char {
         event_reason_name(r#type, reason).as_ptr()
     }
 }
 
 export! {
-    /// The name of what an event is about, such as "RAFT_CAMPAIGN_ELECTION"; "" for a type that has
-    /// no kinds, and for a number that is none. Static; not to be freed.
+    /// The name of what an event is about, such as "RAFT_CAMPAIGN_ELECTION"; "" for a type that has no
+    /// kinds, and for a number that is none.
+    ///
+    /// Memory: The text is static, and never freed.
+    ///
+    /// Threads: Any.
     fn raft_event_kind_name(r#type: raft_event_type, kind: i32) -> *const c_char {
         event_kind_name(r#type, kind).as_ptr()
     }
@@ -268,7 +280,10 @@ export! {
 
 export! {
     /// The name of a reason for a drop, such as "RAFT_DROP_NO_LEADER"; "" for a number that is none.
-    /// Static; not to be freed.
+    ///
+    /// Memory: The text is static, and never freed.
+    ///
+    /// Threads: Any.
     fn raft_drop_reason_name(reason: raft_drop_reason) -> *const c_char {
         drop_name(reason).as_ptr()
     }

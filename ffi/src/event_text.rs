@@ -22,6 +22,10 @@ pub const RAFT_LEVEL_WARN: raft_level = 3;
 export! {
     /// How a log should rank an event. For NULL, and for what is no event that the library makes,
     /// RAFT_LEVEL_DEBUG.
+    ///
+    /// Memory: `event` is borrowed for the call.
+    ///
+    /// Threads: Any.
     fn raft_event_level(event: *const raft_event) -> raft_level {
         // SAFETY: NULL, or an event of the caller's.
         let event = unsafe { event.as_ref() };
@@ -37,10 +41,12 @@ export! {
     /// Names of fields and reasons stay the same in later versions; there may be more. The node that
     /// it has happened in is not in it.
     ///
-    /// The buffer belongs to the caller, who frees it with raft_buffer_free(). The event is only
-    /// read: it may be one of a Ready, or a copy. Any thread may do that.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (no event that this version of the library makes).
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (no event that this version of the library makes).
+    /// Memory: `event` is borrowed for the call. `out` belongs to the caller, who frees it with
+    /// raft_buffer_free().
+    ///
+    /// Threads: Any.
     try fn raft_event_text(
         event: *const raft_event,
         out: *mut *mut raft_buffer,
@@ -56,10 +62,12 @@ export! {
     /// names that raft_event_text() gives them. Reasons, kinds, roles and so on are strings; ids,
     /// terms, indexes and counts are numbers, as raft_node_status_json() has them.
     ///
-    /// The buffer belongs to the caller, who frees it with raft_buffer_free(). The event is only
-    /// read: it may be one of a Ready, or a copy. Any thread may do that.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (no event that this version of the library makes).
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (no event that this version of the library makes).
+    /// Memory: `event` is borrowed for the call. `out` belongs to the caller, who frees it with
+    /// raft_buffer_free().
+    ///
+    /// Threads: Any.
     try fn raft_event_json(
         event: *const raft_event,
         out: *mut *mut raft_buffer,

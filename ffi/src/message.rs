@@ -91,16 +91,22 @@ pub struct raft_message {
 
 export! {
     /// Looks into a message as it came from a peer, without handing it to a node, which
-    /// raft_node_step() does: for a transport that checks sender and recipient first, or the data
-    /// of a snapshot. The views in `out` point into `data`, and are valid as long as that is.
+    /// raft_node_step() does: for a transport that checks sender and recipient first, or the data of a
+    /// snapshot.
     ///
     /// RAFT_MSG_STORAGE_APPEND and the three types after it pass this function, without their
     /// responses, since a host may have them encoded for its own workers. A transport has to refuse
     /// them from a peer: they speak for this node's own storage, and a node with asynchronous
     /// storage writes would believe them.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (the length), RAFT_ERR_MALFORMED,
-    /// RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX), RAFT_ERR_MALFORMED
+    /// (no raftpb.Message), RAFT_ERR_IMPOSSIBLE (no correct peer sends it), RAFT_ERR_LOCAL_MESSAGE (a
+    /// kind that never travels).
+    ///
+    /// Memory: `out` is the caller's own struct. Its views point into `data`, and are valid as long as
+    /// that is.
+    ///
+    /// Threads: Any.
     try fn raft_message_decode(
         data: *const u8,
         len: usize,

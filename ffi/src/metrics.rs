@@ -6,8 +6,7 @@ use crate::error::Failure;
 use crate::sized::Place;
 
 /// Counters of a node since it was made. They never decrease. The caller sets `size` to
-/// sizeof(raft_metrics) before the call, so that a later version of the library can add counters
-/// and still serve this one.
+/// sizeof(raft_metrics) before the call; see Sizes in this file's opening comment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct raft_metrics {

@@ -38,9 +38,7 @@ use crate::storage::raft_storage;
 /// A node may move between threads, but not be used by two at once: the second one gets
 /// RAFT_ERR_MISUSE. The views of its last Ready may be read meanwhile.
 ///
-/// All functions that take a node return RAFT_ERR_NULL if it is NULL, RAFT_ERR_MISUSE if another
-/// thread is using it, RAFT_ERR_POISONED if it has stopped for good, and RAFT_ERR_PANIC for a
-/// defect of the library; each one's comment lists what it returns besides.
+/// The errors that every call on a node may return are in this file's opening comment.
 pub struct raft_node {
     id: u64,
     inner: Exclusive<Inner>,
@@ -128,17 +126,21 @@ pub const RAFT_SNAPSHOT_FINISH: raft_snapshot_status = 1;
 pub const RAFT_SNAPSHOT_FAILURE: raft_snapshot_status = 2;
 
 export! {
-    /// Makes a node on a storage, from whatever that holds: nothing (a node that knows no members
-    /// waits until a leader's messages bring it up), what raft_storage_bootstrap() wrote, or what
-    /// it had when it stopped. The node keeps a reference to the storage and a copy of `config`,
-    /// so that both may be freed. It reads from the storage by itself (but see
-    /// raft_config_set_show_requests()) and follows its compaction; the host writes to it, with
-    /// raft_storage_save(). The node belongs to the caller, who frees it with raft_node_free().
+    /// Makes a node on a storage, from whatever that holds: nothing (a node that knows no members waits
+    /// until a leader's messages bring it up), what raft_storage_bootstrap() wrote, or what it had when
+    /// it stopped. It reads from the storage by itself (but see raft_config_set_show_requests()) and
+    /// follows its compaction; the host writes to it, with raft_storage_save().
     ///
     /// Two nodes must not be opened on one storage: each would take the other's state for its own.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_CONFIG, RAFT_ERR_RESTART_STATE, RAFT_ERR_ARGUMENT (what
+    /// Errors: those of any call; RAFT_ERR_CONFIG (a setting, or several together; the message says
+    /// which), RAFT_ERR_RESTART_STATE (what is stored contradicts itself), RAFT_ERR_ARGUMENT (what
     /// raft_config_set_applied() said does not fit the log), RAFT_ERR_IO (no seed from the system).
+    ///
+    /// Memory: The node keeps a copy of `config` and a reference to what is behind `storage`, so that
+    /// both may be freed at any time. `out` belongs to the caller, who frees it with raft_node_free().
+    ///
+    /// Threads: Any. Two nodes on one storage are not noticed, and never right.
     try fn raft_node_new(
         config: *const raft_config,
         storage: *mut raft_storage,
@@ -164,13 +166,19 @@ export! {
 
 export! {
     /// Makes a node for a host with a storage of its own, from `len` bytes of an encoded
-    /// libraft.RestartState at `state`; none at all stand for a node that has never run and knows
-    /// no members. Its requests for entries and snapshots appear in its Readys, and the host
-    /// reports compaction with raft_node_compacted(). The node belongs to the caller, who frees
+    /// libraft.RestartState at `state`; none at all stand for a node that has never run and knows no
+    /// members. Its requests for entries and snapshots appear in its Readys, and the host reports
+    /// compaction with raft_node_compacted().
+    ///
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX), RAFT_ERR_CONFIG (a
+    /// setting, or several together; the message says which), RAFT_ERR_MALFORMED and
+    /// RAFT_ERR_IMPOSSIBLE (no libraft.RestartState), RAFT_ERR_RESTART_STATE (it contradicts itself),
+    /// RAFT_ERR_IO (no seed from the system).
+    ///
+    /// Memory: `config` and `state` are borrowed for the call. `out` belongs to the caller, who frees
     /// it with raft_node_free().
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT, RAFT_ERR_CONFIG, RAFT_ERR_MALFORMED,
-    /// RAFT_ERR_IMPOSSIBLE, RAFT_ERR_RESTART_STATE, RAFT_ERR_IO (no seed from the system).
+    /// Threads: Any.
     try fn raft_node_restart(
         config: *const raft_config,
         state: *const u8,
@@ -187,8 +195,12 @@ export! {
 }
 
 export! {
-    /// Frees a node, and with it the Ready that it last gave. What has not been saved is lost, as
-    /// in a crash. No other thread may be using the node. NULL is ignored.
+    /// Frees a node, and with it the Ready that it last gave. What has not been saved is lost, as in a
+    /// crash. NULL is ignored.
+    ///
+    /// Memory: `node` and the last raft_ready and raft_requests of it are gone.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_node_free(node: *mut raft_node) {
         if !node.is_null() {
             // SAFETY: made by `raft_node::give`, freed once and in use by nobody: so asks the
@@ -200,6 +212,8 @@ export! {
 
 export! {
     /// The node's id. From any thread, at any time. For NULL, 0.
+    ///
+    /// Threads: Any.
     fn raft_node_id(node: *const raft_node) -> u64 {
         // SAFETY: NULL, or a node that the caller has not freed.
         unsafe { node.as_ref() }.map_or(0, |node| node.id)
@@ -211,7 +225,13 @@ export! {
     /// etcd-io/raft's Bootstrap does. Every first member has to be given the same peers. Hosts
     /// with a raft_storage will rather use raft_storage_bootstrap().
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (the log is not empty, or there are no peers).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_MISUSE also if the log is not empty or there are no peers, RAFT_ERR_CONF_CHANGE (the
+    /// node was made with members to which these can't be added).
+    ///
+    /// Memory: `peers` are borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_bootstrap(
         node: *mut raft_node,
         peers: *const raft_peer,
@@ -234,6 +254,10 @@ export! {
 export! {
     /// One unit of logical time has passed. To be called at regular intervals; ticks that were
     /// missed are better dropped than made up for.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_tick(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
         node.with(|inner| Ok(inner.node.tick()?))
     }
@@ -245,6 +269,10 @@ export! {
     /// raft_node_next_deadline(), all of them together cost what one does. Beyond it, time and memory grow
     /// with what the node has to do: a leader makes all the heartbeats that it has missed. So a host that
     /// was stopped for long passes the lower one of what it has missed and the deadline.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_tick_many(
         node: *mut raft_node,
         ticks: u32,
@@ -260,6 +288,12 @@ export! {
     /// changes the node. So a host with many groups at rest, once it has done what raft_node_ready()
     /// asked for, may leave this one alone for so long, or until a message, a proposal or anything
     /// else comes for it, and then first make up for the ticks with raft_node_tick_many().
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_next_deadline(
         node: *const raft_node,
         out: *mut u64,
@@ -273,6 +307,10 @@ export! {
 export! {
     /// One unit of logical time has passed for a group that is known to be at rest: the election
     /// clock moves and nothing is sent.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_tick_quiesced(
         node: *mut raft_node,
         error: *mut *mut raft_error,
@@ -283,6 +321,10 @@ export! {
 
 export! {
     /// Campaigns at once, without waiting for the election timeout.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_campaign(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
         node.with(|inner| Ok(inner.node.campaign()?))
     }
@@ -293,7 +335,12 @@ export! {
     /// mean that it will be committed: it is when it comes back in `committed_entries`. NULL is an
     /// entry without data, which is encoded in fewer bytes than one with empty data.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_DROPPED (raft_error_drop_reason() says why; it may be proposed again).
+    ///
+    /// Memory: `data` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_propose(
         node: *mut raft_node,
         data: *const u8,
@@ -310,7 +357,12 @@ export! {
     /// Proposes `list_len` payloads, which are copied, as one entry each, in this order: all of
     /// them or none. No payloads at all are RAFT_OK and do nothing.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_DROPPED (raft_error_drop_reason() says why; none was taken).
+    ///
+    /// Memory: `list` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_propose_many(
         node: *mut raft_node,
         list: *const raft_bytes,
@@ -331,7 +383,12 @@ export! {
     /// raft_node_apply_conf_change(). A leader that cannot take the change (another one is in
     /// flight) turns it into an empty entry.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_DROPPED.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, an unknown
+    /// type of step), RAFT_ERR_DROPPED (raft_error_drop_reason() says why).
+    ///
+    /// Memory: `context` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_propose_conf_change(
         node: *mut raft_node,
         change_type: raft_conf_change_type,
@@ -353,7 +410,12 @@ export! {
     /// RAFT_ENTRY_CONF_CHANGE, raftpb.ConfChangeV2 for RAFT_ENTRY_CONF_CHANGE_V2, which
     /// raft_conf_change_encode() makes.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_DROPPED.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type
+    /// of entry), RAFT_ERR_MALFORMED, RAFT_ERR_DROPPED (raft_error_drop_reason() says why).
+    ///
+    /// Memory: `data` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_propose_conf_change_encoded(
         node: *mut raft_node,
         entry_type: raft_entry_type,
@@ -381,11 +443,14 @@ export! {
     /// A new member that has to be brought up by a snapshot takes none that does not name it: a
     /// host that compacts its log makes a snapshot after each change that adds a member.
     ///
-    /// `out` may be NULL; otherwise the new configuration is stored there, and belongs to the
-    /// caller, who frees it with raft_conf_state_free().
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type
+    /// of entry), RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the members are as before,
+    /// and the change counts as refused).
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the
-    /// members are as before, and the change counts as refused).
+    /// Memory: `data` is borrowed for the call. `out` may be NULL; otherwise what is stored there
+    /// belongs to the caller, who frees it with raft_conf_state_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_apply_conf_change(
         node: *mut raft_node,
         entry_type: raft_entry_type,
@@ -410,6 +475,10 @@ export! {
     /// Tells the node that a committed configuration change was not applied, since the host
     /// refuses it (every member must do so alike). The members stay as they are, and the next
     /// change may be proposed.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_reject_conf_change(
         node: *mut raft_node,
         error: *mut *mut raft_error,
@@ -423,8 +492,13 @@ export! {
 }
 
 export! {
-    /// The configuration as of the last applied change. It belongs to the caller, who frees it
-    /// with raft_conf_state_free().
+    /// The configuration as of the last applied change.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_conf_state_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_conf_state(
         node: *const raft_node,
         out: *mut *mut raft_conf_state,
@@ -444,9 +518,16 @@ export! {
     /// Hands over a message from a peer: `len` bytes of raftpb.Message at `data`, which are
     /// copied.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
-    /// RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER; RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED
-    /// (a peer passed on what this node can't take either; it hears nothing of that).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_MALFORMED (no raftpb.Message), RAFT_ERR_IMPOSSIBLE (no correct peer sends it),
+    /// RAFT_ERR_LOCAL_MESSAGE (a kind that never travels), RAFT_ERR_UNKNOWN_PEER (a response of no
+    /// member; harmless); RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED (a peer passed on what this node
+    /// can't take either; it hears nothing of that). All of these but RAFT_ERR_POISONED are for a log
+    /// or a counter: go on.
+    ///
+    /// Memory: `data` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_step(
         node: *mut raft_node,
         data: *const u8,
@@ -465,8 +546,15 @@ export! {
     /// does not keep the others from it; the first refusal is what is returned, after all have had
     /// their turn.
     ///
-    /// Errors: RAFT_ERR_MALFORMED, RAFT_ERR_LOCAL_MESSAGE and RAFT_ERR_IMPOSSIBLE for what can't
-    /// be decoded; otherwise as for raft_node_step().
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX);
+    /// RAFT_ERR_MALFORMED, RAFT_ERR_LOCAL_MESSAGE and RAFT_ERR_IMPOSSIBLE for what can't be decoded,
+    /// and then nothing has changed; otherwise those of raft_node_step(): RAFT_ERR_IMPOSSIBLE,
+    /// RAFT_ERR_UNKNOWN_PEER, RAFT_ERR_DROPPED, RAFT_ERR_READ_DROPPED, with which the other messages
+    /// have been taken.
+    ///
+    /// Memory: `data` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_step_many(
         node: *mut raft_node,
         data: *const u8,
@@ -497,7 +585,12 @@ export! {
     /// with this context in a later Ready, or never comes, if messages get lost or the leader
     /// changes: then ask again under a new name.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_READ_DROPPED.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_READ_DROPPED (raft_error_drop_reason() says why; ask again under another name).
+    ///
+    /// Memory: `context` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_read_index(
         node: *mut raft_node,
         context: *const u8,
@@ -512,6 +605,12 @@ export! {
 
 export! {
     /// Whether raft_node_ready() would give something to do.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_has_ready(
         node: *const raft_node,
         out: *mut bool,
@@ -525,6 +624,12 @@ export! {
 export! {
     /// What there is to do, as a sum of RAFT_PENDING_ numbers, for a host that would otherwise call
     /// raft_node_has_ready(), and then raft_node_take_requests() before each raft_node_ready().
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_pending(
         node: *const raft_node,
         out: *mut u64,
@@ -539,10 +644,16 @@ export! {
     /// Takes the next batch of work. See raft_ready for what to do with it, and for how long it
     /// is valid. A node on a storage first reads there what it needs, in this call.
     ///
-    /// Errors: RAFT_ERR_MISUSE (the last one has not been advanced). Of a node on a storage:
-    /// RAFT_ERR_CORRUPT and RAFT_ERR_IO (it can't be read), RAFT_ERR_COMPACTED,
-    /// RAFT_ERR_UNAVAILABLE and RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to
-    /// apply, or holds something else); the call may be repeated.
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if the last Ready has not been
+    /// advanced. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO, RAFT_ERR_POISONED (the
+    /// storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_WRONG_ANSWER (it does
+    /// not hold what this node has to apply, or holds something else). What was not read is asked for
+    /// again, so that the call may be repeated; the last Ready stays valid.
+    ///
+    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
+    /// or raft_node_peek_ready() on it, or raft_node_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_ready(
         node: *mut raft_node,
         out: *mut *const raft_ready,
@@ -559,7 +670,16 @@ export! {
     /// it at once, and looks again if anything else happens first. What it gives is valid as long
     /// as what raft_node_ready() gives, and takes the place of the last Ready.
     ///
-    /// Errors: as raft_node_ready().
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if the last Ready has not been
+    /// advanced. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO, RAFT_ERR_POISONED (the
+    /// storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_WRONG_ANSWER (it does
+    /// not hold what this node has to apply, or holds something else). What was not read is asked for
+    /// again, so that the call may be repeated; the last Ready stays valid.
+    ///
+    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
+    /// or raft_node_peek_ready() on it, or raft_node_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_peek_ready(
         node: *mut raft_node,
         out: *mut *const raft_ready,
@@ -573,8 +693,10 @@ export! {
 export! {
     /// Takes the Ready that raft_node_peek_ready() has shown, which stays valid.
     ///
-    /// Errors: RAFT_ERR_MISUSE (it has not been called, or the node has been used since: look
-    /// again).
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if raft_node_peek_ready() has not been
+    /// called, or the node has been used since: look again.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_accept_ready(
         node: *mut raft_node,
         error: *mut *mut raft_error,
@@ -587,7 +709,9 @@ export! {
     /// The last Ready's work is done: persisted, sent and applied. To be called once after each
     /// raft_node_ready(), except with asynchronous storage writes.
     ///
-    /// Errors: RAFT_ERR_MISUSE (there is no Ready to advance from).
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if there is no Ready to advance from.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_advance(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
         node.with(|inner| Ok(inner.node.advance()?))
     }
@@ -603,8 +727,11 @@ export! {
     /// A change of the leader ends the request, and so does a leader that goes on sending entries
     /// for the election ticks, as etcd-io/raft's do, since they don't know of it.
     ///
-    /// Errors: RAFT_ERR_SNAPSHOT_REQUEST_DROPPED (there is no leader or it is this node, a snapshot
-    /// is being installed or has been asked for, or no entry of the present term has come yet).
+    /// Errors: those of any call on a node; RAFT_ERR_SNAPSHOT_REQUEST_DROPPED (there is no leader or it
+    /// is this node, a snapshot is being installed or has been asked for, or no entry of the present
+    /// term has come yet).
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_request_snapshot(
         node: *mut raft_node,
         error: *mut *mut raft_error,
@@ -615,6 +742,10 @@ export! {
 
 export! {
     /// Sets the priority, see raft_config_set_priority(), from now on.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_set_priority(
         node: *mut raft_node,
         priority: i64,
@@ -631,7 +762,9 @@ export! {
     /// the member has. What is on its way already counts: a window that becomes too small for it
     /// is full until that has arrived.
     ///
-    /// Errors: RAFT_ERR_MISUSE (the member 0).
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also for the member 0.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_set_inflight_limits(
         node: *mut raft_node,
         id: u64,
@@ -654,6 +787,10 @@ export! {
     /// that the state machine has already; more than the log's last index is an error.
     /// Configuration changes never run ahead, so that none is among them. Nor may the log be
     /// compacted beyond what is persisted.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_set_max_apply_unpersisted_entries(
         node: *mut raft_node,
         entries: u64,
@@ -669,6 +806,10 @@ export! {
     /// knows of only one group or none, and of a voter that has none, only what all voters have;
     /// with all of them in one group, a majority is enough. In a joint configuration, each half has
     /// to have it so. Off at first; kept in memory only.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_enable_group_commit(
         node: *mut raft_node,
         on: bool,
@@ -683,7 +824,12 @@ export! {
     /// node's role and of the members, but not a restart. Any node may come to lead, so that all
     /// should be told.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MISUSE (a member or a group 0; nothing has changed).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_MISUSE also for a member or a group 0.
+    ///
+    /// Memory: `groups` are borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_assign_commit_groups(
         node: *mut raft_node,
         groups: *const raft_commit_group,
@@ -699,6 +845,10 @@ export! {
 
 export! {
     /// Takes all members out of their commit groups.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_clear_commit_groups(
         node: *mut raft_node,
         error: *mut *mut raft_error,
@@ -710,6 +860,12 @@ export! {
 export! {
     /// Whether everything that is committed has reached two commit groups: one of the
     /// RAFT_GROUP_COMMIT_ numbers.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_group_commit_state(
         node: *const raft_node,
         out: *mut raft_group_commit_state,
@@ -726,6 +882,10 @@ export! {
 
 export! {
     /// A message to this peer could not be delivered.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_report_unreachable(
         node: *mut raft_node,
         id: u64,
@@ -740,7 +900,9 @@ export! {
     /// RAFT_SNAPSHOT_FAILURE. Unless a failure is reported, the leader waits for the peer's
     /// acknowledgement before it sends anything else.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (no RAFT_SNAPSHOT_ number).
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_report_snapshot(
         node: *mut raft_node,
         id: u64,
@@ -758,6 +920,10 @@ export! {
 
 export! {
     /// Asks the leader to hand its leadership to this member. On a follower, passes the wish on.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_transfer_leader(
         node: *mut raft_node,
         transferee: u64,
@@ -769,6 +935,10 @@ export! {
 
 export! {
     /// A follower forgets its leader, so that it may vote for another at once.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_forget_leader(
         node: *mut raft_node,
         error: *mut *mut raft_error,
@@ -778,11 +948,17 @@ export! {
 }
 
 export! {
-    /// Takes out the requests for entries and snapshots that no Ready has shown yet, for a host
-    /// that answers them at once: what it provides before it takes the Ready is in that Ready
-    /// already. Each of them must be answered like one in a Ready, and an answer may lead to
-    /// more. `out` is borrowed; see raft_requests. Without requests, its lists are empty; as they
-    /// always are for a node that reads from its own storage.
+    /// Takes out the requests for entries and snapshots that no Ready has shown yet, for a host that
+    /// answers them at once: what it provides before it takes the Ready is in that Ready already. Each
+    /// of them must be answered like one in a Ready, and an answer may lead to more. Without requests,
+    /// its lists are empty; as they always are for a node that reads from its own storage.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is borrowed from the node: it is valid until the next raft_node_take_requests() on
+    /// it, or raft_node_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_take_requests(
         node: *mut raft_node,
         out: *mut *const raft_requests,
@@ -797,7 +973,13 @@ export! {
     /// Answers a raft_read_request with entries from its low index on, each one as raftpb.Entry.
     /// They are copied. Late, stale and wrong answers are harmless.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no raftpb.Entry that a log can hold),
+    /// RAFT_ERR_WRONG_ANSWER (not the entries asked for; the core asks again).
+    ///
+    /// Memory: `entries` are borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_provide_entries(
         node: *mut raft_node,
         request_id: u64,
@@ -815,7 +997,10 @@ export! {
     /// Answers a raft_read_request: there are no entries, because of RAFT_READ_COMPACTED or
     /// RAFT_READ_UNAVAILABLE.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (no RAFT_READ_ number). An id that nobody
+    /// waits for, or no longer, is none.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_read_failed(
         node: *mut raft_node,
         request_id: u64,
@@ -835,7 +1020,13 @@ export! {
     /// Answers a raft_snapshot_request: `len` bytes of raftpb.Snapshot at `data`, which are
     /// copied.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT, RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_WRONG_ANSWER.
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
+    /// RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no raftpb.Snapshot that a log can begin with),
+    /// RAFT_ERR_WRONG_ANSWER (it can't be sent: too old, or without members; the core asks again).
+    ///
+    /// Memory: `data` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_provide_snapshot(
         node: *mut raft_node,
         request_id: u64,
@@ -852,6 +1043,10 @@ export! {
 export! {
     /// Answers a raft_snapshot_request: there is no snapshot at the moment. The core asks again
     /// when it still needs one.
+    ///
+    /// Errors: those of any call on a node. An id that nobody waits for, or no longer, is none.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_snapshot_failed(
         node: *mut raft_node,
         request_id: u64,
@@ -865,8 +1060,10 @@ export! {
     /// Tells the node that the stored log begins at `first_index` now. A node on a raft_storage
     /// finds that out by itself.
     ///
-    /// Errors: RAFT_ERR_MISUSE (entries that are not applied, or not persisted, can't have been
-    /// dropped).
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if entries that are not applied, or
+    /// not persisted, would be gone.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_compacted(
         node: *mut raft_node,
         first_index: u64,
@@ -880,7 +1077,9 @@ export! {
     /// Fixes the randomized election timeout, in ticks, until the node's next change of role or
     /// term draws a new one. For tests that need to know which node campaigns first.
     ///
-    /// Errors: RAFT_ERR_MISUSE (0 ticks).
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also for 0 ticks.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_set_randomized_election_timeout(
         node: *mut raft_node,
         ticks: u32,
@@ -893,7 +1092,12 @@ export! {
 export! {
     /// Fills in what the node says about itself. The caller sets out->size first.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT (the size).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (the size is none that the struct has
+    /// had).
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_get_status(
         node: *const raft_node,
         out: *mut raft_node_status,
@@ -910,7 +1114,12 @@ export! {
     /// are go to `len`, and the first `capacity` of them at most to `out`, which may be NULL if
     /// that is 0. On a node that does not lead there are none.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT (the capacity).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (the capacity is beyond PTRDIFF_MAX
+    /// bytes).
+    ///
+    /// Memory: `out` and `len` are the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_progress(
         node: *const raft_node,
         out: *mut raft_progress,
@@ -928,7 +1137,12 @@ export! {
 export! {
     /// Fills in the node's counters. The caller sets out->size first.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT (the size).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (the size is none that the struct has
+    /// had).
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_metrics(
         node: *const raft_node,
         out: *mut raft_metrics,
@@ -941,9 +1155,14 @@ export! {
 }
 
 export! {
-    /// All that the node says about itself, on a leader with the progress of each member, as an
-    /// encoded libraft.Status. The buffer belongs to the caller, who frees it with
-    /// raft_buffer_free().
+    /// All that the node says about itself, on a leader with the progress of each member, as an encoded
+    /// libraft.Status.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_status_encoded(
         node: *const raft_node,
         out: *mut *mut raft_buffer,

@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::sized::Place;
 
 /// A node's state at one moment. The caller sets `size` to sizeof(raft_node_status) before the
-/// call, so that a later version of the library can add fields and still serve this one.
+/// call; see Sizes in this file's opening comment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct raft_node_status {

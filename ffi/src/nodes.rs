@@ -34,13 +34,18 @@ export! {
     /// arguments are right. Ticks that a busy node has missed can be made up for later, and
     /// raft_node_tick_many() on one that has stopped says why in words.
     ///
-    /// `ready` and `failed` have room for `nodes_len` items each, of which only those that are told
-    /// of are written; no two of the arrays overlap. For 0 nodes, all three may be NULL. A node that
-    /// is in the array twice gets the ticks twice, and may be told of twice. Nodes are in use by this
-    /// call in their own turn only: other threads may use the others meanwhile, and free none.
+    /// `ready` and `failed` have room for `nodes_len` items each, of which only those that are told of
+    /// are written; no two of the arrays overlap. For 0 nodes, all three may be NULL. A node that is in
+    /// the array twice gets the ticks twice, and may be told of twice.
     ///
-    /// Errors, with which no node has changed: RAFT_ERR_NULL (an array, one of the nodes, a place for
-    /// a length), RAFT_ERR_ARGUMENT (more than UINT32_MAX nodes).
+    /// Errors: those of any call; RAFT_ERR_NULL also for one of the nodes or an array,
+    /// RAFT_ERR_ARGUMENT (more than UINT32_MAX nodes). With any of these, no node has changed. What one
+    /// node fails with is not returned but in `failed`.
+    ///
+    /// Memory: All arrays are the caller's own, and borrowed for the call.
+    ///
+    /// Threads: Each node is in use in its own turn only: others may use the others meanwhile, and
+    /// nobody frees any.
     try fn raft_nodes_tick(
         nodes: *const *mut raft_node,
         nodes_len: usize,

@@ -39,10 +39,11 @@ export! {
     /// Ids, terms and indexes are JSON numbers up to 2^64 - 1. A reader that takes numbers for
     /// floating-point ones, as JavaScript does, rounds those above 2^53.
     ///
-    /// The buffer belongs to the caller, who frees it with raft_buffer_free().
+    /// Errors: those of any call on a node.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node
-    /// has stopped after a defect).
+    /// Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_status_json(
         node: *const raft_node,
         out: *mut *mut raft_buffer,
@@ -58,10 +59,11 @@ export! {
     /// names stay the same in later versions; there may be more. For numbers above 2^53, see
     /// raft_node_status_json().
     ///
-    /// The buffer belongs to the caller, who frees it with raft_buffer_free().
+    /// Errors: those of any call on a node.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node
-    /// has stopped after a defect).
+    /// Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_metrics_json(
         node: *const raft_node,
         out: *mut *mut raft_buffer,
@@ -81,11 +83,13 @@ export! {
     ///
     /// Of several nodes in one process, raft_exposition_new() makes one text.
     ///
-    /// Labels are only read. The buffer belongs to the caller, who frees it with raft_buffer_free().
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, a label; the
+    /// message says which, and what to do).
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (a label; the message says which, and what to do),
-    /// RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node has stopped after a
-    /// defect).
+    /// Memory: `labels` are borrowed for the call. `out` belongs to the caller, who frees it with
+    /// raft_buffer_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_prometheus(
         node: *const raft_node,
         labels: *const raft_label,
@@ -107,8 +111,11 @@ export! {
     /// raft_exposition_add(), take the text with raft_exposition_text(), and free it with
     /// raft_exposition_free().
     ///
-    /// It may be used by any number of threads, which take turns; so that each thread can add the
-    /// nodes that it drives.
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_exposition_free().
+    ///
+    /// Threads: Any.
     try fn raft_exposition_new(
         out: *mut *mut raft_exposition,
         error: *mut *mut raft_error,
@@ -119,13 +126,15 @@ export! {
 
 export! {
     /// Adds what a node says about itself at this moment, with these labels besides "node", its id.
-    /// The node and the labels are not needed any more after that. If it fails, nothing is added.
     ///
     /// Two nodes with the same id, of two groups, need labels that tell them apart.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (a label, or the node is there already; the message
-    /// says what to do), RAFT_ERR_MISUSE (another thread uses the node), RAFT_ERR_PANIC (the node has
-    /// stopped after a defect).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, a label, or
+    /// the node is there already; the message says what to do).
+    ///
+    /// Memory: `labels` are borrowed for the call, and nothing of the node is kept.
+    ///
+    /// Threads: Any on the exposition, one at a time on the node.
     try fn raft_exposition_add(
         exposition: *mut raft_exposition,
         node: *const raft_node,
@@ -141,11 +150,14 @@ export! {
 }
 
 export! {
-    /// The text for Prometheus of all nodes that were added, as raft_node_prometheus() has it for
-    /// one; empty without nodes. The buffer belongs to the caller, who frees it with
-    /// raft_buffer_free().
+    /// The text for Prometheus of all nodes that were added, as raft_node_prometheus() has it for one;
+    /// empty without nodes.
     ///
-    /// Errors: RAFT_ERR_NULL.
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+    ///
+    /// Threads: Any.
     try fn raft_exposition_text(
         exposition: *const raft_exposition,
         out: *mut *mut raft_buffer,
@@ -158,6 +170,10 @@ export! {
 
 export! {
     /// Frees an exposition. NULL is ignored.
+    ///
+    /// Memory: `exposition` is gone, with all that it points to.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_exposition_free(exposition: *mut raft_exposition) {
         if !exposition.is_null() {
             // SAFETY: made by `raft_exposition_new`, and freed once: so asks the contract.

@@ -92,6 +92,13 @@ impl From<&SnapshotRequest> for raft_snapshot_request {
 /// 4. tell those who wait for something in `dropped`; answer `reads` and `snapshot_requests`, or do so later;
 /// 5. raft_node_advance().
 ///
+/// A storage that can't write all of step 1 at once writes in this order: `hard_state`'s term and
+/// vote, with the commit index as it was; `snapshot`; the removal of what stands in the log in
+/// place of which `snapshot` or `entries` come; `entries`; and the commit index last. A crash in
+/// between then forgets no vote, leaves no entry of a term that the node has not seen, and no commit
+/// index beyond the log. When it starts again, such a storage drops its log if that does not have
+/// the last entry that its snapshot includes.
+///
 /// A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
 /// here is borrowed from the node until the next successful raft_node_ready() or
 /// raft_node_peek_ready() on it, or raft_node_free(). Other calls do not touch it, so that one

@@ -29,8 +29,8 @@ pub const RAFT_RECORDING_FULL: raft_recording_state = 3;
 /// interface can have one; a restart state whose lists are out of order is one.
 pub const RAFT_RECORDING_UNENCODABLE: raft_recording_state = 4;
 
-/// What came of a replay. The caller sets `size` to sizeof(raft_replay_report) before the call, so
-/// that a later version of the library can add fields and still serve this one.
+/// What came of a replay. The caller sets `size` to sizeof(raft_replay_report) before the call;
+/// see Sizes in this file's opening comment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct raft_replay_report {
@@ -56,6 +56,12 @@ pub struct raft_replay_report {
 export! {
     /// How the recording of this node stands, and how many bytes of it wait to be taken. See
     /// raft_config_set_record_bytes() for what a recording is.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` and `bytes` are the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_record_state(
         node: *const raft_node,
         out: *mut raft_recording_state,
@@ -71,10 +77,16 @@ export! {
 export! {
     /// Takes what was recorded since the last time. What is taken from a node, one after the other, is
     /// one recording; up to any of these points it is one as well. The buffer belongs to the caller,
-    /// who frees it with raft_buffer_free(); it is empty if nothing was recorded.
+    /// who frees it with raft_buffer_free()It is empty if nothing was recorded.
     ///
     /// This works on a node that is poisoned too, after RAFT_ERR_PANIC for example: the call that has
     /// panicked is then the last one. Call it before the node is freed.
+    ///
+    /// Errors: those of any call on a node but RAFT_ERR_POISONED.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_record_take(
         node: *mut raft_node,
         out: *mut *mut raft_buffer,
@@ -89,7 +101,11 @@ export! {
     /// Puts a text of `len` bytes of UTF-8 into the recording, for who reads it: "here the disk was
     /// full". If nothing is recorded, nothing happens.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT (no UTF-8).
+    /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, no UTF-8).
+    ///
+    /// Memory: `text` is borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_record_note(
         node: *mut raft_node,
         text: *const u8,
@@ -110,6 +126,10 @@ export! {
 export! {
     /// Ends the recording of this node for good; what was not taken can still be. If nothing is
     /// recorded, nothing happens.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Threads: One at a time on the node.
     try fn raft_node_record_stop(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
         node.with(|inner| {
             inner.stop_recording();
@@ -124,19 +144,23 @@ export! {
     /// `readys` gets, one after the other, what the recorded node's host has seen: the `encoded` of
     /// each raft_ready (of raft_node_ready() and raft_node_peek_ready()), preceded by its length as a
     /// protobuf varint, `max_bytes` in all at most. With a `max_bytes` of 0 none are kept, and the
-    /// buffer is empty. It belongs to the caller, who frees it with raft_buffer_free(). `out` is filled
-    /// in; the caller sets out->size first. A replay that does not do the same is no error:
-    /// out->differs_at tells.
+    /// buffer is empty. `out` is filled in; the caller sets out->size first. A replay that does not do
+    /// the same is no error: out->differs_at tells.
     ///
     /// A recording may come from anywhere. One that makes its node take more than about a gigabyte,
     /// besides a small multiple of the recording's own length, is refused. Time has no such bound: a
     /// short recording can ask for much work, so that a service should play those of strangers in a
     /// process that it can end.
     ///
-    /// Errors: RAFT_ERR_NULL, RAFT_ERR_ARGUMENT (out->size; more than `max_bytes` of Readys),
-    /// RAFT_ERR_RECORDING (it is damaged, cut off, of another version, no recording, or refused; the
-    /// message says where), RAFT_ERR_PANIC (a call panics: it did when it was recorded, or this library
-    /// is another).
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, out->size, more than
+    /// `max_bytes` of Readys), RAFT_ERR_RECORDING (it is damaged, cut off, of another version, no
+    /// recording, or refused; the message says where), RAFT_ERR_PANIC also if a call panics: it did
+    /// when it was recorded, or this library is another.
+    ///
+    /// Memory: `data` is borrowed for the call. `readys` belongs to the caller, who frees it with
+    /// raft_buffer_free(). `out` is the caller's own struct, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_replay(
         data: *const u8,
         len: usize,

@@ -26,6 +26,10 @@ pub struct raft_snapshot {
 export! {
     /// Frees a snapshot that a function gave to the caller. Not for one that is part of a
     /// raft_ready. NULL is ignored.
+    ///
+    /// Memory: `snapshot` is gone, with all that it points to.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_snapshot_free(snapshot: *mut raft_snapshot) {
         if !snapshot.is_null() {
             // SAFETY: the caller passes what `raft_snapshot::give` made, once; the view is the

@@ -73,7 +73,10 @@ pub const RAFT_ERR_OTHER: raft_status = 100;
 
 export! {
     /// The name of a code, such as "RAFT_ERR_DROPPED"; "RAFT_ERR_?" for a number that is none.
-    /// Static; not to be freed.
+    ///
+    /// Memory: The text is static, and never freed.
+    ///
+    /// Threads: Any.
     fn raft_status_name(status: raft_status) -> *const c_char {
         name(status).as_ptr()
     }

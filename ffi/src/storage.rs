@@ -26,8 +26,7 @@ use crate::status::*;
 /// Any number of threads may use one storage at the same time, also while a node uses it. A read
 /// never waits for a sync. Ranges are half-open: [low, high).
 ///
-/// All functions that take a storage return RAFT_ERR_NULL if it is NULL and RAFT_ERR_PANIC for a
-/// defect of the library; each one's comment lists what it returns besides. RAFT_ERR_IO comes
+/// RAFT_ERR_IO comes
 /// from the durable storage only; after a write has failed with it, nobody can know how much of it
 /// is on disk, and further writes return RAFT_ERR_POISONED until the storage is opened anew. So do
 /// reads from then on, and after one that failed, as far as they need the disk.
@@ -37,7 +36,7 @@ pub struct raft_storage {
 }
 
 /// What raft_storage_open() found. The caller sets `size` to sizeof(raft_recovery_report) before
-/// the call, so that a later version of the library can add fields and still serve this one.
+/// the call; see Sizes in this file's opening comment.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct raft_recovery_report {
@@ -52,6 +51,12 @@ pub struct raft_recovery_report {
 
 export! {
     /// Makes a storage that lives and dies with the process; for tests.
+    ///
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_storage_free().
+    ///
+    /// Threads: Any.
     try fn raft_storage_memory_new(
         out: *mut *mut raft_storage,
         error: *mut *mut raft_error,
@@ -66,8 +71,14 @@ export! {
     /// log is removed, which raft_storage_recovery_report() tells; damage anywhere else is
     /// RAFT_ERR_CORRUPT.
     ///
-    /// Errors: RAFT_ERR_LOCKED (it is open already, here or in another process), RAFT_ERR_CORRUPT,
-    /// RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_LOCKED (it is open already, here or in another process),
+    /// RAFT_ERR_CORRUPT (damage other than at the end), RAFT_ERR_ARGUMENT (the path is none for this
+    /// system), RAFT_ERR_IO (the system's words are in the message).
+    ///
+    /// Memory: `path` is borrowed for the call. `out` belongs to the caller, who frees it with
+    /// raft_storage_free().
+    ///
+    /// Threads: Any.
     try fn raft_storage_open(
         path: *const c_char,
         out: *mut *mut raft_storage,
@@ -87,6 +98,10 @@ export! {
 export! {
     /// Frees a handle. The storage itself is closed when the last node on it is freed as well;
     /// only then can a durable one be opened again. NULL is ignored.
+    ///
+    /// Memory: `storage` is gone; nodes on it keep what is behind it.
+    ///
+    /// Threads: No other thread uses it, or will.
     fn raft_storage_free(storage: *mut raft_storage) {
         if !storage.is_null() {
             // SAFETY: made by `raft_storage::give`, and freed once: so asks the contract.
@@ -97,6 +112,12 @@ export! {
 
 export! {
     /// Whether nothing has ever been written to the storage.
+    ///
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_storage_is_fresh(
         storage: *const raft_storage,
         out: *mut bool,
@@ -114,8 +135,15 @@ export! {
     /// with a fresh storage, can only be brought up by a snapshot, and so learns what is in `data`
     /// as well. A member that joins later is not bootstrapped.
     ///
-    /// Errors: RAFT_ERR_MISUSE (the storage is not fresh), RAFT_ERR_ARGUMENT (no voters, a member
-    /// twice or with id 0, only one of index and term is 0), RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, no voters, a member
+    /// twice or with an id that is none, only one of index and term is 0), RAFT_ERR_MISUSE (the storage
+    /// is not fresh), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write
+    /// failed). After RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it
+    /// anew.
+    ///
+    /// Memory: `voters`, `learners` and `data` are borrowed for the call.
+    ///
+    /// Threads: Any.
     try fn raft_storage_bootstrap(
         storage: *mut raft_storage,
         index: u64,
@@ -148,8 +176,14 @@ export! {
     /// sync if it needs one. When this returns RAFT_OK, the messages may be sent. `ready` is what
     /// raft_node_ready() gave, and not a copy of that struct.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT (the entries do not fit the log), RAFT_ERR_SNAPSHOT_OUT_OF_DATE,
-    /// RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (the entries do not fit the log, or `ready` is a
+    /// copy), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT, RAFT_ERR_IO
+    /// (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody knows what of
+    /// it is on disk: free the storage and open it anew.
+    ///
+    /// Memory: `ready` is borrowed for the call.
+    ///
+    /// Threads: Any; but the node that gave `ready` must not be asked for another one meanwhile.
     try fn raft_storage_save(
         storage: *mut raft_storage,
         ready: *const raft_ready,
@@ -165,7 +199,16 @@ export! {
     /// encoded raftpb.Snapshot (of length 0 if there is none), which replaces the log before the
     /// entries are appended. The entries replace what the log has from the first one's index on.
     ///
-    /// Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, the entries do not fit
+    /// the log, a number of the hard state is beyond all bounds), RAFT_ERR_MALFORMED,
+    /// RAFT_ERR_IMPOSSIBLE (what is encoded is no entry or snapshot), RAFT_ERR_SNAPSHOT_OUT_OF_DATE
+    /// (the stored one is as new), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an
+    /// earlier write failed). After RAFT_ERR_IO nobody knows what of it is on disk: free the storage
+    /// and open it anew.
+    ///
+    /// Memory: `hard_state`, `entries` and `snapshot` are borrowed for the call.
+    ///
+    /// Threads: Any.
     try fn raft_storage_append(
         storage: *mut raft_storage,
         hard_state: *const raft_hard_state,
@@ -204,8 +247,15 @@ export! {
     /// writes, the work of the append worker. Its responses may then be delivered. `data` is the
     /// message's encoding.
     ///
-    /// Errors: those of raft_storage_save(), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
-    /// RAFT_ERR_ARGUMENT (another type of message).
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type of
+    /// message, the entries do not fit the log), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no
+    /// raftpb.Message), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT,
+    /// RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody
+    /// knows what of it is on disk: free the storage and open it anew.
+    ///
+    /// Memory: `data` is borrowed for the call.
+    ///
+    /// Threads: Any.
     try fn raft_storage_append_message(
         storage: *mut raft_storage,
         data: *const u8,
@@ -225,7 +275,10 @@ export! {
     /// Makes earlier writes survive a power cut that did not ask for a sync by themselves, as when
     /// only the commit index moved. For an orderly end.
     ///
-    /// Errors: RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed).
+    /// After RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it anew.
+    ///
+    /// Threads: Any.
     try fn raft_storage_sync(
         storage: *mut raft_storage,
         error: *mut *mut raft_error,
@@ -236,6 +289,12 @@ export! {
 
 export! {
     /// The first index of the log; one more than the last one if the log is empty.
+    ///
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_storage_first_index(
         storage: *const raft_storage,
         out: *mut u64,
@@ -247,6 +306,12 @@ export! {
 
 export! {
     /// The last index of the log; the one that it was compacted to if the log is empty.
+    ///
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_storage_last_index(
         storage: *const raft_storage,
         out: *mut u64,
@@ -259,7 +324,11 @@ export! {
 export! {
     /// The term of the entry `index`, in [first index - 1, last index + 1).
     ///
-    /// Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE.
+    /// Errors: those of any call; RAFT_ERR_COMPACTED (below that), RAFT_ERR_UNAVAILABLE (above).
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_storage_term(
         storage: *const raft_storage,
         index: u64,
@@ -272,6 +341,12 @@ export! {
 
 export! {
     /// The last hard state that was written; all zero if none was.
+    ///
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_storage_hard_state(
         storage: *const raft_storage,
         out: *mut raft_hard_state,
@@ -283,11 +358,15 @@ export! {
 
 export! {
     /// The entries [low, high): at least the first one, and then as many as fit into `max_bytes`,
-    /// counted by their encoding (RAFT_NO_LIMIT for all). The list belongs to the caller, who
-    /// frees it with raft_entries_free().
+    /// counted by their encoding (RAFT_NO_LIMIT for all).
     ///
-    /// Errors: RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_ARGUMENT (low > high),
-    /// RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_COMPACTED (`low` is below the first index),
+    /// RAFT_ERR_UNAVAILABLE (`high` is above the last one + 1), RAFT_ERR_ARGUMENT (low > high),
+    /// RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed).
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_entries_free().
+    ///
+    /// Threads: Any.
     try fn raft_storage_entries(
         storage: *const raft_storage,
         low: u64,
@@ -302,10 +381,14 @@ export! {
 
 export! {
     /// The newest snapshot. Before the first one it has index 0, no data, and the members that the
-    /// storage was bootstrapped with. It belongs to the caller, who frees it with
-    /// raft_snapshot_free().
+    /// storage was bootstrapped with.
     ///
-    /// Errors: RAFT_ERR_CORRUPT, RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an
+    /// earlier write failed).
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_snapshot_free().
+    ///
+    /// Threads: Any.
     try fn raft_storage_snapshot(
         storage: *const raft_storage,
         out: *mut *mut raft_snapshot,
@@ -321,8 +404,16 @@ export! {
     /// raftpb.ConfState as of that entry, such as raft_conf_state.encoded from
     /// raft_node_apply_conf_change(); of length 0 it stands for the members in the last snapshot.
     ///
-    /// Errors: RAFT_ERR_SNAPSHOT_OUT_OF_DATE, RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE (the log
-    /// does not reach there), RAFT_ERR_MALFORMED, RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, `conf_state` is of
+    /// length 0 and there are configuration changes since the last snapshot, or no entry has this
+    /// index), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (there is one that is as new), RAFT_ERR_COMPACTED,
+    /// RAFT_ERR_UNAVAILABLE (the log does not reach there), RAFT_ERR_MALFORMED (no raftpb.ConfState),
+    /// RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After
+    /// RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it anew.
+    ///
+    /// Memory: `conf_state` and `data` are borrowed for the call.
+    ///
+    /// Threads: Any.
     try fn raft_storage_create_snapshot(
         storage: *mut raft_storage,
         index: u64,
@@ -356,8 +447,12 @@ export! {
     /// more than the index of the newest snapshot (of the memory storage, than the last index).
     /// Nodes on this storage hear of it by themselves.
     ///
-    /// Errors: RAFT_ERR_COMPACTED (that far and farther already), RAFT_ERR_UNAVAILABLE (the log
-    /// does not reach there), RAFT_ERR_MISUSE (the newest snapshot does not), RAFT_ERR_IO.
+    /// Errors: those of any call; RAFT_ERR_COMPACTED (that far and farther already),
+    /// RAFT_ERR_UNAVAILABLE (the log does not reach there), RAFT_ERR_MISUSE (the newest snapshot does
+    /// not), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed).
+    /// After RAFT_ERR_IO nobody knows what of it is on disk: free the storage and open it anew.
+    ///
+    /// Threads: Any.
     try fn raft_storage_compact(
         storage: *mut raft_storage,
         first_index: u64,
@@ -368,9 +463,13 @@ export! {
 }
 
 export! {
-    /// All that a node needs to know of its storage when it starts, as an encoded
-    /// libraft.RestartState. The buffer belongs to the caller, who frees it with
-    /// raft_buffer_free().
+    /// All that a node needs to know of its storage when it starts, as an encoded libraft.RestartState.
+    ///
+    /// Errors: those of any call.
+    ///
+    /// Memory: `out` belongs to the caller, who frees it with raft_buffer_free().
+    ///
+    /// Threads: Any.
     try fn raft_storage_restart_state(
         storage: *const raft_storage,
         out: *mut *mut raft_buffer,
@@ -385,7 +484,11 @@ export! {
     /// Fills in what raft_storage_open() found. The caller sets out->size first. Of a memory
     /// storage, all is zero.
     ///
-    /// Errors: RAFT_ERR_ARGUMENT (the size).
+    /// Errors: those of any call; RAFT_ERR_ARGUMENT (the size is none that the struct has had).
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: Any.
     try fn raft_storage_recovery_report(
         storage: *const raft_storage,
         out: *mut raft_recovery_report,

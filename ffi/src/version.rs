@@ -9,13 +9,19 @@ pub const RAFT_ABI_VERSION: u32 = 0;
 export! {
     /// The version of the binary interface of the library that the program runs with; to be
     /// compared with RAFT_ABI_VERSION.
+    ///
+    /// Threads: Any.
     fn raft_abi_version() -> u32 {
         RAFT_ABI_VERSION
     }
 }
 
 export! {
-    /// The version of the library as text, such as "0.1.0". Static; not to be freed.
+    /// The version of the library as text, such as "0.1.0".
+    ///
+    /// Memory: The text is static, and never freed.
+    ///
+    /// Threads: Any.
     fn raft_version_string() -> *const c_char {
         concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
     }

@@ -56,6 +56,8 @@ pub struct Env {
     pub known: Vec<Vec<u8>>,
     /// What a call borrows.
     pub scratch: Vec<Vec<u8>>,
+    /// The function that is being called, if it is one of the table's.
+    pub called: Option<&'static str>,
     /// Whether a call of this event has failed.
     pub failed: bool,
     /// Whether another thread uses the same handles.
@@ -82,6 +84,7 @@ impl Default for Env {
             expositions: Vec::new(),
             known: Vec::new(),
             scratch: Vec::new(),
+            called: None,
             failed: false,
             is_shared: false,
             opened: 0,
@@ -200,6 +203,9 @@ impl Env {
         let name = unsafe { CStr::from_ptr(raft_status_name(status)) };
         assert_ne!(status, RAFT_ERR_PANIC, "the library has panicked");
         assert!(!name.is_empty(), "{status} is no code");
+        if let Some(function) = self.called.filter(|_| status != RAFT_OK) {
+            super::contract::check(function, name.to_str().expect("names are ASCII"));
+        }
         assert_eq!(!error.is_null(), asked && status != RAFT_OK, "{name:?}");
         self.failed |= status != RAFT_OK;
         if !error.is_null() {

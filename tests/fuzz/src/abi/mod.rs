@@ -17,6 +17,7 @@ use std::thread;
 use crate::input::Input;
 
 mod calls;
+mod contract;
 mod env;
 mod host;
 mod views;
@@ -81,7 +82,9 @@ fn one_call(env: &mut Env, input: &mut Input) {
     let call = &CALLS[input.below(CALLS.len())];
     let before = env.state();
     env.failed = false;
+    env.called = Some(call.name);
     (call.make)(env, input);
+    env.called = None;
     if env.failed {
         assert!(
             before == env.state(),
@@ -107,6 +110,7 @@ fn two_threads(env: &mut Env, input: &mut Input) {
                     }
                     let call = &CALLS[input.below(CALLS.len())];
                     if call.shared {
+                        side.called = Some(call.name);
                         (call.make)(side, &mut input);
                         side.scratch.clear();
                     }
