@@ -228,15 +228,19 @@ def names(function: str) -> tuple[str, str, str, str]:
     return first, second, third, fourth
 
 
+def read(pattern: str) -> str:
+    """All files that match, one after the other; without Go's tests."""
+    return "\n".join(p.read_text() for p in sorted(ROOT.glob(pattern)) if not p.name.endswith("_test.go"))
+
+
 class Sources:
     """What each language has."""
 
     def __init__(self) -> None:
-        read = lambda pattern: "\n".join(p.read_text() for p in sorted(ROOT.glob(pattern)))  # noqa: E731
         self.text = {
             "C++": read("include/libraft*.hpp"),
             "Python": read("python/package/libraft/*.py*"),
-            "Go": "\n".join(p.read_text() for p in ROOT.glob("bindings/go/*.go") if not p.name.endswith("_test.go")),
+            "Go": read("bindings/go/*.go"),
             "Rust": read("core/src/**/*.rs") + read("storage/src/**/*.rs"),
         }
 
@@ -322,7 +326,12 @@ def cell_of(words: str) -> str:
     return "" if words == NONE else ", ".join(f"`{word}`" for word in words.split(", "))
 
 
-INTRODUCTION = """# Every name in every language
+INTRODUCTION = """---
+hide:
+  - toc
+---
+
+# Every name in every language
 
 Each operation has one name, written as each language writes it. This page is made from the sources by
 `docs/tools/apimap.py`, and the tests look for every name in them. The names in etcd-io/raft and raft-rs are those of
