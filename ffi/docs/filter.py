@@ -13,8 +13,7 @@ import sys
 from pathlib import Path
 
 # The topics of the C interface, in the order of the site: the name, the title, and what belongs to it. The first
-# pattern that matches the whole of an item's name decides. An item that none matches goes to a topic that does not
-# exist, which Doxygen reports.
+# pattern that matches the whole of an item's name decides. An item that none matches makes Doxygen fail.
 TOPICS = [
     ("versions", "Versions", r"raft_abi_version|raft_version_string|RAFT_ABI_VERSION"),
     ("errors", "Errors", r"raft_error\w*|raft_status\w*|RAFT_OK|RAFT_ERR_\w+|RAFT_DROP_\w+|raft_drop_reason\w*"),
@@ -27,7 +26,7 @@ TOPICS = [
         "Status and counters",
         r"raft_node_(status\w*|get_status|progress|metrics\w*|group_commit_state)|raft_metrics|raft_progress"
         r"|raft_flow_state|RAFT_FLOW_(?!CAUSE)\w+|raft_role|RAFT_ROLE_\w+|\w*(?i:group_commit_state)"
-        r"|RAFT_GROUP_COMMIT_\w+|raft_node_id|raft_prometheus\w*|raft_\w+_json",
+        r"|RAFT_GROUP_COMMIT_\w+|raft_node_id|raft_node_prometheus|raft_exposition\w*|raft_label",
     ),
     (
         "members",
@@ -75,6 +74,26 @@ SITE_ORDER = (
     " many recordings versions"
 ).split()
 
+# What stands first on each topic's page.
+SAYS = {
+    "node": "One member of one group: made on a storage, given time, messages, proposals and reads.",
+    "ready": "What a node wants done: to persist, to send, to apply. Taken, done, and advanced from.",
+    "storage": "Where hard state, log and snapshot are kept: in memory, or in a directory.",
+    "config": "How a node is to behave, from its making on.",
+    "messages": "What travels between nodes, as bytes; and what a transport has to look at.",
+    "members": "Who votes, who only learns, and how that changes.",
+    "requests": "For hosts with a storage of their own: what the core asks them for, and their answers.",
+    "snapshots": "The state machine's state at one point of the log, and what becomes of those that are sent.",
+    "entries": "What the log is made of.",
+    "bytes": "Views of bytes that somebody else owns, and buffers that the caller owns.",
+    "errors": "The codes that calls return, and what they mean in words.",
+    "events": "What has happened in a node, for hosts that count or log; nothing has to be done about it.",
+    "status": "What a node says about itself: as structs, as JSON, and as text for Prometheus.",
+    "many": "One call for the clocks of many nodes.",
+    "recordings": "All calls on a node written down, to be made again.",
+    "versions": "Whether the library that runs is the one that was compiled for.",
+}
+
 HEADINGS = ("Errors", "Memory", "Threads")
 MAIN_TITLE = {"libraft.h": "The C and C++ interface of libraft", "libraft.hpp": "The C++ interface"}
 
@@ -91,15 +110,18 @@ def c_header(text: str) -> str:
     structs = set(re.findall(r"^(?:typedef struct|\} ?) ?(raft_\w+)", text, re.MULTILINE))
     structs |= set(re.findall(r"^typedef \w+ (raft_\w+);", text, re.MULTILINE))
     opening, rest = re.match(r"(/\*.*?\*/\n)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
-    groups = "".join(f"@defgroup {name} {title}\n" for name, title, _ in ordered_topics())
+    groups = "".join(f"/**\n@defgroup {name} {title}\n{SAYS[name]}\n*/\n" for name, title, _ in ordered_topics())
     page = opening.replace("/*\n * ", f"/** @mainpage {MAIN_TITLE['libraft.h']}\n * ", 1)
+    # That is for who has the file before him.
+    page = re.sub(r" \* Made from the sources[^\n]*\n", " *\n", page)
+    page = bold(page)
     body = re.sub(
         r"^/\*\*\n(?P<comment>.*?) \*/\n(?P<code>[^\n]*(?:\n(?! \*|/\*|\n)[^\n]*)*)",
         lambda found: item(found["comment"], found["code"], structs),
         rest,
         flags=re.DOTALL | re.MULTILINE,
     )
-    return linked(page, structs) + body + f"\n/**\n{groups}*/\n"
+    return linked(page, structs) + body + f"\n{groups}"
 
 
 def ordered_topics() -> list[tuple[str, str, str]]:
@@ -121,16 +143,22 @@ def item(comment: str, code: str, structs: set[str]) -> str:
     lines = linked(headed(comment), structs)
     # The fields' comments are within the code.
     code = re.sub(r"/\*\*.*?\*/", lambda found: linked(found[0], structs), code, flags=re.DOTALL)
-    return f"/** @ingroup {topic_of(named[1])}\n{lines} */\n{code}"
+    return f"/** {topic_of(named[1])}\n{lines} */\n{code}"
 
 
 def topic_of(name: str) -> str:
-    """Which topic an item belongs to."""
-    return next((topic for topic, _, pattern in TOPICS if re.fullmatch(pattern, name)), f"no_topic_for_{name}")
+    """Which topic an item belongs to; if none, a command that Doxygen does not know, which is an error."""
+    topics = [topic for topic, _, pattern in TOPICS if re.fullmatch(pattern, name)]
+    return f"@ingroup {topics[0]}" if topics else f"@has_no_topic_in_filter_py {name}"
 
 
 def headed(comment: str) -> str:
-    """`Errors:` at the beginning of a paragraph as a heading."""
+    """`Errors:` at the beginning of a paragraph as a heading; what all calls share is explained on the first page."""
+    comment = re.sub(
+        r"(?m)^( \* Errors: )t(hose of any call(?: on a node)?)\b",
+        lambda found: f'{found[1]}@ref index "T{found[2]}"',
+        comment,
+    )
     return re.sub(rf"(?m)^( *\*) ({'|'.join(HEADINGS)}): ", r"\1 @par \2\n\1 ", comment)
 
 
@@ -151,6 +179,11 @@ def name_link(found: re.Match[str], structs: set[str]) -> str:
     return f"#{found[1]}::{found[2]}" if found[2] else f"#{found[1]}"
 
 
+def bold(page: str) -> str:
+    """The words that the rules of an opening comment begin with."""
+    return re.sub(r"(?m)^ \* - (\w[\w -]*)(\.| are)(?= )", r" * - **\1**\2", page)
+
+
 def cpp_header(text: str) -> str:
     """The C++ header: sections as topics, and the numbers of libraft.h beside their names."""
     text = re.sub(r"(?m)^(\s+\w+ = (RAFT_\w+),)$", r"\1 /**< #\2 */", text)
@@ -158,6 +191,8 @@ def cpp_header(text: str) -> str:
     text = re.sub(r"(?ms)^#define LIBRAFT_SETTER.*?[^\\]$", lambda found: "\n" * found[0].count("\n"), text)
     text = re.sub(r"\bLIBRAFT_SETTER\((\w+), ([\w:]+), .*\)$", r"Config& \1(\2 setting);", text, flags=re.MULTILINE)
     text = text.replace("/*\n * ", "/** @page cpp The C++ interface\n * ", 1)
+    opening, rest = text.split("*/", 1)
+    text = f"{bold(opening)}*/{rest}"
     parts = re.split(r"(?m)^// -{20,} (.*)$", text)
     out = parts[0]
     for title, body in zip(parts[1::2], parts[2::2], strict=True):
