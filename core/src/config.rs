@@ -14,7 +14,13 @@ pub enum ReadOnlyOption {
     /// By a round of heartbeats: safe whatever the clocks do.
     #[default]
     Safe = 0,
-    /// By the leader's lease: safe only while clocks drift little; needs `check_quorum`.
+    /// By the leader's lease: it has heard from a quorum within the election timeout. Safe only
+    /// while all of this holds, which the library can't check: clocks run about equally fast and
+    /// no process stands still for longer than they differ; every voter has `check_quorum`; and
+    /// leadership is not being transferred, for the target of [`crate::Node::transfer_leader`]
+    /// is voted for in spite of the lease, so that the old leader may still answer while the new
+    /// one commits (and likewise where [`crate::Node::forget_leader`] is called). A leader that is
+    /// cut off keeps its lease for up to an election timeout. Needs `check_quorum`.
     LeaseBased = 1,
 }
 

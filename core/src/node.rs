@@ -300,7 +300,9 @@ impl Node {
 
     /// Applies a configuration change that has been committed, when the host comes to it in
     /// [`crate::Ready::committed_entries`]; [`codec::conf_change_of`] decodes the entry. Returns the new
-    /// configuration, which belongs into snapshots.
+    /// configuration, which belongs into snapshots. A change that was handed out before a snapshot
+    /// took the log's place is part of that snapshot: it alters nothing then, and the snapshot's
+    /// configuration is returned.
     ///
     /// # Errors
     /// [`Error::ConfChange`] if it doesn't fit. On every node alike, so that the host may pass

@@ -8,7 +8,9 @@ use crate::types::{
 
 /// One batch of work for the host.
 ///
-/// In this order: persist `hard_state`, `entries` and `snapshot` (synced, if `must_sync`); send
+/// In this order: persist `hard_state`, `entries` and `snapshot` (synced, if `must_sync`; a storage
+/// that can't write them all at once writes the term and the vote first, then the snapshot, then
+/// drops what is replaced in the log, then the entries, and the commit index last); send
 /// `messages`; apply `snapshot`, then `committed_entries`; answer `reads` and
 /// `snapshot_requests`; call [`crate::Node::advance`]. Requests may be answered at any later time
 /// as well. With asynchronous storage writes, the messages to [`crate::LOCAL_APPEND`] and

@@ -40,7 +40,8 @@ class Picture:
 
     def box(self, x: float, y: float, w: float, h: float, *lines: str, kind: str = "b") -> None:
         """A box with lines of text in its middle; the first one is its name."""
-        self.parts.append(f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="6"/>')
+        for layer in ("o", kind):  # the lower one hides what is behind the box
+            self.parts.append(f'<rect class="{layer}" x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="6"/>')
         top = y + h / 2 - (len(lines) - 1) * LINE / 2 + 5
         for i, line in enumerate(lines):
             if len(line) * LETTER > w:
@@ -179,16 +180,16 @@ def read_index() -> Picture:
     p.text(197, 72, "read x")
     p.arrow((300, 112), (503, 112))
     p.text(402, 104, "MsgReadIndex")
-    p.text(512, 142, "notes its commit index: 7", anchor="start")
+    p.text(512, 142, "notes its commit: 7", anchor="start")
     p.arrow((505, 168), (703, 168))
     p.text(605, 160, "heartbeat")
     p.arrow((705, 204), (507, 204))
     p.text(605, 196, "a majority answers")
-    p.text(512, 232, "so it still leads, and 7 is newest", anchor="start")
+    p.text(512, 232, "so it still leads", anchor="start")
     p.arrow((505, 262), (302, 262))
     p.text(402, 254, "MsgReadIndexResp: 7")
     p.text(310, 296, "Ready.read_states: 7", anchor="start")
-    p.box(310, 312, 240, 52, "wait until applied >= 7", "then read the state machine", kind="s")
+    p.box(220, 312, 240, 52, "wait until applied >= 7", "then read the state machine", kind="s")
     p.arrow((300, 396), (97, 396))
     p.text(197, 388, "x = 1")
     return p
@@ -223,8 +224,8 @@ def snapshots() -> Picture:
 
 def requests() -> Picture:
     """The core asks, it never calls."""
-    p = Picture("requests", 800, 370, "The core asks for stored entries and snapshots in its Ready")
-    sequence(p, [(150, "node"), (420, "your loop"), (680, "your storage")], 355)
+    p = Picture("requests", 800, 320, "The core asks for stored entries and snapshots in its Ready")
+    sequence(p, [(150, "node"), (420, "your loop"), (680, "your storage")], 305)
     p.arrow((150, 84), (418, 84))
     p.text(285, 76, "Ready.reads: id 5, [10, 20)")
     p.arrow((420, 118), (678, 118))
@@ -236,8 +237,6 @@ def requests() -> Picture:
     p.text(285, 228, "provide_entries(5, ..)")
     p.arrow((420, 282), (152, 282))
     p.text(285, 274, "or read_failed(5, COMPACTED)")
-    p.text(430, 312, "late, stale, wrong and missing answers are", anchor="start")
-    p.text(430, 330, "harmless: what is still needed is asked again", anchor="start")
     return p
 
 

@@ -443,6 +443,9 @@ export! {
     /// A new member that has to be brought up by a snapshot takes none that does not name it: a
     /// host that compacts its log makes a snapshot after each change that adds a member.
     ///
+    /// A change that was handed out before a snapshot took the log's place is part of that snapshot: it
+    /// alters nothing then, and the snapshot's configuration is what `out` gets.
+    ///
     /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type
     /// of entry), RAFT_ERR_MALFORMED, RAFT_ERR_CONF_CHANGE (it does not fit; the members are as before,
     /// and the change counts as refused).

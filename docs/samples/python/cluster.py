@@ -68,8 +68,9 @@ class Member:
 
     # --8<-- [start:snapshot]
     def snapshot(self) -> None:
-        """Writes the machine's state down, and drops the part of the log that it stands for."""
-        self.storage.create_snapshot(self.applied, b"\n".join(self.machine), self.conf_state.encoded)
+        """Writes the state down, and drops the part of the log that it stands for."""
+        data = b"\n".join(self.machine)
+        self.storage.create_snapshot(self.applied, data, self.conf_state.encoded)
         self.storage.compact(self.applied + 1)
         self.snapshot_due = False
 

@@ -14,7 +14,7 @@ groups = [group(id) for id in range(1000)]
 nodes = [node for node, _ in groups]
 
 # --8<-- [start:all]
-# One call ticks them all, and tells the places of those that have something to do.
+# One call ticks them all, and tells who has something to do.
 worked = 0
 for _ in range(40):
     ticked = tick_all(nodes)
@@ -28,7 +28,7 @@ for _ in range(40):
 print(all(node.status().leader == 1 for node in nodes), worked)
 
 # --8<-- [start:deadline]
-# Or leave a group alone until time can do something to it, and make up for it then.
+# Or leave a group alone until time can do something, and make up for it then.
 node, storage = groups[0]
 deadline = node.next_deadline()
 if deadline is not None:

@@ -9,10 +9,12 @@ leader.node.propose(b"before")
 cluster.run()
 
 # --8<-- [start:learner]
-# A new member begins as a learner: it gets the log, and no vote, so that it can't be in the way.
+# A new member begins as a learner: it gets the log, and no vote.
 cluster.join(4)
 leader.node.propose_conf_change(ConfChangeType.ADD_LEARNER_NODE, 4)
-cluster.run()  # whoever applies this makes a snapshot, since the new member takes none that does not name it
+cluster.run()
+# Whoever applies this makes a snapshot: the new member takes none that does not
+# name it (see Member.work).
 cluster.tick(2)
 
 # When it has caught up, it gets a vote.
@@ -24,8 +26,8 @@ print(leader.conf_state.voters)
 # --8<-- [end:learner]
 
 # --8<-- [start:joint]
-# Several steps at once, such as to replace 2 by 5, go through a joint configuration, which the
-# leader leaves by itself. At no moment do two majorities exist that have no member in common.
+# Several steps at once, such as to replace 2 by 5, go through a joint
+# configuration, which the leader leaves by itself.
 cluster.join(5)
 change = encode_conf_change(
     [(ConfChangeType.ADD_NODE, 5), (ConfChangeType.REMOVE_NODE, 2)],

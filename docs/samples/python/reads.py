@@ -8,7 +8,7 @@ cluster.elect(1).node.propose(b"x = 1")
 cluster.run()
 
 # --8<-- [start:read]
-# On any member. The name is used once, ever: a late answer to an old name must not be taken for this one's.
+# On any member. The name is used once, ever.
 follower = cluster[2]
 try:
     follower.node.read_index(b"read 1 of node 2")
@@ -16,7 +16,7 @@ except ReadDropped as error:
     print("ask again, under another name:", error.reason)
 cluster.run()
 
-# The answer is a read state in a Ready: serve the read when its index is applied here.
+# The answer is a read state in a Ready: serve it when its index is applied.
 index = follower.reads.pop(b"read 1 of node 2")
 assert follower.applied >= index
 print(index, follower.machine)

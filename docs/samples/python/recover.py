@@ -9,13 +9,13 @@ from libraft import ConfChangeType, DurableStorage, EntryType, Storage
 
 # --8<-- [start:choose]
 def last(storage: Storage) -> tuple[int, int]:
-    """How far a survivor's log goes: by the term of its last entry, and then by its length."""
+    """How far a log goes: the term of its last entry, then its length."""
     index = storage.last_index()
     return storage.term(index), index
 
 
 def choose(survivors: list[Storage]) -> Storage:
-    """Whoever has the most. What only the dead had acknowledged is lost, whoever is chosen."""
+    """Whoever has the most."""
     return max(survivors, key=last)
 
 
@@ -26,8 +26,8 @@ def choose(survivors: list[Storage]) -> Storage:
 def replay(old: Storage) -> bytes:
     """The state machine's state after all of the survivor's log.
 
-    That includes entries which it does not know to be committed: those that were acknowledged to
-    clients may be among them.
+    That includes entries which it does not know to be committed: those that were
+    acknowledged to clients may be among them.
     """
     snapshot = old.snapshot()
     machine = snapshot.data.split(b"\n") if snapshot.data else []
@@ -47,8 +47,8 @@ def replay(old: Storage) -> bytes:
 def begin(old: Storage, directory: Path, voters: list[int]) -> DurableStorage:
     """A fresh storage, in which a new group begins where the old one ended.
 
-    The old directory stays as it is, until the new group works. The members have new ids, so that
-    no message of the old group can be taken for one of theirs.
+    The old directory stays as it is. The members have new ids, so that no message of
+    the old group can be taken for one of theirs.
     """
     new = DurableStorage(directory)
     new.bootstrap(

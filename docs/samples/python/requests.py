@@ -6,7 +6,7 @@ from libraft import Compacted, Config, MemoryStorage, RawNode, ReadFailure, Stor
 
 # --8<-- [start:answer]
 def answer(node: RawNode, storage: Storage) -> None:
-    """Answers what is asked for; at once, or later from any thread that owns the node then."""
+    """Answers what is asked for, at once or later."""
     reads, snapshots = node.take_requests()
     for read in reads:
         try:
@@ -40,8 +40,7 @@ for _ in range(20):
 assert cluster[3].machine == leader.machine and leader.node.metrics().requests_made > 0
 
 # --8<-- [start:restart]
-# What such a node needs to know at its start: the hard state, the configuration, where the log
-# begins and ends, and the term of each part of it. libraft's storages know how to say it.
+# What such a node needs to know at its start. libraft's storages can say it.
 storage = MemoryStorage()
 storage.bootstrap([1])
 node = RawNode.restart(Config(id=1), storage.restart_state())

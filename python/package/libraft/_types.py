@@ -142,7 +142,8 @@ class ReadOnlyOption(IntEnum):
     SAFE = 0
     """By a round of heartbeats: safe whatever the clocks do."""
     LEASE_BASED = 1
-    """By the leader's lease: safe only while clocks drift little; needs check_quorum."""
+    """By the leader's lease: safe only while clocks drift little, no process stands still, every voter
+    has check_quorum, and leadership is not being transferred: see the page on reads. Needs check_quorum."""
 
 
 class SnapshotStatus(IntEnum):
