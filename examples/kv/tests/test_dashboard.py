@@ -473,6 +473,14 @@ def test_events_of_several_nodes_are_merged_in_order(browser: Browser, make_fake
         check(page, set(fake.addresses))
 
 
+def test_a_member_that_only_another_node_names_is_found(browser: Browser, make_fake: Callable[[int], Fake]) -> None:
+    fake = make_fake(3)
+    del fake.statuses[1]["members"]["3"]
+    with browser.page(f"http://{fake.addresses[0]}/") as page:
+        page.until(has_state(card(3), "follower"))
+        check(page, set(fake.addresses))
+
+
 # ---------------------------------------------------------------- for everybody
 
 
