@@ -48,7 +48,7 @@ type RecoveryReport struct {
 // with CodeLocked if it is open already, CodeCorrupt if it is damaged, CodeIO otherwise.
 func OpenDurableStorage(dir string) (*DurableStorage, error) {
 	if strings.ContainsRune(dir, 0) {
-		return nil, &Error{Code: CodeArgument, Message: "the path has a zero byte in it"}
+		return nil, &Error{Code: CodeArgument, Message: "the path has a zero byte in it: pass the name of a directory"}
 	}
 	path := C.CString(dir)
 	defer C.free(unsafe.Pointer(path))
@@ -106,7 +106,7 @@ func (s *DurableStorage) Bootstrap(snapshot *pb.Snapshot) error {
 	meta := snapshot.GetMetadata()
 	members := meta.GetConfState()
 	if len(members.GetVotersOutgoing()) > 0 || len(members.GetLearnersNext()) > 0 {
-		return &Error{Code: CodeArgument, Message: "a group can't begin in a joint configuration"}
+		return &Error{Code: CodeArgument, Message: "a group can't begin in a joint configuration: pass Voters and Learners only"}
 	}
 	return s.call(func(native *C.raft_storage, failure **C.raft_error) C.raft_status {
 		data, length := view(snapshot.GetData())

@@ -117,7 +117,7 @@ func TickAll(nodes []*RawNode, ticks uint32) (ready []int, failed []TickFailure)
 // tickFailure is the error of a node that was passed over.
 func (rn *RawNode) tickFailure(status C.raft_status) error {
 	if status == C.RAFT_ERR_MISUSE {
-		return &Error{Code: CodeMisuse, Message: "two goroutines use the node at once"}
+		return &Error{Code: CodeMisuse, Message: "two goroutines use the node at once: let one drive it, or lock"}
 	}
 	// It has stopped: any call says why, and that is kept.
 	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {

@@ -75,7 +75,7 @@ func (ms *MemoryStorage) Entries(lo, hi, maxSize uint64) ([]*pb.Entry, error) {
 	defer ms.Unlock()
 	switch {
 	case lo > hi:
-		return nil, fmt.Errorf("raft: the range [%d, %d) is reversed", lo, hi)
+		return nil, fmt.Errorf("raft: the range [%d, %d) is reversed: pass the lower index first", lo, hi)
 	case lo <= ms.compactedIndex:
 		return nil, ErrCompacted
 	case hi > ms.lastIndex()+1 || len(ms.entries) == 0:
@@ -222,7 +222,7 @@ func (ms *MemoryStorage) Append(entries []*pb.Entry) error {
 	}
 	first := entries[0].GetIndex()
 	if first > ms.lastIndex()+1 {
-		return fmt.Errorf("raft: entry %d would leave a gap after %d", first, ms.lastIndex())
+		return fmt.Errorf("raft: entry %d would leave a gap after %d: append what each Ready has, in order", first, ms.lastIndex())
 	}
 	kept := first - ms.compactedIndex - 1
 	if kept < uint64(len(ms.entries)) {

@@ -149,46 +149,71 @@ impl Config {
     /// # Errors
     /// [`Error::InvalidConfig`] names the first setting that is out of its range.
     pub fn validate(&self) -> Result<()> {
-        let invalid = |why: &str| Err(Error::InvalidConfig(why.to_owned()));
+        let invalid = |why: String| Err(Error::InvalidConfig(why));
+        let (election, heartbeat) = (self.election_ticks, self.heartbeat_ticks);
         if self.id == NONE {
-            return invalid("id must not be 0");
+            return invalid("id must not be 0: number the members from 1".to_owned());
         }
         if self.id >= LOCAL_APPLY {
-            return invalid("id must not be one of the two largest numbers, which are reserved");
+            return invalid(format!(
+                "id must not be one of the two largest numbers, which are reserved: {} is",
+                self.id
+            ));
         }
-        if self.heartbeat_ticks == 0 {
-            return invalid("heartbeat_ticks must be at least 1");
+        if heartbeat == 0 {
+            return invalid("heartbeat_ticks must be at least 1, and is 0".to_owned());
         }
-        if self.election_ticks <= self.heartbeat_ticks {
-            return invalid("election_ticks must be greater than heartbeat_ticks");
+        if election <= heartbeat {
+            return invalid(format!(
+                "election_ticks must be greater than heartbeat_ticks: they are {election} and \
+                 {heartbeat}; ten times as many are usual"
+            ));
         }
-        if self.election_ticks > u32::MAX / 2 {
-            return invalid("election_ticks must be at most 2^31 - 1");
+        if election > u32::MAX / 2 {
+            return invalid(format!(
+                "election_ticks must be at most 2^31 - 1, and is {election}"
+            ));
         }
         let (min, max) = self.election_range();
-        if min < self.election_ticks {
-            return invalid("min_election_ticks must be 0 or at least election_ticks");
+        if min < election {
+            return invalid(format!(
+                "min_election_ticks must be 0 or at least election_ticks: they are {min} and \
+                 {election}"
+            ));
         }
         if max <= min {
-            return invalid(
+            return invalid(format!(
                 "max_election_ticks (by default twice election_ticks) must be greater than \
-                 min_election_ticks (by default election_ticks)",
-            );
+                 min_election_ticks (by default election_ticks): they are {max} and {min}"
+            ));
         }
         if self.max_inflight_msgs == 0 {
-            return invalid("max_inflight_msgs must be at least 1");
+            return invalid(
+                "max_inflight_msgs must be at least 1, and is 0: 256 are usual".to_owned(),
+            );
         }
         if self.max_inflight_bytes != 0 && self.max_inflight_bytes < self.max_size_per_msg {
-            return invalid("max_inflight_bytes must be 0 or at least max_size_per_msg");
+            return invalid(format!(
+                "max_inflight_bytes must be 0 or at least max_size_per_msg: they are {} and {}",
+                self.max_inflight_bytes, self.max_size_per_msg
+            ));
         }
         if self.max_pending_reads == 0 {
-            return invalid("max_pending_reads must be at least 1");
+            return invalid(
+                "max_pending_reads must be at least 1, and is 0: 65536 are usual".to_owned(),
+            );
         }
         if self.record_bytes != 0 && self.record_bytes < MIN_RECORD_BYTES {
-            return invalid("record_bytes must be 0 or at least 256");
+            return invalid(format!(
+                "record_bytes must be 0 (no recording) or at least {MIN_RECORD_BYTES}, and is {}",
+                self.record_bytes
+            ));
         }
         if self.read_only == ReadOnlyOption::LeaseBased && !self.check_quorum {
-            return invalid("read_only = LeaseBased needs check_quorum");
+            return invalid(
+                "read_only = LeaseBased needs check_quorum: switch that on, or read by Safe"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -223,3 +248,6 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

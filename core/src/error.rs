@@ -14,10 +14,10 @@ pub enum Error {
     #[error("invalid restart state: {0}")]
     InvalidRestartState(String),
     /// The proposal was not taken, and will not be applied. It may be proposed again.
-    #[error("raft proposal dropped: {0}")]
+    #[error("raft proposal dropped: {0}: {advice}", advice = .0.advice())]
     ProposalDropped(DropReason),
     /// The read was not taken, and no read state will come. It may be asked for again.
-    #[error("read index dropped: {0}")]
+    #[error("read index dropped: {0}: {advice}", advice = .0.advice())]
     ReadDropped(DropReason),
     /// The request for a snapshot was not taken, and none will come of it; the text says why.
     #[error("snapshot request dropped: {0}")]
@@ -29,7 +29,7 @@ pub enum Error {
     #[error(transparent)]
     ConfChange(#[from] ConfChangeError),
     /// The answer to a request does not fit it. The core will ask again.
-    #[error("wrong answer to a request: {0}")]
+    #[error("wrong answer to a request: {0}; look at the storage, the request will be repeated")]
     WrongAnswer(String),
 
     /// The bytes are no message.
@@ -47,7 +47,7 @@ pub enum Error {
 
     /// The node found its own state to contradict itself and has stopped. Nothing but a restart
     /// from storage helps.
-    #[error("the node has stopped: {0}")]
+    #[error("the node has stopped: {0}: free it, and make it anew from its storage")]
     Poisoned(String),
 }
 
@@ -113,6 +113,25 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// What to do about it, in words.
+    pub fn advice(self) -> &'static str {
+        match self {
+            DropReason::NoLeader => "wait for an election, and ask again",
+            DropReason::ForwardingDisabled => "ask the leader",
+            DropReason::Removed => "ask another member, and stop this one",
+            DropReason::Transferring => "ask again in a moment, when the new leader is known",
+            DropReason::UncommittedLimit => {
+                "ask again when some are committed, and less often; or raise max_uncommitted_bytes"
+            }
+            DropReason::TooManyReads => "let reads that wait share one; or raise max_pending_reads",
+            DropReason::ConfChangePending(_) => "propose it again when that one is applied",
+            DropReason::AlreadyJoint => "leave that first, by an empty change",
+            DropReason::NotJoint => "there is nothing to leave",
+            DropReason::LeaderChanged => "ask again",
+            DropReason::Other => "ask again, and bring this node up to the others' version",
+        }
+    }
+
     /// The reason's number, on the wire and for hosts in other languages.
     pub fn number(self) -> i32 {
         match self {

@@ -110,10 +110,14 @@ impl Node {
             |()| Ok(Call::of_bootstrap(peers)),
             |node, ()| {
                 if peers.is_empty() {
-                    return Err(Error::Misuse("a cluster needs at least one member"));
+                    return Err(Error::Misuse(
+                        "a cluster needs at least one member: name all of the first ones",
+                    ));
                 }
                 if node.raft.core().log.last_index() != 0 {
-                    return Err(Error::Misuse("the log is not empty"));
+                    return Err(Error::Misuse(
+                        "the log is not empty: only a node that has never run can be bootstrapped",
+                    ));
                 }
                 node.raft.bootstrap(peers)?;
                 // Nothing of this is in storage yet.
@@ -491,7 +495,7 @@ impl Node {
             |()| Ok(Call::of_set_inflight_limits(id, max_messages, max_bytes)),
             |node, ()| {
                 if id == NONE {
-                    return Err(Error::Misuse("0 is no node"));
+                    return Err(Error::Misuse("0 is no node: ids begin at 1"));
                 }
                 let limits = InflightLimits::new(max_messages, max_bytes);
                 node.raft.set_inflight_limits(id, limits);
@@ -731,7 +735,9 @@ impl Node {
             |()| Ok(Call::SetRandomizedElectionTimeout(ticks)),
             |node, ()| {
                 if ticks == 0 {
-                    return Err(Error::Misuse("an election timeout is at least one tick"));
+                    return Err(Error::Misuse(
+                        "an election timeout is at least one tick, and not 0",
+                    ));
                 }
                 node.raft.core_mut().timer.set_randomized_timeout(ticks);
                 Ok(())

@@ -94,7 +94,9 @@ pub(crate) unsafe fn slice<'a, T>(
         ));
     }
     if !data.is_aligned() {
-        return Err(Failure::argument(format!("{name} is not aligned")));
+        return Err(Failure::argument(format!(
+            "{name} is not aligned: pass an array of its type"
+        )));
     }
     // A slice of more than isize::MAX bytes is undefined, and no object is that large: such a
     // length is a negative number gone wrong.

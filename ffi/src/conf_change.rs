@@ -129,7 +129,9 @@ export! {
             RAFT_TRANSITION_AUTO => ConfChangeTransition::Auto,
             RAFT_TRANSITION_JOINT_IMPLICIT => ConfChangeTransition::JointImplicit,
             RAFT_TRANSITION_JOINT_EXPLICIT => ConfChangeTransition::JointExplicit,
-            other => return Err(Failure::argument(format!("{other} is no transition"))),
+            other => return Err(Failure::argument(format!(
+                "{other} is no transition: pass one of the RAFT_TRANSITION_ numbers"
+            ))),
         };
         let changes = changes
             .iter()
@@ -151,7 +153,8 @@ impl Change {
     pub(crate) fn kind(entry_type: raft_entry_type) -> Result<EntryKind, Failure> {
         match entry_kind(entry_type)? {
             EntryKind::Normal => Err(Failure::argument(
-                "an entry of type RAFT_ENTRY_NORMAL is no configuration change",
+                "an entry of type RAFT_ENTRY_NORMAL is no configuration change: pass those of type \
+                 RAFT_ENTRY_CONF_CHANGE or RAFT_ENTRY_CONF_CHANGE_V2",
             )),
             kind => Ok(kind),
         }
@@ -184,7 +187,7 @@ pub(crate) fn single(
         RAFT_CONF_CHANGE_ADD_LEARNER_NODE => ConfChangeKind::AddLearnerNode,
         other => {
             return Err(Failure::argument(format!(
-                "{other} is no type of configuration change"
+                "{other} is no type of configuration change: pass one of the RAFT_CONF_CHANGE_ numbers"
             )));
         }
     };

@@ -568,14 +568,15 @@ impl Settings {
             None if state.conf_changes.iter().any(|change| change <= index) => {
                 return Err(Failure::argument(
                     "a configuration change was applied since the stored snapshot, and conf_state \
-                     does not say with which result",
+                     does not say with which result: pass what raft_node_apply_conf_change() gave",
                 ));
             }
             None => state.conf_state,
         };
         storage.restart_state_at(*index, conf_state).map_err(|_| {
             Failure::argument(format!(
-                "applied is {index}, and the storage goes from the snapshot at {} to {}",
+                "applied is {index}, and the storage goes from the snapshot at {} to {}: set applied \
+                 within that, or restore a snapshot",
                 state.applied, state.last_index
             ))
         })
@@ -598,7 +599,10 @@ impl Settings {
         config.seed = match self.seed {
             Some(seed) => seed,
             None => getrandom::u64().map_err(|error| {
-                Failure::new(RAFT_ERR_IO, format!("no seed from the system: {error}"))
+                Failure::new(
+                    RAFT_ERR_IO,
+                    format!("no seed from the system: {error}; raft_config_set_seed() sets one"),
+                )
             })?,
         };
         Ok(config)

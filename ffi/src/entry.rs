@@ -229,6 +229,8 @@ pub(crate) fn entry_kind(number: raft_entry_type) -> Result<EntryKind, Failure> 
         RAFT_ENTRY_NORMAL => Ok(EntryKind::Normal),
         RAFT_ENTRY_CONF_CHANGE => Ok(EntryKind::ConfChange),
         RAFT_ENTRY_CONF_CHANGE_V2 => Ok(EntryKind::ConfChangeV2),
-        other => Err(Failure::argument(format!("{other} is no type of entry"))),
+        other => Err(Failure::argument(format!(
+            "{other} is no type of entry: pass one of the RAFT_ENTRY_ numbers"
+        ))),
     }
 }

@@ -915,7 +915,9 @@ export! {
         let status = match status {
             RAFT_SNAPSHOT_FINISH => SnapshotStatus::Finish,
             RAFT_SNAPSHOT_FAILURE => SnapshotStatus::Failure,
-            other => return Err(Failure::argument(format!("{other} is no snapshot status"))),
+            other => return Err(Failure::argument(format!(
+                "{other} is no snapshot status: pass one of the RAFT_SNAPSHOT_ numbers"
+            ))),
         };
         node.with(|inner| Ok(inner.node.report_snapshot(id, status)?))
     }
@@ -1013,7 +1015,9 @@ export! {
         let failure = match failure {
             RAFT_READ_COMPACTED => ReadFailure::Compacted,
             RAFT_READ_UNAVAILABLE => ReadFailure::Unavailable,
-            other => return Err(Failure::argument(format!("{other} is no read failure"))),
+            other => return Err(Failure::argument(format!(
+                "{other} is no read failure: pass one of the RAFT_READ_ numbers"
+            ))),
         };
         node.with(|inner| Ok(inner.node.read_failed(request_id, failure)?))
     }
@@ -1231,10 +1235,14 @@ impl raft_node {
 #[inline(never)]
 fn refused(why: Refused) -> Failure {
     match why {
-        Refused::Busy => Failure::new(RAFT_ERR_MISUSE, "two threads use the node at once"),
+        Refused::Busy => Failure::new(
+            RAFT_ERR_MISUSE,
+            "two threads use the node at once: let one thread drive it, or lock",
+        ),
         Refused::Broken => Failure::new(
             RAFT_ERR_POISONED,
-            "the node has stopped: the library panicked in an earlier call",
+            "the node has stopped: the library panicked in an earlier call: free it, and make it anew from \
+             its storage",
         ),
     }
 }

@@ -57,7 +57,10 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         if u32::try_from(nodes_len).is_err() {
-            return Err(Failure::argument(format!("{nodes_len} nodes are too many")));
+            return Err(Failure::argument(format!(
+                "{nodes_len} nodes are too many: pass at most {} in one call",
+                u32::MAX
+            )));
         }
         // SAFETY: the caller vouches for `nodes[..nodes_len]`.
         let nodes = unsafe { slice(nodes, nodes_len, "nodes") }?;

@@ -479,7 +479,9 @@ impl raft_ready {
     pub(crate) fn core(&self) -> Result<&Ready, Failure> {
         let ready: *const Ready = self.internal.cast();
         if ready.is_null() {
-            return Err(Failure::argument("ready was not made by raft_node_ready"));
+            return Err(Failure::argument(
+                "ready was not made by raft_node_ready: pass what it lent, unchanged, and no copy of the struct",
+            ));
         }
         // SAFETY: what a node filled in leads to its Ready, which lives as long as the view is
         // valid; a host has no business with the field, as its documentation says. The reference is

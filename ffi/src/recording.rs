@@ -115,7 +115,7 @@ export! {
         // SAFETY: the caller vouches for `text[..len]`.
         let text = unsafe { slice(text, len, "text") }?;
         let text = std::str::from_utf8(text)
-            .map_err(|error| Failure::argument(format!("text is no UTF-8: {error}")))?;
+            .map_err(|error| Failure::argument(format!("text is no UTF-8 ({error}): encode it as UTF-8")))?;
         node.with(|inner| {
             inner.note_in_recording(text);
             Ok(())
@@ -189,7 +189,7 @@ export! {
         })?;
         if !fits {
             return Err(Failure::argument(format!(
-                "the Readys take more than the {max_bytes} bytes that max_bytes allows"
+                "the Readys take more than the {max_bytes} bytes that max_bytes allows: raise it, or keep none with 0"
             )));
         }
         out.put(|size| raft_replay_report::of(&report, size));

@@ -222,7 +222,7 @@ export! {
         // SAFETY: NULL, or the caller vouches for it.
         let hard_state = unsafe { hard_state.as_ref() }.copied().map(HardState::from);
         if hard_state.is_some_and(|state| state.term.max(state.commit) > MAX_POSITION) {
-            return Err(Failure::argument("hard_state has a number beyond all bounds"));
+            return Err(Failure::argument("hard_state has a term or an index of 2^63 or more: pass what a Ready had"));
         }
         // SAFETY: the caller vouches for `entries[..entries_len]` and each view in it.
         let entries = decode_entries(unsafe { copied_list(entries, entries_len, "entries") }?)?;
@@ -265,7 +265,7 @@ export! {
         // SAFETY: the caller vouches for `data[..len]`.
         let message = codec::decode_message(unsafe { copied(data, len, "data") }?)?;
         let update = Update::of_storage_append(&message).ok_or_else(|| {
-            Failure::argument("the message is not of type RAFT_MSG_STORAGE_APPEND")
+            Failure::argument("the message is not of type RAFT_MSG_STORAGE_APPEND: pass those to RAFT_LOCAL_APPEND only")
         })?;
         Ok(storage.shared.write(update)?)
     }
@@ -543,22 +543,29 @@ fn native(path: &CStr) -> Result<&Path, Failure> {
 fn native(path: &CStr) -> Result<&Path, Failure> {
     match path.to_str() {
         Ok(path) => Ok(Path::new(path)),
-        Err(_) => Err(Failure::argument("path is not UTF-8")),
+        Err(_) => Err(Failure::argument("path is not UTF-8: encode it as UTF-8")),
     }
 }
 
 /// The configuration that a group begins with.
 fn first_members(voters: &[NodeId], learners: &[NodeId]) -> Result<ConfState, Failure> {
     if voters.is_empty() {
-        return Err(Failure::argument("a group needs at least one voter"));
+        return Err(Failure::argument(
+            "a group needs at least one voter: name all of the first ones",
+        ));
     }
     let mut all: Vec<NodeId> = voters.iter().chain(learners).copied().collect();
     all.sort_unstable();
     if let Some(id) = all.iter().find(|id| **id == 0 || **id >= LOCAL_APPLY) {
-        return Err(Failure::argument(format!("{id} is no id of a node")));
+        return Err(Failure::argument(format!(
+            "{id} is no id of a node: number the members from 1, and leave out the two largest numbers"
+        )));
     }
     if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Failure::argument(format!("{} is a member twice", pair[0])));
+        return Err(Failure::argument(format!(
+            "{} is a member twice: name each once, as a voter or as a learner",
+            pair[0]
+        )));
     }
     let mut conf_state = ConfState::of_voters(voters.iter().copied());
     conf_state.learners = ConfState::of_voters(learners.iter().copied()).voters;

@@ -26,7 +26,7 @@ impl Failure {
         Failure {
             status: CLOSED,
             reason: 0,
-            message: format!("the {what} is closed"),
+            message: format!("the {what} is closed: make another one"),
         }
     }
 

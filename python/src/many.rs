@@ -97,7 +97,9 @@ fn tick(
 /// What the library says of a node that it has passed over.
 fn why(native: &NativeNode, passed_over: &raft_node_failure) -> Failure {
     if passed_over.status == RAFT_ERR_MISUSE {
-        return Failure::misuse("two threads use the node at once");
+        return Failure::misuse(
+            "two threads use the node at once: let one thread drive it, or lock",
+        );
     }
     // It has stopped, and any call says why.
     let said = call(|error| {

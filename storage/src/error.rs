@@ -25,7 +25,7 @@ pub enum Error {
     /// restart could recover. Create a snapshot first.
     #[error(
         "the log can't begin at {first_index}: the newest snapshot ends at {snapshot_index}, \
-         and nothing would stand for the entries in between"
+         and nothing would stand for the entries in between; create a snapshot first"
     )]
     SnapshotTooOld {
         /// Where the log would have begun.
@@ -34,20 +34,23 @@ pub enum Error {
         snapshot_index: Index,
     },
     /// The storage holds something already, so that it can't be bootstrapped.
-    #[error("the storage is in use already and can't be bootstrapped")]
+    #[error("the storage is in use already and can't be bootstrapped: start a node on it as it is")]
     NotFresh,
     /// What the caller passed in contradicts itself or the log; the text says how.
     #[error("invalid input: {0}")]
     Invalid(String),
     /// Another [`crate::DurableStorage`], in this process or another one, has the directory.
-    #[error("{} is in use by another storage, of this process or another", path.display())]
+    #[error(
+        "{} is in use by another storage, of this process or another: close that one, or give each node \
+         a directory of its own", path.display()
+    )]
     Locked {
         /// The directory.
         path: PathBuf,
     },
     /// What is on disk is not what was written. Nothing was skipped or repaired; the remedy is
     /// to remove this node from its cluster and to add a new one.
-    #[error("the storage is damaged: {0}")]
+    #[error("the storage is damaged: {0}; remove this node from its cluster, and add a new one")]
     Corrupt(String),
     /// The operating system refused.
     #[error("{doing}: {source}")]

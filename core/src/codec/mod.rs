@@ -217,7 +217,9 @@ pub fn encode_conf_change_v2(change: &ConfChangeV2) -> Vec<u8> {
 /// [`Error::Malformed`] if its data is no change; [`Error::Misuse`] for a normal entry.
 pub fn conf_change_of(entry: &Entry) -> Result<ConfChangeV2> {
     match entry.kind {
-        EntryKind::Normal => Err(Error::Misuse("the entry is no configuration change")),
+        EntryKind::Normal => Err(Error::Misuse(
+            "the entry is no configuration change: pass those of kind ConfChange or ConfChangeV2",
+        )),
         EntryKind::ConfChange => decode_conf_change(entry.data.clone()).map(Into::into),
         EntryKind::ConfChangeV2 => decode_conf_change_v2(entry.data.clone()),
     }

@@ -122,19 +122,25 @@ impl Log {
     /// [`Error::InvalidRestartState`] if the numbers contradict each other.
     pub fn restore(state: &RestartState, limits: LogLimits) -> Result<Log> {
         let invalid = |why: &str| Error::InvalidRestartState(why.to_owned());
+        let beyond = |what: &str, index: Index, last: Index| {
+            Error::InvalidRestartState(format!(
+                "the {what} index, {index}, is beyond the last, {last}"
+            ))
+        };
         let (compacted, last) = (state.compacted, state.last_index);
         if last > crate::MAX_POSITION {
             return Err(invalid("the last index is out of bounds"));
         }
         let terms = Terms::restore(compacted, last, &state.term_runs).map_err(invalid)?;
         if state.hard_state.commit > last {
-            return Err(invalid("the commit index is beyond the last index"));
+            return Err(beyond("commit", state.hard_state.commit, last));
         }
         if state.applied > last {
-            return Err(invalid(
-                "the applied index is beyond the last index; a state machine that is ahead of the \
+            return Err(Error::InvalidRestartState(format!(
+                "the applied index, {}, is beyond the last, {last}: a state machine that is ahead of the \
                  log starts at its last index, and passes over what it has",
-            ));
+                state.applied
+            )));
         }
         // The commit index is persisted without a sync, so that it may lag behind what has been
         // applied or compacted; both imply that it was committed.
@@ -636,7 +642,9 @@ impl Log {
             return Ok(());
         }
         if first_index > self.applied + 1 {
-            return Err(Error::Misuse("only applied entries can be compacted"));
+            return Err(Error::Misuse(
+                "only applied entries can be compacted: tell of a lower first index",
+            ));
         }
         self.terms.compact(first_index);
         self.window.drop_below(first_index);

@@ -1080,7 +1080,9 @@ mod apply_unpersisted {
         assert_eq!(applicable(&mut node), [2, 3, 4]);
         assert_eq!(
             node.compacted(3),
-            Err(Error::Misuse("only persisted entries can be compacted"))
+            Err(Error::Misuse(
+                "only persisted entries can be compacted: tell of a lower first index"
+            ))
         );
         for message in writes {
             write(&mut node, message);

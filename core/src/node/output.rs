@@ -136,7 +136,9 @@ impl Node {
             |()| Ok(Call::AcceptReady(Default::default())),
             |node, ()| {
                 if !peeked {
-                    return Err(Error::Misuse("the next Ready has not been looked at"));
+                    return Err(Error::Misuse(
+                        "the next Ready has not been looked at: call peek_ready first",
+                    ));
                 }
                 let mut ready = Ready::default();
                 node.take_ready(&mut ready);
@@ -148,7 +150,9 @@ impl Node {
 
     fn check_advanced(&self) -> Result<()> {
         match self.is_working {
-            true => Err(Error::Misuse("the last Ready has not been advanced")),
+            true => Err(Error::Misuse(
+                "the last Ready has not been advanced: do what it says, and call advance first",
+            )),
             false => Ok(()),
         }
     }
@@ -165,7 +169,9 @@ impl Node {
             |()| Ok(Call::Advance(Default::default())),
             |node, ()| {
                 if !std::mem::take(&mut node.may_advance) {
-                    return Err(Error::Misuse("there is no Ready to advance"));
+                    return Err(Error::Misuse(
+                        "there is no Ready to advance: call ready first",
+                    ));
                 }
                 if !std::mem::take(&mut node.is_working) {
                     return Ok(());

@@ -60,10 +60,12 @@ impl Raft {
     /// [`Error::Misuse`] for a group or a member 0; nothing is assigned then.
     pub fn assign_commit_groups(&mut self, groups: &[(NodeId, Group)]) -> Result<()> {
         if groups.iter().any(|&(_, group)| group == UNASSIGNED) {
-            return Err(Error::Misuse("commit groups are numbered from 1"));
+            return Err(Error::Misuse(
+                "commit groups are numbered from 1, and 0 is none",
+            ));
         }
         if groups.iter().any(|&(id, _)| id == NONE) {
-            return Err(Error::Misuse("0 is no node"));
+            return Err(Error::Misuse("0 is no node: ids begin at 1"));
         }
         self.core
             .commit_groups

@@ -52,7 +52,9 @@ impl Raft {
     /// A snapshot is on stable storage; the host applies it before anything that follows it.
     pub(super) fn on_snapshot_persisted(&mut self, index: Index) -> Result<()> {
         if index > self.core.log.committed() {
-            return Err(Error::Misuse("no such snapshot was handed out"));
+            return Err(Error::Misuse(
+                "no such snapshot was handed out: report what a Ready had",
+            ));
         }
         self.core.log.snapshot_persisted(index);
         self.on_applied(index, 0, 0)
@@ -74,7 +76,7 @@ impl Raft {
         let log = &mut self.core.log;
         if index > log.committed() {
             return Err(Error::Misuse(
-                "only committed entries can have been applied",
+                "only committed entries can have been applied: report what a Ready had",
             ));
         }
         let applied = index.max(log.applied());
@@ -111,7 +113,9 @@ impl Raft {
         // With synchronous writes what is applied is persisted, though this node may not count on
         // it before the next Ready says so.
         if core.config.async_storage_writes && first_index > core.log.persisted() + 1 {
-            return Err(Error::Misuse("only persisted entries can be compacted"));
+            return Err(Error::Misuse(
+                "only persisted entries can be compacted: tell of a lower first index",
+            ));
         }
         core.log.compact(first_index)
     }
@@ -163,7 +167,11 @@ impl Raft {
     /// [`Error::WrongAnswer`] if these are not entries that the request asked for.
     pub fn provide_entries(&mut self, id: RequestId, entries: Vec<Entry>) -> Result<()> {
         let core = &mut self.core;
-        let wrong = || Err(Error::WrongAnswer("not the entries asked for".to_owned()));
+        let wrong = || {
+            Err(Error::WrongAnswer(
+                "these are not the entries that were asked for".to_owned(),
+            ))
+        };
         if let Some(read) = core.log.apply_read().filter(|read| read.id == id) {
             if !core.log.is_answer(read.low, read.high, &entries) {
                 core.log.fail_apply_read();

@@ -82,7 +82,7 @@ class Base:
         returns at once, and raises nothing. None logs it, by `libraft.log_events`.
         """
         if tick_s <= 0:
-            raise ValueError("tick_s must be positive")
+            raise ValueError(f"tick_s must be positive, and is {tick_s!r}: 0.1 is usual")
         if send is not None and transport is not None:
             raise ValueError("messages go to `send` or to a transport, not to both")
         self._config = dataclasses.replace(config, show_requests=True)
@@ -184,7 +184,7 @@ class Base:
         if self._stopping:
             raise self._stop_error()
         if self._raw is None:
-            raise RuntimeError("the node has not been started")
+            raise RuntimeError("the node has not been started: use `async with`, or await start()")
         return self._raw
 
     def _report(self, report: Callable[[RawNode], None]) -> None:

@@ -30,7 +30,7 @@ class Node(Loop):
     async def start(self) -> None:
         """Restores the machine from the storage's snapshot and begins to take part."""
         if self._raw is not None or self._stopping:
-            raise RuntimeError("a node can be started once")
+            raise RuntimeError("a node can be started once: make another one on the same storage")
         self._loop = asyncio.get_running_loop()
         # Each kind of work runs once at a time: saving, writing a snapshot, reading. None of
         # them ever waits for another one's thread.
@@ -154,7 +154,7 @@ class Node(Loop):
         if self._raw is not None and not self._raw.closed and self._failure is None:
             return self._raw.status()
         if self._status is None:
-            raise RuntimeError("the node has not been started")
+            raise RuntimeError("the node has not been started: use `async with`, or await start()")
         return self._status
 
     def progress(self) -> tuple[Progress, ...]:
