@@ -322,8 +322,11 @@ def page() -> str:
 
 
 def cell_of(words: str) -> str:
-    """A cell of a table: names as code."""
-    return "" if words == NONE else ", ".join(f"`{word}`" for word in words.split(", "))
+    """A cell of a table: names as code, which may be broken between words and nowhere else."""
+    if words == NONE:
+        return ""
+    broken = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_.:])(?=[A-Za-z])", "<wbr>", words)
+    return ", ".join(f"<code>{word}</code>" for word in broken.split(", "))
 
 
 INTRODUCTION = """---
