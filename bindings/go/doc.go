@@ -36,7 +36,8 @@
 //   - The Logger hears other texts. Nothing is traced: Config.TraceLogger is never called.
 //   - A node tells what has happened in it, and what it was given and has dropped, in
 //     [RawNode.Events], [RawNode.Dropped] and [RawNode.Metrics]. For a [Node], [Observer] has
-//     these, and [Extender] has the extensions that are called at run time.
+//     these, [Asker] tells why something was refused, and [Extender] has the extensions that are
+//     called at run time.
 //   - With [Config.RecordBytes] every call on a node is recorded, and [Replay] makes them again;
 //     [RawNode.RecordTake], and [Recorder] for a [Node].
 //   - [RawNode.Close] frees a node at once. One that is forgotten is freed by the garbage

@@ -103,6 +103,9 @@ func allStopped(t *testing.T, n Node) {
 		"EnableGroupCommit":             x.EnableGroupCommit(ctx, true),
 		"AssignCommitGroups":            x.AssignCommitGroups(ctx, nil),
 		"ClearCommitGroups":             x.ClearCommitGroups(ctx),
+		"ProposeMany":                   n.(Asker).ProposeMany(ctx, nil),
+		"TryReadIndex":                  n.(Asker).TryReadIndex(ctx, nil),
+		"TickQuiesced":                  n.(Asker).TickQuiesced(ctx),
 		"GroupCommitConsistent":         consistentErr,
 	} {
 		if err != ErrStopped {

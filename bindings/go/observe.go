@@ -156,8 +156,13 @@ func (n *node) Metrics(ctx context.Context) (metrics Metrics, err error) {
 
 // ask lets run do something that is done at once, and waits until it has been done.
 func (n *node) ask(ctx context.Context, f func() error) error {
+	return n.askBy(ctx, n.calls, f)
+}
+
+// askBy does so by one of the two ways in.
+func (n *node) askBy(ctx context.Context, inputs chan func(), f func() error) error {
 	result := make(chan error, 1)
-	err := n.call(ctx, func() {
+	err := n.send(ctx, inputs, func() {
 		err := f()
 		if n.raw.err != nil {
 			err = ErrStopped
