@@ -9,6 +9,6 @@ cc hello.c $(pkg-config --cflags --libs libraft) -Wl,-rpath,"$PWD/raft/lib" -o h
 ./hello
 # --8<-- [end:build]
 # --8<-- [start:static]
-cc hello.c $(pkg-config --cflags libraft) raft/lib/libraft.a -lpthread -ldl -lm -o hello-static
+cc hello.c $(pkg-config --cflags --libs libraft-static) -o hello-static
 ./hello-static
 # --8<-- [end:static]
