@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from contestants import HERE, OUT, ROOT
+from contestants import HERE, OUT
 
 
 def build(peers: bool) -> None:
