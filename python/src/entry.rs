@@ -6,6 +6,7 @@ use raft::bytes::raft_bytes;
 use raft::entry::raft_entry;
 
 use crate::call::Failure;
+use crate::input::Choice;
 use crate::members::decode_conf_change;
 use crate::parts::{self, Part, Reduced};
 
@@ -140,7 +141,7 @@ impl Entry {
     ///
     /// Raises ArgumentError for another type, MalformedMessage if it does not decode.
     fn conf_change<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decode_conf_change(py, self.at.kind, self.data(py).extract()?)
+        decode_conf_change(py, Choice(self.at.kind), self.data(py).extract()?)
     }
 
     #[classattr]

@@ -6,7 +6,7 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList, PySequence, PyString, PyTuple};
 use raft::bytes::raft_bytes;
 
 /// No bytes.
@@ -79,6 +79,43 @@ impl Input<'_> {
         let view = self.view();
         // SAFETY: the view is of `self`, and nobody writes there; see above.
         unsafe { crate::parts::list(view.data, view.len) }.to_vec()
+    }
+}
+
+/// A list of bytes-like objects; one alone is a mistake, although its numbers could be taken for a list.
+#[derive(Default)]
+pub struct Inputs<'py>(pub Vec<Input<'py>>);
+
+impl<'py> FromPyObject<'_, 'py> for Inputs<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Inputs<'py>> {
+        let usual = object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>();
+        let alone = || object.is_instance_of::<PyString>() || PyUntypedBuffer::get(&object).is_ok();
+        if !usual && (alone() || object.cast::<PySequence>().is_err()) {
+            let given = object.get_type();
+            return Err(PyTypeError::new_err(format!(
+                "a list of bytes-like objects is needed, not {given}"
+            )));
+        }
+        Ok(Inputs(object.extract()?))
+    }
+}
+
+/// The number of one of several possibilities, of which Python has an enumeration.
+#[derive(Clone, Copy)]
+pub struct Choice(pub i32);
+
+impl<'py> FromPyObject<'_, 'py> for Choice {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Choice> {
+        object.extract().map(Choice).map_err(|_: PyErr| {
+            let given = object.get_type();
+            PyTypeError::new_err(format!(
+                "a member of an enumeration of libraft, or its number, is needed, not {given}"
+            ))
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use raft::conf_change::{
 use raft::conf_state::raft_conf_state;
 
 use crate::call::Handle;
-use crate::input::{Input, NOTHING, Number};
+use crate::input::{Choice, Input, NOTHING, Number};
 use crate::parts::{self, copied, list};
 
 /// A copy of a configuration of the library.
@@ -84,13 +84,13 @@ impl<'py> FromPyObject<'_, 'py> for ConfStateCopy {
 #[pyfunction]
 pub fn decode_conf_change<'py>(
     py: Python<'py>,
-    entry_type: i32,
+    entry_type: Choice,
     data: Input<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let view = data.view();
     let change = Handle::make(raft_conf_change_free, |out, error| {
         // SAFETY: the view is of `data`, under the interpreter lock.
-        unsafe { raft_conf_change_decode(entry_type, view.data, view.len, out, error) }
+        unsafe { raft_conf_change_decode(entry_type.0, view.data, view.len, out, error) }
     })?;
     // SAFETY: made by the call above, and alive as long as the handle.
     let change_view = unsafe { &*change.get() };
@@ -123,17 +123,17 @@ pub fn decode_conf_change<'py>(
 ///
 /// For `RawNode.propose_conf_change_encoded` with EntryType.CONF_CHANGE_V2.
 #[pyfunction]
-#[pyo3(signature = (changes, transition=RAFT_TRANSITION_AUTO, context=None))]
+#[pyo3(signature = (changes, transition=Choice(RAFT_TRANSITION_AUTO), context=None))]
 pub fn encode_conf_change<'py>(
     py: Python<'py>,
-    changes: Vec<(i32, Number<u64>)>,
-    transition: i32,
+    changes: Vec<(Choice, Number<u64>)>,
+    transition: Choice,
     context: Option<Input<'py>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let steps: Vec<_> = changes
         .into_iter()
         .map(|(kind, node_id)| raft_conf_change_single {
-            r#type: kind,
+            r#type: kind.0,
             node_id: node_id.0,
         })
         .collect();
@@ -142,7 +142,7 @@ pub fn encode_conf_change<'py>(
         // SAFETY: the views are of `steps` and `context`, under the interpreter lock.
         unsafe {
             raft_conf_change_encode(
-                transition,
+                transition.0,
                 steps.as_ptr(),
                 steps.len(),
                 view.data,

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use libraft_core::proto::libraft as proto;
 use prost::Message as _;
+use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 use raft::bytes::{raft_buffer, raft_buffer_bytes, raft_buffer_free, raft_bytes};
 use raft::conf_state::{raft_conf_state, raft_conf_state_free};
 use raft::error::raft_error;
@@ -24,7 +25,7 @@ use raft::status::raft_status;
 use crate::call::{Failure, Handle, call, lock};
 use crate::config;
 use crate::entry::Entry;
-use crate::input::{Input, NOTHING, Number};
+use crate::input::{Choice, Input, Inputs, NOTHING, Number};
 use crate::members::ConfStateCopy;
 use crate::observe;
 use crate::parts::{self, copied, list};
@@ -293,9 +294,9 @@ impl RawNode {
     /// Proposes several commands as one entry each, in this order: all of them or none.
     ///
     /// Raises ProposalDropped.
-    fn propose_many(&self, data: Vec<Input<'_>>) -> PyResult<()> {
+    fn propose_many(&self, data: Inputs<'_>) -> PyResult<()> {
         let node = self.native()?;
-        let views: Vec<raft_bytes> = data.iter().map(Input::view).collect();
+        let views: Vec<raft_bytes> = data.0.iter().map(Input::view).collect();
         call(|error| {
             // SAFETY: the node is alive, and the views are of `data`.
             unsafe { raft_node_propose_many(node.handle.get(), views.as_ptr(), views.len(), error) }
@@ -311,7 +312,7 @@ impl RawNode {
     #[pyo3(signature = (change_type, node_id, context=None))]
     fn propose_conf_change(
         &self,
-        change_type: i32,
+        change_type: Choice,
         node_id: Number<u64>,
         context: Option<Input<'_>>,
     ) -> PyResult<()> {
@@ -322,7 +323,7 @@ impl RawNode {
             unsafe {
                 raft_node_propose_conf_change(
                     node.handle.get(),
-                    change_type,
+                    change_type.0,
                     node_id.0,
                     view.data,
                     view.len,
@@ -336,7 +337,7 @@ impl RawNode {
     /// Proposes a configuration change in its encoded form, such as from `encode_conf_change`.
     ///
     /// Raises ProposalDropped, MalformedMessage, ArgumentError.
-    fn propose_conf_change_encoded(&self, entry_type: i32, data: Input<'_>) -> PyResult<()> {
+    fn propose_conf_change_encoded(&self, entry_type: Choice, data: Input<'_>) -> PyResult<()> {
         let node = self.native()?;
         let view = data.view();
         call(|error| {
@@ -344,7 +345,7 @@ impl RawNode {
             unsafe {
                 raft_node_propose_conf_change_encoded(
                     node.handle.get(),
-                    entry_type,
+                    entry_type.0,
                     view.data,
                     view.len,
                     error,
@@ -586,10 +587,12 @@ impl RawNode {
     }
 
     /// What became of a SNAP to this peer. Until that is reported, nothing else is sent to it.
-    fn report_snapshot(&self, id: Number<u64>, status: i32) -> PyResult<()> {
+    fn report_snapshot(&self, id: Number<u64>, status: Choice) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
-        call(|error| unsafe { raft_node_report_snapshot(node.handle.get(), id.0, status, error) })?;
+        call(|error| unsafe {
+            raft_node_report_snapshot(node.handle.get(), id.0, status.0, error)
+        })?;
         Ok(())
     }
 
@@ -659,9 +662,9 @@ impl RawNode {
     /// Answers a ReadRequest with encoded entries from its `low` on.
     ///
     /// Raises WrongAnswer, MalformedMessage, ImpossibleMessage.
-    fn provide_entries(&self, request_id: Number<u64>, entries: Vec<Input<'_>>) -> PyResult<()> {
+    fn provide_entries(&self, request_id: Number<u64>, entries: Inputs<'_>) -> PyResult<()> {
         let node = self.native()?;
-        let views: Vec<raft_bytes> = entries.iter().map(Input::view).collect();
+        let views: Vec<raft_bytes> = entries.0.iter().map(Input::view).collect();
         call(|error| {
             // SAFETY: the node is alive, and the views are of `entries`.
             unsafe {
@@ -678,11 +681,11 @@ impl RawNode {
     }
 
     /// Answers a ReadRequest: there are no entries.
-    fn read_failed(&self, request_id: Number<u64>, failure: i32) -> PyResult<()> {
+    fn read_failed(&self, request_id: Number<u64>, failure: Choice) -> PyResult<()> {
         let node = self.native()?;
         // SAFETY: the node is alive as long as `node`.
         call(|error| unsafe {
-            raft_node_read_failed(node.handle.get(), request_id.0, failure, error)
+            raft_node_read_failed(node.handle.get(), request_id.0, failure.0, error)
         })?;
         Ok(())
     }
@@ -916,10 +919,29 @@ impl RawNode {
 }
 
 /// The messages of a batch.
-#[derive(FromPyObject)]
 enum Messages<'py> {
     Framed(Input<'py>),
     List(Vec<Input<'py>>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Messages<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Messages<'py>> {
+        let list = object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>();
+        if !list {
+            match object.extract() {
+                Ok(framed) => return Ok(Messages::Framed(framed)),
+                // It has bytes, but with gaps.
+                Err(error) if error.is_instance_of::<PyBufferError>(object.py()) => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+        }
+        let Inputs(list) = object.extract()?;
+        Ok(Messages::List(list))
+    }
 }
 
 /// Messages in one piece, each preceded by its length.

@@ -18,7 +18,7 @@ use raft::storage::*;
 
 use crate::call::{Failure, Handle, call, lock};
 use crate::entry::{Entry, EntryAt};
-use crate::input::{Input, Number};
+use crate::input::{Input, Inputs, Number};
 use crate::parts::{self, copied, list};
 use crate::ready::Ready;
 use crate::snapshot::Snapshot;
@@ -201,12 +201,12 @@ impl Storage {
     }
 
     /// The same from pieces: a HardState, encoded entries and an encoded snapshot.
-    #[pyo3(signature = (*, hard_state=None, entries=Vec::new(), snapshot=None, must_sync=true))]
+    #[pyo3(signature = (*, hard_state=None, entries=Inputs::default(), snapshot=None, must_sync=true))]
     fn append(
         &self,
         py: Python<'_>,
         hard_state: Option<(Number<u64>, Number<u64>, Number<u64>)>,
-        entries: Vec<Input<'_>>,
+        entries: Inputs<'_>,
         snapshot: Option<Input<'_>>,
         must_sync: bool,
     ) -> PyResult<()> {
@@ -216,7 +216,7 @@ impl Storage {
             vote: vote.0,
             commit: commit.0,
         });
-        let entries: Vec<_> = entries.iter().map(Input::owned).collect();
+        let entries: Vec<_> = entries.0.iter().map(Input::owned).collect();
         let views = Views::of(&entries);
         let snapshot = snapshot
             .map(|snapshot| snapshot.owned())

@@ -294,6 +294,8 @@ def test_a_buffer_with_gaps_is_refused_with_what_to_do() -> None:
         lambda: member.node.propose(gaps),
         lambda: member.node.propose_many([b"x", gaps]),
         lambda: member.node.step(gaps),
+        lambda: member.node.step_many(gaps),
+        lambda: member.node.step_many([gaps]),
         lambda: member.storage.create_snapshot(1, gaps),
         lambda: Message.decode(gaps),
     ]
@@ -373,6 +375,19 @@ def test_a_wrong_type_is_told_with_what_is_needed() -> None:
         Config(id=1, pre_vote="yes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="bytes-like object is required, not 'str'"):
         member.node.propose("text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a list of bytes-like objects is needed, not <class 'bytes'>"):
+        member.node.propose_many(b"one")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a list of bytes-like objects is needed, not <class 'str'>"):
+        member.node.propose_many("one")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a list of bytes-like objects is needed, not <class 'int'>"):
+        member.node.step_many(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="bytes-like object is required, not 'int'"):
+        member.node.step_many([5])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"a member of an enumeration of libraft, .* not <class 'str'>"):
+        member.node.propose_conf_change("add", 2)  # type: ignore[arg-type]
+    member.node.step_many(())
+    member.node.step_many(bytearray())
+    member.node.step_many(memoryview(b""))
     with pytest.raises(libraft.ConfigError, match="id"):
         Config(id=0)
     with pytest.raises(libraft.ArgumentError):
@@ -404,4 +419,35 @@ def test_values_may_be_read_by_many_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+    member.close()
+
+
+def test_a_node_busy_with_another_thread_says_so_and_stays_whole() -> None:
+    """Every call of each thread either does its work or is turned away, and what was taken is there."""
+    member = single()
+    taken: list[bytes] = []
+    wrong: list[BaseException] = []
+    begin = threading.Barrier(4)
+
+    def use(thread: int) -> None:
+        begin.wait()
+        for number in range(200):
+            command = b"%d of %d" % (number, thread)
+            try:
+                member.node.propose(command)
+                taken.append(command)
+            except libraft.MisuseError as error:
+                if "two threads" not in str(error):
+                    wrong.append(error)
+            except BaseException as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=use, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    member.work(lambda messages: None)
+    assert taken and sorted(member.commands) == sorted(taken)
     member.close()
