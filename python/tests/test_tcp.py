@@ -21,6 +21,8 @@ from libraft.aio import _handshake as handshake
 from libraft.replicated import Cluster, ReplicatedCounter, ReplicatedDict, SyncCluster, member_id
 from test_aio import TICK_S, in_a_loop
 
+LONG_S = 600.0
+"""Longer than any handshake on a machine with much else to do."""
 SECRET = b"correct horse battery staple"
 
 
@@ -77,7 +79,7 @@ async def test_members_serve_without_protection() -> None:
 
 @in_a_loop
 async def test_members_serve_with_a_secret() -> None:
-    async with three(secret=SECRET) as members:
+    async with three(secret=SECRET, handshake_s=LONG_S) as members:
         await check(members)
         assert not sum((transport.refused for _, transport, _, _ in members), members[0][1].refused)
 
@@ -163,7 +165,7 @@ async def talk(address: str, *parts: bytes) -> bytes:
 
 @in_a_loop
 async def test_strangers_are_refused_and_the_members_go_on() -> None:
-    async with three(secret=SECRET, handshake_s=0.5) as members:
+    async with three(secret=SECRET, handshake_s=1.5) as members:
         await check(members)
         target, other = members[0], members[1]
         cluster, transport, _, _ = target
@@ -190,7 +192,7 @@ async def test_strangers_are_refused_and_the_members_go_on() -> None:
 
 @in_a_loop
 async def test_strangers_in_great_number_do_not_pile_up() -> None:
-    async with three(secret=SECRET) as members:
+    async with three(secret=SECRET, handshake_s=LONG_S) as members:
         await check(members)
         cluster, transport, _, _ = members[0]
         host, port = tcp.parse_address(cluster.address)
@@ -232,7 +234,7 @@ class Friend:
 
 @in_a_loop
 async def test_frames_that_are_changed_repeated_or_nonsense_end_the_connection() -> None:
-    async with three(secret=SECRET, max_frame_bytes=1 << 20) as members:
+    async with three(secret=SECRET, max_frame_bytes=1 << 20, handshake_s=LONG_S) as members:
         await check(members)
         target, other = members[0], members[1]
         refused = target[1].refused
@@ -391,7 +393,8 @@ async def test_what_waits_is_bounded_and_the_oldest_is_dropped() -> None:
     port = server.sockets[0].getsockname()[1]
     node: Any = Deaf()
     peers = {2: f"127.0.0.1:{port}"}
-    transport = TcpTransport("127.0.0.1:0", peers, cluster="test", max_queued_bytes=1000, max_frame_bytes=500)
+    limits: dict[str, Any] = {"max_queued_bytes": 1000, "max_frame_bytes": 500, "handshake_s": LONG_S}
+    transport = TcpTransport("127.0.0.1:0", peers, cluster="test", **limits)
     await transport.start(node)
 
     def send(*parcels: Parcel) -> None:
