@@ -7,7 +7,7 @@ docs/tools/apimap.py --write  writes it
 The operations are the functions that include/libraft.h exports. Their names in the other languages follow from
 theirs by rule, and where they don't, NAMES says so. Each name is looked for in the sources of its language, so that
 none can be wrong; a function without a line, and a line without a function, are errors as well. The names in
-etcd-io/raft and raft-rs are given by hand.
+etcd-io/raft and raft-rs are given by hand. docs/errors.md, written by hand, has to have all errors, too.
 """
 
 from __future__ import annotations
@@ -348,10 +348,20 @@ An empty cell means that a language needs no such call: objects free themselves,
 """
 
 
+def check_errors() -> None:
+    """docs/errors.md has a line for each error and each reason."""
+    header = (ROOT / "include/libraft.h").read_text()
+    listed = (ROOT / "docs/errors.md").read_text()
+    codes = re.findall(r"^#define (RAFT_(?:ERR|DROP)_\w+)", header, re.M)
+    if missing := [code for code in codes if code != "RAFT_DROP_NONE" and f"`{code}`" not in listed]:
+        sys.exit(f"docs/errors.md does not say what to do about {', '.join(missing)}")
+
+
 def main() -> None:
     """Writes or compares, as the arguments say."""
     if sys.argv[1:] not in ([], ["--write"]):
         sys.exit(__doc__)
+    check_errors()
     text = page()
     if sys.argv[1:] == ["--write"]:
         PAGE.write_text(text, encoding="utf-8")
