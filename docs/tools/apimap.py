@@ -344,7 +344,8 @@ The classes are `raft_node` (C), `Node` (C++, Rust) and `RawNode` (Python, Go, w
 its own); `raft_storage`, `Storage`, `MemoryStorage`, `DurableStorage`; `raft_config`, `Config`. Errors are codes in C,
 exceptions in C++ and Python, values in Go and Rust: see [what to do about each](errors.md).
 
-An empty cell means that a language needs no such call: objects free themselves, strings and lists are its own.
+An empty cell means that a language has no such call. Mostly it needs none: objects free themselves, strings and lists
+are its own, a loop does for many nodes what one call does, and in Go a node asks its `Storage` by itself.
 """
 
 
