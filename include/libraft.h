@@ -2733,7 +2733,7 @@ uint64_t raft_node_id(const struct raft_node *node);
  * with a raft_storage will rather use raft_storage_bootstrap().
  *
  * Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
- * RAFT_ERR_MISUSE also if the log is not empty or there are no peers, RAFT_ERR_CONF_CHANGE (the
+ * RAFT_ERR_MISUSE also if the log is not empty, the term above 1 or there are no peers, RAFT_ERR_CONF_CHANGE (the
  * node was made with members to which these can't be added).
  *
  * Memory: `peers` are borrowed for the call.
@@ -2911,7 +2911,8 @@ raft_status raft_node_apply_conf_change(struct raft_node *node,
  * refuses it (every member must do so alike). The members stay as they are, and the next
  * change may be proposed.
  *
- * Errors: those of any call on a node.
+ * Errors: those of any call on a node; RAFT_ERR_CONF_CHANGE (what follows by itself
+ * does not fit the configuration).
  *
  * Threads: One at a time on the node.
  */
@@ -3773,9 +3774,9 @@ raft_status raft_storage_append(struct raft_storage *storage,
  * message's encoding.
  *
  * Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type of
- * message, the entries do not fit the log), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no
- * raftpb.Message), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT,
- * RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody
+ * message, the entries do not fit the log), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
+ * RAFT_ERR_LOCAL_MESSAGE (no raftpb.Message, or of a kind that is never sent),
+ * RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody
  * knows what of it is on disk: free the storage and open it anew.
  *
  * Memory: `data` is borrowed for the call.

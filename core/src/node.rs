@@ -103,7 +103,7 @@ impl Node {
     /// leader of term 1 had committed them. All first members must be given the same list.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if the log is not empty or the list is.
+    /// [`Error::Misuse`] if the log is not empty or the list is, or the term is above 1.
     pub fn bootstrap(&mut self, peers: &[(NodeId, Bytes)]) -> Result<()> {
         self.call(
             (),
@@ -117,6 +117,12 @@ impl Node {
                 if node.raft.core().log.last_index() != 0 {
                     return Err(Error::Misuse(
                         "the log is not empty: only a node that has never run can be bootstrapped",
+                    ));
+                }
+                // The entries are of term 1, and to go back to it would be to forget a vote.
+                if node.raft.core().term() > 1 {
+                    return Err(Error::Misuse(
+                        "the node has a later term: only a node that has never run can be bootstrapped",
                     ));
                 }
                 node.raft.bootstrap(peers)?;

@@ -226,7 +226,7 @@ export! {
     /// with a raft_storage will rather use raft_storage_bootstrap().
     ///
     /// Errors: those of any call on a node; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX),
-    /// RAFT_ERR_MISUSE also if the log is not empty or there are no peers, RAFT_ERR_CONF_CHANGE (the
+    /// RAFT_ERR_MISUSE also if the log is not empty, the term above 1 or there are no peers, RAFT_ERR_CONF_CHANGE (the
     /// node was made with members to which these can't be added).
     ///
     /// Memory: `peers` are borrowed for the call.
@@ -479,7 +479,8 @@ export! {
     /// refuses it (every member must do so alike). The members stay as they are, and the next
     /// change may be proposed.
     ///
-    /// Errors: those of any call on a node.
+    /// Errors: those of any call on a node; RAFT_ERR_CONF_CHANGE (what follows by itself
+    /// does not fit the configuration).
     ///
     /// Threads: One at a time on the node.
     try fn raft_node_reject_conf_change(

@@ -248,9 +248,9 @@ export! {
     /// message's encoding.
     ///
     /// Errors: those of any call; RAFT_ERR_ARGUMENT (a length above PTRDIFF_MAX, another type of
-    /// message, the entries do not fit the log), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE (no
-    /// raftpb.Message), RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT,
-    /// RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody
+    /// message, the entries do not fit the log), RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE,
+    /// RAFT_ERR_LOCAL_MESSAGE (no raftpb.Message, or of a kind that is never sent),
+    /// RAFT_ERR_SNAPSHOT_OUT_OF_DATE (the stored one is as new), RAFT_ERR_CORRUPT, RAFT_ERR_IO (the disk), RAFT_ERR_POISONED (an earlier write failed). After RAFT_ERR_IO nobody
     /// knows what of it is on disk: free the storage and open it anew.
     ///
     /// Memory: `data` is borrowed for the call.
@@ -265,7 +265,10 @@ export! {
         // SAFETY: the caller vouches for `data[..len]`.
         let message = codec::decode_message(unsafe { copied(data, len, "data") }?)?;
         let update = Update::of_storage_append(&message).ok_or_else(|| {
-            Failure::argument("the message is not of type RAFT_MSG_STORAGE_APPEND: pass those to RAFT_LOCAL_APPEND only")
+            Failure::argument(
+                "the message is not of type RAFT_MSG_STORAGE_APPEND: pass those to \
+                 RAFT_LOCAL_APPEND only",
+            )
         })?;
         Ok(storage.shared.write(update)?)
     }

@@ -349,6 +349,23 @@ fn bootstrap_writes_the_first_members_as_entries() {
 }
 
 #[test]
+fn a_node_that_has_voted_in_a_later_term_is_not_bootstrapped() {
+    let hard_state = HardState {
+        term: 5,
+        vote: 2,
+        commit: 0,
+    };
+    let state = RestartState {
+        hard_state,
+        ..RestartState::default()
+    };
+    let mut node = Node::new(Config::new(1), state).expect("it has run, and has no entry");
+    let refused = node.bootstrap(&[(1, Bytes::new())]);
+    assert!(matches!(refused, Err(Error::Misuse(_))), "{refused:?}");
+    assert_eq!(node.status().basic.hard_state, hard_state);
+}
+
+#[test]
 fn a_ready_must_be_advanced_before_the_next() {
     let mut cluster = Cluster::of(1);
     let node = &mut cluster.at(1).node;
