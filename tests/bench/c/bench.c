@@ -13,6 +13,8 @@
 #include <time.h>
 
 #include "libraft.h"
+
+#include "counted.h"
 #include "ticks.h"
 
 enum { MAX_NODES = 128, MAX_BATCH = 1024, COMPACT_EVERY = 10000, COMPACT_KEEP = 100 };
@@ -28,37 +30,9 @@ static size_t nodes_len;
 static uint64_t compacted;
 static bool best;
 
-/* The library's allocations: the linker puts these in the place of malloc and the others. */
-static uint64_t allocations, allocated_bytes;
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-
-void *__wrap_malloc(size_t size) {
-    allocations++, allocated_bytes += size;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    allocations++, allocated_bytes += count * size;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    allocations++, allocated_bytes += size;
-    return __real_realloc(old, size);
-}
-
 static void must(raft_status status, const char *what) {
     if (status != RAFT_OK) {
         fprintf(stderr, "%s: status %d\n", what, (int)status);
-        exit(1);
-    }
-}
-
-static void expect(bool holds, const char *what) {
-    if (!holds) {
-        fprintf(stderr, "not so: %s\n", what);
         exit(1);
     }
 }

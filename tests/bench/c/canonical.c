@@ -21,6 +21,8 @@
 
 #include <raft.h>
 
+#include "counted.h"
+
 enum { MAX_NODES = 16, MAX_BATCH = 1024, HEARTBEAT_MS = 100 };
 
 typedef struct machine {
@@ -58,37 +60,9 @@ static unsigned nodes;
 static raft_time now_ms;
 static bool best;
 
-/* The library's allocations: the linker puts these in the place of malloc and the others. */
-static uint64_t allocations, allocated_bytes;
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-
-void *__wrap_malloc(size_t size) {
-    allocations++, allocated_bytes += size;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    allocations++, allocated_bytes += count * size;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    allocations++, allocated_bytes += size;
-    return __real_realloc(old, size);
-}
-
 static void must(int status, const char *what) {
     if (status != 0) {
         fprintf(stderr, "%s: %s\n", what, raft_strerror(status));
-        exit(1);
-    }
-}
-
-static void expect(bool holds, const char *what) {
-    if (!holds) {
-        fprintf(stderr, "not so: %s\n", what);
         exit(1);
     }
 }
