@@ -988,7 +988,7 @@ struct SnapshotRequest {
  * 1. persist hard_state(), entries() and snapshot(): Storage::save() does all that;
  * 2. send messages() (a leader may send its MessageType::app before 1; nothing else may);
  * 3. apply snapshot(), then committed_entries(); serve read_states() whose index is applied;
- * 4. answer read_requests() and snapshot_requests(), if the node leaves them to the host;
+ * 4. answer reads() and snapshot_requests(), if the node leaves them to the host;
  * 5. Node::advance().
  */
 class Ready {
@@ -1029,7 +1029,7 @@ public:
         return raw_ ? ReadStates(raw_->read_states, raw_->read_states_len) : ReadStates();
     }
     /** Stored entries that the core needs. Empty for a node that reads from its own storage. */
-    List<ReadRequest, raft_read_request> read_requests() const noexcept {
+    List<ReadRequest, raft_read_request> reads() const noexcept {
         using Requests = List<ReadRequest, raft_read_request>;
         return raw_ ? Requests(raw_->reads, raw_->reads_len) : Requests();
     }

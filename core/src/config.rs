@@ -107,7 +107,7 @@ pub struct Config {
     pub peer_reports: bool,
     /// Record every call on the node, from its making on, to be made again elsewhere: see
     /// [`crate::recording`]. At most this many bytes wait to be taken
-    /// ([`crate::Node::take_recording`]); at least [`crate::recording::MIN_RECORD_BYTES`], or 0 to
+    /// ([`crate::Node::record_take`]); at least [`crate::recording::MIN_RECORD_BYTES`], or 0 to
     /// record nothing. Default 0.
     pub record_bytes: u64,
 }

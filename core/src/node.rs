@@ -252,7 +252,7 @@ impl Node {
     /// As [`Node::propose`].
     pub fn propose_conf_change(&mut self, change: &ConfChange) -> Result<()> {
         let data = codec::encode_conf_change(change).into();
-        self.propose_encoded_conf_change(EntryKind::ConfChange, data)
+        self.propose_conf_change_encoded(EntryKind::ConfChange, data)
     }
 
     /// Proposes a change of any number of members; see [`Node::propose_conf_change`].
@@ -261,7 +261,7 @@ impl Node {
     /// As [`Node::propose`].
     pub fn propose_conf_change_v2(&mut self, change: &ConfChangeV2) -> Result<()> {
         let data = codec::encode_conf_change_v2(change).into();
-        self.propose_encoded_conf_change(EntryKind::ConfChangeV2, data)
+        self.propose_conf_change_encoded(EntryKind::ConfChangeV2, data)
     }
 
     /// Proposes a change in its encoded form, which becomes the entry's data as it is: a
@@ -269,7 +269,7 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::propose`]; [`Error::Malformed`] or [`Error::Misuse`] if it is no change.
-    pub fn propose_encoded_conf_change(&mut self, kind: EntryKind, data: Bytes) -> Result<()> {
+    pub fn propose_conf_change_encoded(&mut self, kind: EntryKind, data: Bytes) -> Result<()> {
         let entry = Entry {
             kind,
             explicit: Explicit {

@@ -1269,19 +1269,19 @@ impl raft_node {
 
 impl Inner {
     pub(crate) fn recording(&self) -> (RecordingState, usize) {
-        (self.node.recording_state(), self.node.recording_bytes())
+        (self.node.record_state(), self.node.recording_bytes())
     }
 
-    pub(crate) fn take_recording(&mut self) -> Bytes {
-        self.node.take_recording()
+    pub(crate) fn record_take(&mut self) -> Bytes {
+        self.node.record_take()
     }
 
-    pub(crate) fn note_in_recording(&mut self, text: &str) {
-        self.node.note_in_recording(text);
+    pub(crate) fn record_note(&mut self, text: &str) {
+        self.node.record_note(text);
     }
 
-    pub(crate) fn stop_recording(&mut self) {
-        self.node.stop_recording();
+    pub(crate) fn record_stop(&mut self) {
+        self.node.record_stop();
     }
 
     fn has_ready(&self) -> bool {

@@ -92,7 +92,7 @@ export! {
         out: *mut *mut raft_buffer,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        let bytes = node.with_even_if_broken(|inner| inner.take_recording())?;
+        let bytes = node.with_even_if_broken(|inner| inner.record_take())?;
         out.put(raft_buffer::give(bytes.into()))
     }
 }
@@ -117,7 +117,7 @@ export! {
         let text = std::str::from_utf8(text)
             .map_err(|error| Failure::argument(format!("text is no UTF-8 ({error}): encode it as UTF-8")))?;
         node.with(|inner| {
-            inner.note_in_recording(text);
+            inner.record_note(text);
             Ok(())
         })
     }
@@ -132,7 +132,7 @@ export! {
     /// Threads: One at a time on the node.
     try fn raft_node_record_stop(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
         node.with(|inner| {
-            inner.stop_recording();
+            inner.record_stop();
             Ok(())
         })
     }

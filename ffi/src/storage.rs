@@ -90,7 +90,7 @@ export! {
         // SAFETY: not NULL, so that the caller vouches for a zero byte at its end.
         let path = native(unsafe { CStr::from_ptr(path) })?;
         let storage = DurableStorage::open(path)?;
-        let report = storage.recovery();
+        let report = storage.recovery_report();
         out.put(raft_storage::give(Arc::new(storage), report))
     }
 }

@@ -15,7 +15,7 @@ fn live(directory: &Path, say: Option<&'static str>) -> Outcome<(Vec<String>, u6
     if storage.is_fresh() {
         storage.bootstrap_members(ConfState::of_voters([1]))?;
     }
-    let report = storage.recovery();
+    let report = storage.recovery_report();
     println!("recovered: {report:?}");
     let mut node = Node::new(Config::new(1), storage.restart_state())?;
     let mut applied = Vec::new();

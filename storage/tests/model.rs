@@ -443,7 +443,7 @@ proptest! {
             if let Call::Reopen = call {
                 drop(storage);
                 storage = DurableStorage::open(directory.path()).unwrap();
-                prop_assert_eq!(storage.recovery(), Default::default());
+                prop_assert_eq!(storage.recovery_report(), Default::default());
             }
             model.call(&storage, call);
             model.check(&storage);

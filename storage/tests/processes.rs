@@ -156,7 +156,7 @@ fn a_killed_process_loses_nothing() {
             }
         }
         let storage = DurableStorage::open(dir.path()).unwrap();
-        let report = storage.recovery();
+        let report = storage.recovery_report();
         assert!(report.crashed && report.discarded_writes <= 1, "{report:?}");
         let last = storage.last_index();
         assert!(

@@ -172,7 +172,7 @@ private:
 
     void turn(std::uint64_t id, Host& host) {
         const libraft::Ready ready = host.node.ready();
-        if (ready.read_requests().size() + ready.snapshot_requests().size() > 0) host.answer(host, ready);
+        if (ready.reads().size() + ready.snapshot_requests().size() > 0) host.answer(host, ready);
         host.storage.save(ready);
         for (const libraft::Message message : ready.messages()) {
             if (on_send) on_send(message);

@@ -375,7 +375,7 @@ TEST(Cluster, AHostMayAnswerTheRequestsByItself) {
     int reads = 0;
     int snapshots = 0;
     cluster[1].answer = [&](Host& host, const Ready& ready) {
-        for (const ReadRequest request : ready.read_requests()) {
+        for (const ReadRequest request : ready.reads()) {
             ++reads;
             const EntryList list = host.storage.entries(request.low, request.high, request.max_bytes);
             std::vector<Bytes> entries;

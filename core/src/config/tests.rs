@@ -3,9 +3,12 @@
 use super::*;
 use crate::error::DropReason;
 
+/// A setting that is wrong, and what the text of the error has to have.
+type Case = (fn(&mut Config), &'static [&'static str]);
+
 #[test]
 fn a_setting_that_is_refused_is_named_with_its_value() {
-    let cases: [(fn(&mut Config), &[&str]); 12] = [
+    let cases: [Case; 12] = [
         (|c| c.id = 0, &["id", "0", "from 1"]),
         (|c| c.id = u64::MAX, &["id", "18446744073709551615"]),
         (|c| c.heartbeat_ticks = 0, &["heartbeat_ticks", "is 0"]),

@@ -93,7 +93,7 @@ fn a_change_in_its_encoded_form_is_proposed_as_it_is() {
     let steps = [0x12, 4, 0x08, 3, 0x10, 2];
     for extra in [&[][..], &[0x08, 0], &[0xf8, 0x07, 1]] {
         let data = Bytes::from([&steps[..], extra].concat());
-        node.propose_encoded_conf_change(EntryKind::ConfChangeV2, data.clone())
+        node.propose_conf_change_encoded(EntryKind::ConfChangeV2, data.clone())
             .unwrap();
         assert_eq!(drain(&mut node).pop().unwrap().data, data);
         node.apply_conf_change(&ConfChangeV2 {
@@ -103,9 +103,9 @@ fn a_change_in_its_encoded_form_is_proposed_as_it_is() {
         .unwrap();
     }
     let malformed = Bytes::from_static(&[0x12, 9]);
-    let result = node.propose_encoded_conf_change(EntryKind::ConfChangeV2, malformed);
+    let result = node.propose_conf_change_encoded(EntryKind::ConfChangeV2, malformed);
     assert!(matches!(result, Err(Error::Malformed(_))), "{result:?}");
-    let result = node.propose_encoded_conf_change(EntryKind::Normal, Bytes::new());
+    let result = node.propose_conf_change_encoded(EntryKind::Normal, Bytes::new());
     assert!(matches!(result, Err(Error::Misuse(_))), "{result:?}");
     assert!(!node.has_ready());
 }

@@ -10,7 +10,7 @@ use crate::recording::{Answer, Call, RecordingState, StopReason, Unencodable};
 impl Node {
     /// How the recording of this node stands; see [`crate::recording`] for what that is, and
     /// [`crate::Config::record_bytes`] for how to have one.
-    pub fn recording_state(&self) -> RecordingState {
+    pub fn record_state(&self) -> RecordingState {
         let state = self.recorder.as_ref().map(|recorder| recorder.state());
         state.unwrap_or_default()
     }
@@ -25,13 +25,13 @@ impl Node {
     ///
     /// It may be taken from a node that is poisoned, and from one whose last call has panicked: that
     /// call is then the last one.
-    pub fn take_recording(&mut self) -> Bytes {
+    pub fn record_take(&mut self) -> Bytes {
         let recorder = self.recorder.as_mut();
         recorder.map(|recorder| recorder.take()).unwrap_or_default()
     }
 
     /// Ends the recording; what has not been taken still can be.
-    pub fn stop_recording(&mut self) {
+    pub fn record_stop(&mut self) {
         if let Some(recorder) = &mut self.recorder {
             recorder.stop(StopReason::Host);
         }
@@ -39,7 +39,7 @@ impl Node {
 
     /// Puts a text into the recording, for who reads it: "here the disk was full". Nothing if nothing
     /// is recorded.
-    pub fn note_in_recording(&mut self, text: &str) {
+    pub fn record_note(&mut self, text: &str) {
         self.record(|| Call::Note(text.to_owned()));
     }
 

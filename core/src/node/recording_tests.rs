@@ -23,7 +23,7 @@ fn recordings(seed: u64) -> Vec<Bytes> {
     let mut recordings = Vec::new();
     for member in &mut world.members {
         recordings.append(&mut member.recordings);
-        recordings.push(member.node.take_recording());
+        recordings.push(member.node.record_take());
     }
     recordings
 }
@@ -55,7 +55,7 @@ fn a_node_that_is_made_again_records_the_same_bytes() {
         while let Some(record) = reader.next_call().unwrap() {
             let _ = record.call.unwrap().make(&mut node).unwrap();
         }
-        assert_eq!(node.take_recording(), bytes);
+        assert_eq!(node.record_take(), bytes);
     }
 }
 

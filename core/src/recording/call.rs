@@ -305,7 +305,7 @@ impl Call {
                 Ok(Answer::None)
             }
             Call::Note(text) => {
-                node.note_in_recording(text);
+                node.record_note(text);
                 Ok(Answer::None)
             }
             Call::RequestsHidden(_) => {

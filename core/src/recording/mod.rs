@@ -2,7 +2,7 @@
 //!
 //! A node that is made with [`crate::Config::record_bytes`] writes each call that can change it into a
 //! buffer, with its arguments, the code that it returned and a checksum of what it gave. The host
-//! takes the buffer from time to time ([`crate::Node::take_recording`]); all that it has taken, in
+//! takes the buffer from time to time ([`crate::Node::record_take`]); all that it has taken, in
 //! this order, is one recording. [`Player`] makes the same calls on a node of its own, and says where
 //! that does not do the same.
 //!

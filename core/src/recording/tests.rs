@@ -44,7 +44,7 @@ fn sample() -> Bytes {
     cluster.settle();
     cluster.at(1).node.read_index("read".into()).unwrap();
     cluster.tick_all(3);
-    cluster.at(1).node.take_recording()
+    cluster.at(1).node.record_take()
 }
 
 /// All calls up to an error.
@@ -299,23 +299,23 @@ fn a_full_recording_ends_behind_a_whole_call() {
         };
         let mut node = Node::new(config, state_of([1])).unwrap();
         let mut calls = 0u32;
-        while node.recording_state() == RecordingState::On {
+        while node.record_state() == RecordingState::On {
             let _ = node.propose(vec![b'x'; 10].into());
             calls += 1;
             assert!(node.recording_bytes() as u64 <= record_bytes);
         }
-        assert_eq!(node.recording_state(), RecordingState::Full);
+        assert_eq!(node.record_state(), RecordingState::Full);
         assert!(
             node.recording_bytes() as u64 + 100 > record_bytes,
             "it makes use of its room"
         );
-        node.stop_recording();
-        node.note_in_recording("too late");
-        let mut reader = Reader::new(node.take_recording()).unwrap();
+        node.record_stop();
+        node.record_note("too late");
+        let mut reader = Reader::new(node.record_take()).unwrap();
         let read = reader.by_ref().map(Result::unwrap).count();
         assert_eq!(read as u32, calls - 1, "all but the one that did not fit");
         assert_eq!(reader.stop_reason(), Some(StopReason::Full));
-        assert!(node.take_recording().is_empty());
+        assert!(node.record_take().is_empty());
     }
 }
 
@@ -327,8 +327,8 @@ fn what_a_node_is_made_with_may_be_too_large() {
     };
     let mut node = Node::new(config, state_of(1..=1000)).unwrap();
     node.tick().unwrap();
-    assert_eq!(node.recording_state(), RecordingState::Full);
-    let taken = Reader::new(node.take_recording()).map(drop);
+    assert_eq!(node.record_state(), RecordingState::Full);
+    let taken = Reader::new(node.record_take()).map(drop);
     assert_eq!(taken, Err(RecordingError::Empty));
     let config = Config {
         record_bytes: MIN_RECORD_BYTES - 1,
@@ -354,11 +354,11 @@ fn a_recording_that_is_taken_often_enough_never_ends() {
                 node.advance().unwrap();
             }
         }
-        parts.extend(small.take_recording());
+        parts.extend(small.record_take());
     }
-    assert_eq!(small.recording_state(), RecordingState::On);
+    assert_eq!(small.record_state(), RecordingState::On);
     // What they were made with tells them apart, and nothing else does.
-    assert_eq!(read(&parts).0, read(&large.take_recording()).0);
+    assert_eq!(read(&parts).0, read(&large.record_take()).0);
 }
 
 #[test]
@@ -392,8 +392,8 @@ fn what_has_no_encoding_of_its_own_ends_a_recording() {
     // It is as good a proposal as any, but its term is the leader's to give, and nobody sends it.
     let _ = node.propose_entries(vec![entry]);
     node.tick().unwrap();
-    assert_eq!(node.recording_state(), RecordingState::Unencodable);
-    let mut reader = Reader::new(node.take_recording()).unwrap();
+    assert_eq!(node.record_state(), RecordingState::Unencodable);
+    let mut reader = Reader::new(node.record_take()).unwrap();
     assert_eq!(reader.by_ref().count(), 1);
     assert_eq!(reader.stop_reason(), Some(StopReason::Unencodable));
 }
@@ -403,15 +403,15 @@ const NO_CALLS: &[&str] = &[
     "propose_many",
     "propose_conf_change",
     "propose_conf_change_v2",
-    "propose_encoded_conf_change",
+    "propose_conf_change_encoded",
     "propose_entries",
     "step_bytes",
     "step_slice",
     "read_index_if_named",
     "ready_into",
-    "take_recording",
-    "stop_recording",
-    "note_in_recording",
+    "record_take",
+    "record_stop",
+    "record_note",
     "note_requests_hidden",
 ];
 

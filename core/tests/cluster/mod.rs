@@ -206,7 +206,7 @@ impl Member {
                 .collect(),
             applied,
         };
-        self.recordings.push(self.node.take_recording());
+        self.recordings.push(self.node.record_take());
         self.node = Node::new(self.config.clone(), state).unwrap();
         if let Some(groups) = self.groups.take() {
             self.set_groups(&groups);

@@ -57,7 +57,7 @@ use crate::{
 ///
 /// What a write has synced comes back whole after any crash, and damage to it is an error. What
 /// was being written when the process or the machine ended is cut off when the storage is opened
-/// again, which [`DurableStorage::recovery`] reports.
+/// again, which [`DurableStorage::recovery_report`] reports.
 ///
 /// Takes about 16 MiB of memory for the engine's cache, and what the terms and configuration
 /// changes of the log need, but does not hold the log.
@@ -83,7 +83,7 @@ impl DurableStorage {
     }
 
     /// What the last user of the storage left behind.
-    pub fn recovery(&self) -> RecoveryReport {
+    pub fn recovery_report(&self) -> RecoveryReport {
         self.recovery
     }
 

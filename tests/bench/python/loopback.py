@@ -96,8 +96,8 @@ class PySyncObj:
     """Three SyncObj, whose loops this one turns."""
 
     def __init__(self, best: bool) -> None:
-        import pysyncobj
-        from pysyncobj import SyncObj, SyncObjConf
+        import pysyncobj  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        from pysyncobj import SyncObj, SyncObjConf  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         # What it says about connections that are being made.
         logging.disable(logging.CRITICAL)

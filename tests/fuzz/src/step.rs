@@ -36,7 +36,7 @@ pub fn run(data: &[u8]) {
     // The recording is wanted above all if this fails.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let played = catch_unwind(AssertUnwindSafe(|| play(&mut input, &mut host)));
-    let recording = host.node.take_recording();
+    let recording = host.node.record_take();
     std::fs::write(path, recording).expect("the recording can be written");
     if let Err(panic) = played {
         resume_unwind(panic);

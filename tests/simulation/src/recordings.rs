@@ -41,7 +41,7 @@ impl Host {
             self.lives.push(Life {
                 node: self.id,
                 number: self.life,
-                recording: node.take_recording(),
+                recording: node.record_take(),
                 readys: std::mem::take(&mut self.readys),
             });
         }

@@ -26,14 +26,14 @@ fn recorded() -> Bytes {
     node.tick().unwrap();
     node.tick().unwrap();
     node.campaign().unwrap();
-    node.note_in_recording("it begins");
+    node.record_note("it begins");
     while node.has_ready() {
         node.ready().unwrap();
         node.advance().unwrap();
     }
     node.propose(Bytes::from(vec![b'x'; 40])).unwrap();
     node.step_bytes("nonsense".into()).unwrap_err();
-    node.take_recording()
+    node.record_take()
 }
 
 const WHOLE: &str = r#"node 1, libraft 0.1.0

@@ -12,7 +12,7 @@ fn recovered(image: Image, at: &str) -> (Contents, u64) {
     let next = contents.restart.last_index + 1;
     append(&storage, &entries(next..next + 3, 100)).unwrap();
     storage.entries(next, next + 3, u64::MAX).unwrap();
-    (contents, storage.recovery().discarded_writes)
+    (contents, storage.recovery_report().discarded_writes)
 }
 
 /// The moments at which a process may be killed: after each event, and in the middle of writes.
@@ -104,7 +104,7 @@ fn a_write_that_was_cut_off_is_reported() {
     }
     let storage = open(image).unwrap();
     assert_eq!(
-        storage.recovery(),
+        storage.recovery_report(),
         RecoveryReport {
             crashed: true,
             discarded_writes: 1
@@ -113,7 +113,7 @@ fn a_write_that_was_cut_off_is_reported() {
     assert_eq!(storage.last_index(), 44);
     let clean = open(start).unwrap();
     assert_eq!(
-        clean.recovery(),
+        clean.recovery_report(),
         RecoveryReport {
             crashed: true,
             discarded_writes: 0
@@ -126,7 +126,7 @@ fn a_storage_that_was_closed_has_nothing_to_report() {
     let (sim, storage) = prepared();
     drop(storage);
     assert_eq!(
-        open(sim.image()).unwrap().recovery(),
+        open(sim.image()).unwrap().recovery_report(),
         RecoveryReport::default()
     );
 }

@@ -87,7 +87,7 @@ fn closing_syncs_what_was_written_without_a_sync() {
     drop(storage);
     let storage = open(sim.image()).unwrap();
     assert_eq!(Contents::of(&storage).unwrap(), expected);
-    assert_eq!(storage.recovery(), Default::default());
+    assert_eq!(storage.recovery_report(), Default::default());
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn unsynced_writes_that_a_crash_takes_are_counted() {
     }
     let reopened = open(sim.image()).unwrap();
     assert_eq!(
-        reopened.last_index() + reopened.recovery().discarded_writes,
+        reopened.last_index() + reopened.recovery_report().discarded_writes,
         47
     );
 }

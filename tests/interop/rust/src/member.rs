@@ -223,7 +223,7 @@ impl Member {
             op::CAMPAIGN => node.campaign()?,
             op::PROPOSE => node.propose(request.x.clone())?,
             op::PROPOSE_CONF_CHANGE => {
-                node.propose_encoded_conf_change(kind(request.a)?, request.x.clone())?
+                node.propose_conf_change_encoded(kind(request.a)?, request.x.clone())?
             }
             op::STEP => node.step_bytes(request.x.clone())?,
             op::READ => node.read_index(request.x.clone())?,
