@@ -103,7 +103,8 @@ impl Node {
     /// leader of term 1 had committed them. All first members must be given the same list.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if the log is not empty or the list is, or the term is above 1.
+    /// [`Error::Misuse`] if the log is not empty or the list is, if the node has voted, or if its term is
+    /// above 1.
     pub fn bootstrap(&mut self, peers: &[(NodeId, Bytes)]) -> Result<()> {
         self.call(
             (),
@@ -119,10 +120,12 @@ impl Node {
                         "the log is not empty: only a node that has never run can be bootstrapped",
                     ));
                 }
-                // The entries are of term 1, and to go back to it would be to forget a vote.
-                if node.raft.core().term() > 1 {
+                // The entries are of term 1. To go back to it would be to forget a vote, and whoever
+                // got one in it may lead it with other entries.
+                let known = node.raft.core().hard_state();
+                if known.term > 1 || known.vote != NONE {
                     return Err(Error::Misuse(
-                        "the node has a later term: only a node that has never run can be bootstrapped",
+                        "the node has voted or has a later term: only a node that has never run can be bootstrapped",
                     ));
                 }
                 node.raft.bootstrap(peers)?;

@@ -59,6 +59,9 @@ def test_comments_are_not_part_of_it(tmp_path: Path) -> None:
         ("raft_entry_type type; struct raft_bytes data;", "raft_entry_type type; int32_t more; struct raft_bytes data;",
          "field raft_entry.more has come"),
         ("size_t size; uint64_t ticks;", "size_t size; uint64_t more; uint64_t ticks;", "field raft_metrics.ticks was"),
+        # In what was padding: the size would not tell who knows of it.
+        ("raft_role role; } raft_node_status;", "raft_role role; int32_t more; } raft_node_status;",
+         "field raft_node_status.more has come"),
         ("typedef struct raft_error raft_error;", "typedef struct raft_error { int code; } raft_error;",
          "type raft_error is gone"),
     ],

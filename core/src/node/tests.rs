@@ -349,20 +349,22 @@ fn bootstrap_writes_the_first_members_as_entries() {
 }
 
 #[test]
-fn a_node_that_has_voted_in_a_later_term_is_not_bootstrapped() {
-    let hard_state = HardState {
-        term: 5,
-        vote: 2,
-        commit: 0,
-    };
-    let state = RestartState {
-        hard_state,
-        ..RestartState::default()
-    };
-    let mut node = Node::new(Config::new(1), state).expect("it has run, and has no entry");
-    let refused = node.bootstrap(&[(1, Bytes::new())]);
-    assert!(matches!(refused, Err(Error::Misuse(_))), "{refused:?}");
-    assert_eq!(node.status().basic.hard_state, hard_state);
+fn a_node_that_has_voted_or_has_a_later_term_is_not_bootstrapped() {
+    for (term, vote) in [(5, 2), (5, NONE), (1, 2)] {
+        let hard_state = HardState {
+            term,
+            vote,
+            commit: 0,
+        };
+        let state = RestartState {
+            hard_state,
+            ..RestartState::default()
+        };
+        let mut node = Node::new(Config::new(1), state).expect("it has run, and has no entry");
+        let refused = node.bootstrap(&[(1, Bytes::new())]);
+        assert!(matches!(refused, Err(Error::Misuse(_))), "{refused:?}");
+        assert_eq!(node.status().basic.hard_state, hard_state);
+    }
 }
 
 #[test]
