@@ -173,7 +173,6 @@ OTHERS: dict[str, tuple[str, str]] = {
     "raft_storage_snapshot": ("Storage.Snapshot", "Storage::snapshot"),
     "raft_storage_create_snapshot": ("MemoryStorage.CreateSnapshot", NONE),
     "raft_storage_compact": ("MemoryStorage.Compact", "MemStorage: compact"),
-    "raft_storage_recovery_report": ("=", "=", "=", "DurableStorage::recovery_report"),
     "raft_storage_restart_state": ("Storage.InitialState", "Storage::initial_state"),
     "raft_storage_append": ("MemoryStorage.Append, SetHardState, ApplySnapshot", "MemStorage: append"),
 }
