@@ -1995,7 +1995,7 @@ private:
     std::size_t failed_size_ = 0;
 };
 
-// ---------------------------------------------------------------- replays
+// ---------------------------------------------------------------- metrics
 
 /**
  * Nodes that are to be one text for Prometheus, in which what is said about a metric may stand only once.
@@ -2034,6 +2034,8 @@ public:
 private:
     detail::Owned<raft_exposition, raft_exposition_free> raw_;
 };
+
+// ---------------------------------------------------------------- replays
 
 /** What came of a replay. */
 struct Replay {

@@ -90,8 +90,11 @@ type ReadOnlyOption int
 const (
 	// ReadOnlySafe asks a quorum for each batch of reads. It is right whatever the clocks do.
 	ReadOnlySafe ReadOnlyOption = iota
-	// ReadOnlyLeaseBased trusts the leader's lease. It is right only while clocks drift little,
-	// and needs Config.CheckQuorum.
+	// ReadOnlyLeaseBased trusts the leader's lease: it answers at once, but a read may be stale.
+	// A leader that is cut off goes on answering for up to twice Config.ElectionTick, while the
+	// others may elect a new one after one, even if all clocks are perfect; and a voter that
+	// restarts votes at once. The same goes for late clocks, transfers of leadership, and voters
+	// without Config.CheckQuorum. It needs Config.CheckQuorum.
 	ReadOnlyLeaseBased
 )
 

@@ -14,13 +14,15 @@ pub enum ReadOnlyOption {
     /// By a round of heartbeats: safe whatever the clocks do.
     #[default]
     Safe = 0,
-    /// By the leader's lease: it has heard from a quorum within the election timeout. Safe only
-    /// while all of this holds, which the library can't check: clocks run about equally fast and
-    /// no process stands still for longer than they differ; every voter has `check_quorum`; and
-    /// leadership is not being transferred, for the target of [`crate::Node::transfer_leader`]
-    /// is voted for in spite of the lease, so that the old leader may still answer while the new
-    /// one commits (and likewise where [`crate::Node::forget_leader`] is called). A leader that is
-    /// cut off keeps its lease for up to an election timeout. Needs `check_quorum`.
+    /// By the leader's lease: at once, for as long as the leader has not found that it lost its
+    /// quorum. Not linearizable: a read may be stale. A leader looks once in `election_ticks` at
+    /// whom it has heard from, so that one that is cut off goes on answering for up to twice that
+    /// time, while the others may elect a new leader after once that time, even if all clocks are
+    /// perfect. A voter that restarts has no lease to keep, and votes at once. A read may also be
+    /// stale if clocks differ or a process stands still; if a voter lacks `check_quorum`; while
+    /// leadership is being transferred, for the target of [`crate::Node::transfer_leader`] is voted
+    /// for in spite of the lease; and where [`crate::Node::forget_leader`] is called. Needs
+    /// `check_quorum`.
     LeaseBased = 1,
 }
 

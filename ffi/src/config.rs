@@ -39,13 +39,16 @@ pub type raft_read_only = i32;
 
 /// By a round of heartbeats: safe whatever the clocks do.
 pub const RAFT_READ_ONLY_SAFE: raft_read_only = 0;
-/// By the leader's lease: without asking the others, since none of them votes for another leader
-/// for as long as it hears from this one. Needs check_quorum. That is a bet on clocks. A read may be
-/// stale if a leader's ticks come late by more than the others' do, as when its process or machine
-/// was stopped and the host has not called raft_node_tick_many() for that time first; while
-/// leadership is being transferred, since that election passes over leases; or if a voter forgets
-/// its leader (raft_node_forget_leader()), or has lost its clocks in a restart. Where that matters,
-/// RAFT_READ_ONLY_SAFE.
+/// By the leader's lease: at once, without asking the others, for as long as the leader has not
+/// found that it lost its quorum. Needs check_quorum. Not linearizable: a read may be stale. A leader
+/// looks once in election_ticks at whom it has heard from, so that one that is cut off goes on
+/// answering for up to twice that time, while the others may elect a new leader after once that
+/// time, even if all clocks are perfect. A voter that restarts has no lease to keep, and votes at
+/// once. A read may also be stale if a leader's ticks come late by more than the others' do, as when
+/// its process or machine was stopped and the host has not called raft_node_tick_many() for that
+/// time first; if a voter lacks check_quorum; while leadership is being transferred, since that
+/// election passes over leases; or if a voter forgets its leader (raft_node_forget_leader()). Where
+/// that matters, RAFT_READ_ONLY_SAFE.
 pub const RAFT_READ_ONLY_LEASE_BASED: raft_read_only = 1;
 
 /// No limit, for the settings that limit bytes.

@@ -1,4 +1,4 @@
-//! The text, as far as no parser is needed for it; python/tests/test_observability.py has one.
+//! The text, as far as no parser is needed for it; python/tests/test_observe.py has one.
 
 use super::*;
 use crate::types::{ConfState, HardState, SoftState};

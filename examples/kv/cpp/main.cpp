@@ -327,10 +327,11 @@ private:
         static const char* const states[] = {"probe", "replicate", "snapshot"};
         Json json = Json::object();
         for (const libraft::Progress& member : members) {
+            const auto state = static_cast<std::size_t>(member.state);
             json[std::to_string(member.id)] = {
                 {"match", member.match_index},
                 {"next", member.next_index},
-                {"state", states[static_cast<int>(member.state)]},
+                {"state", state < std::size(states) ? states[state] : "unknown"},
                 {"paused", member.paused},
                 {"recent_active", member.recent_active},
                 {"inflight", member.inflight_messages},

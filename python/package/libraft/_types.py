@@ -142,8 +142,10 @@ class ReadOnlyOption(IntEnum):
     SAFE = 0
     """By a round of heartbeats: safe whatever the clocks do."""
     LEASE_BASED = 1
-    """By the leader's lease: safe only while clocks drift little, no process stands still, every voter
-    has check_quorum, and leadership is not being transferred: see the page on reads. Needs check_quorum."""
+    """By the leader's lease: at once, but a read may be stale. A leader that is cut off goes on answering for
+    up to twice the election timeout, while the others may elect a new one after one, and a voter that restarts
+    votes at once. The same goes for late clocks, transfers, and voters without check_quorum: see the page on
+    reads. Needs check_quorum."""
 
 
 class SnapshotStatus(IntEnum):
