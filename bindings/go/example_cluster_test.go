@@ -20,15 +20,28 @@ type member struct {
 	applied []string
 }
 
+// save writes down what a Ready has for the disk.
+func save(storage *raft.MemoryStorage, ready raft.Ready) error {
+	if !raft.IsEmptySnap(ready.Snapshot) {
+		if err := storage.ApplySnapshot(ready.Snapshot); err != nil {
+			return err
+		}
+	}
+	if !raft.IsEmptyHardState(ready.HardState) {
+		if err := storage.SetHardState(ready.HardState); err != nil {
+			return err
+		}
+	}
+	return storage.Append(ready.Entries)
+}
+
 // work does what the node asks for, until there is nothing left, and returns what is to be sent.
 func (m *member) work() (messages []*pb.Message) {
 	for m.node.HasReady() {
 		ready := m.node.Ready()
-		// Saved before it is sent.
-		if !raft.IsEmptyHardState(ready.HardState) {
-			_ = m.storage.SetHardState(ready.HardState)
+		if err := save(m.storage, ready); err != nil {
+			log.Fatal(err) // Nothing is sent that is not saved.
 		}
-		_ = m.storage.Append(ready.Entries)
 		messages = append(messages, ready.Messages...)
 		for _, entry := range ready.CommittedEntries {
 			if len(entry.GetData()) > 0 {
@@ -182,10 +195,9 @@ func ExampleNode() {
 			case <-ticker.C:
 				node.Tick() // Some of them without a leader, and the node campaigns.
 			case ready := <-node.Ready():
-				if !raft.IsEmptyHardState(ready.HardState) {
-					_ = storage.SetHardState(ready.HardState)
+				if err := save(storage, ready); err != nil {
+					log.Fatal(err)
 				}
-				_ = storage.Append(ready.Entries)
 				for _, entry := range ready.CommittedEntries {
 					switch {
 					case entry.GetType() == pb.EntryConfChange:
@@ -225,7 +237,9 @@ func ExampleRawNode_Events() {
 		for _, event := range alone.node.Events() {
 			fmt.Println(event.Type, event.ReasonName(), "term", event.Term)
 		}
-		_ = alone.storage.Append(ready.Entries)
+		if err := save(alone.storage, ready); err != nil {
+			log.Fatal(err)
+		}
 		alone.node.Advance(ready)
 	}
 	status := alone.node.Status()

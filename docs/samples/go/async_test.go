@@ -27,7 +27,8 @@ func Example_async() {
 	// --8<-- [start:loop]
 	// Each is worked off by a goroutine of its own, in order.
 	var toDisk, toMachine []*pb.Message
-	// The work is done: what has waited for it goes out, to others and to this node.
+	// The work is done: what has waited for it goes out, to others and to this node. Called by the
+	// goroutine that has the node, to which the others hand the responses.
 	deliver := func(responses []*pb.Message) {
 		for _, response := range responses {
 			if response.GetTo() == 1 {
@@ -52,32 +53,57 @@ func Example_async() {
 			}
 		}
 	}
-	appendOne := func(m *pb.Message) {
+	// After an error nothing is delivered, and the member stops: the responses say that the work is done.
+	appendOne := func(m *pb.Message) error {
+		if !raft.IsEmptySnap(m.Snapshot) { // In place of the log; the state machine takes it too.
+			if err := storage.ApplySnapshot(m.Snapshot); err != nil {
+				return err
+			}
+		}
 		state := &pb.HardState{Term: m.Term, Vote: m.Vote, Commit: m.Commit}
 		if !raft.IsEmptyHardState(state) {
-			_ = storage.SetHardState(state)
+			if err := storage.SetHardState(state); err != nil {
+				return err
+			}
 		}
-		_ = storage.Append(m.Entries) // And a snapshot, if there is one; then a sync.
-		deliver(m.Responses)
+		if err := storage.Append(m.Entries); err != nil {
+			return err
+		}
+		deliver(m.Responses) // After a sync, where there is a disk.
+		return nil
 	}
-	applyOne := func(m *pb.Message) {
+	applyOne := func(m *pb.Message) error {
 		for _, entry := range m.Entries {
-			if entry.GetType() == pb.EntryNormal && len(entry.GetData()) > 0 {
-				fmt.Printf("%d: %s\n", entry.GetIndex(), entry.GetData())
+			switch entry.GetType() {
+			case pb.EntryConfChange, pb.EntryConfChangeV2:
+				change, err := raft.DecodeConfChange(entry)
+				if err != nil {
+					return err
+				}
+				node.ApplyConfChange(change)
+			default:
+				if len(entry.GetData()) > 0 {
+					fmt.Printf("%d: %s\n", entry.GetIndex(), entry.GetData())
+				}
 			}
 		}
 		deliver(m.Responses)
+		return nil
 	}
 	// --8<-- [end:loop]
 
 	work := func() {
 		for take(); len(toDisk)+len(toMachine) > 0; take() {
 			for _, m := range toDisk {
-				appendOne(m)
+				if err := appendOne(m); err != nil {
+					log.Fatal(err)
+				}
 			}
 			toDisk = nil
 			for _, m := range toMachine {
-				applyOne(m)
+				if err := applyOne(m); err != nil {
+					log.Fatal(err)
+				}
 			}
 			toMachine = nil
 		}

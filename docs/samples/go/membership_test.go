@@ -2,6 +2,7 @@ package samples
 
 import (
 	"fmt"
+	"log"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"libraft.dev/go/raft"
@@ -25,14 +26,16 @@ func Example_membership() {
 	}
 	drive(node, storage, func(ready raft.Ready) {
 		for _, entry := range ready.CommittedEntries {
-			if entry.GetType() != pb.EntryConfChangeV2 {
+			if entry.GetType() != pb.EntryConfChange && entry.GetType() != pb.EntryConfChangeV2 {
 				continue
 			}
-			// Takes effect when it is applied, on each member alike.
-			if decoded, err := raft.DecodeConfChange(entry); err == nil {
-				members := node.ApplyConfChange(decoded)
-				fmt.Println(members.GetVoters(), members.GetLearners(), members.GetVotersOutgoing())
+			decoded, err := raft.DecodeConfChange(entry)
+			if err != nil {
+				log.Fatal(err) // The member can't go on without it.
 			}
+			// Takes effect when it is applied, on each member alike.
+			members := node.ApplyConfChange(decoded)
+			fmt.Println(members.GetVoters(), members.GetLearners(), members.GetVotersOutgoing())
 		}
 	})
 	// --8<-- [end:joint]

@@ -25,14 +25,28 @@ func start() (*raft.RawNode, *raft.MemoryStorage) {
 	return node, storage
 }
 
+// save writes down what a Ready has for the disk.
+func save(storage *raft.MemoryStorage, ready raft.Ready) error {
+	if !raft.IsEmptySnap(ready.Snapshot) {
+		if err := storage.ApplySnapshot(ready.Snapshot); err != nil {
+			return err
+		}
+	}
+	if !raft.IsEmptyHardState(ready.HardState) {
+		if err := storage.SetHardState(ready.HardState); err != nil {
+			return err
+		}
+	}
+	return storage.Append(ready.Entries)
+}
+
 // The host's loop, which hands each Ready to what makes use of it.
 func drive(node *raft.RawNode, storage *raft.MemoryStorage, use func(raft.Ready)) {
 	for node.HasReady() {
 		ready := node.Ready()
-		if !raft.IsEmptyHardState(ready.HardState) {
-			_ = storage.SetHardState(ready.HardState)
+		if err := save(storage, ready); err != nil {
+			log.Fatal(err) // Nothing is used or sent that is not saved.
 		}
-		_ = storage.Append(ready.Entries)
 		use(ready)
 		node.Advance(ready)
 	}
