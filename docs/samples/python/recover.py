@@ -44,17 +44,17 @@ def replay(old: Storage) -> bytes:
 
 
 # --8<-- [start:begin]
-def begin(old: Storage, directory: Path, voters: list[int]) -> DurableStorage:
-    """A fresh storage, in which a new group begins where the old one ended.
+def begin(old: Storage, survivors: list[Storage], directory: Path, voters: list[int]) -> DurableStorage:
+    """A fresh storage, in which a new group begins where the chosen survivor ended.
 
-    The old directory stays as it is. The members have new ids, so that no message of
-    the old group can be taken for one of theirs.
+    The old directories stay as they are. The term is above that of every survivor: one
+    with a shorter log may have seen a later one. The members have new ids.
     """
     new = DurableStorage(directory)
     new.bootstrap(
         voters,
         index=old.last_index(),
-        term=old.hard_state().term + 1,
+        term=max(storage.hard_state().term for storage in survivors) + 1,
         data=replay(old),
     )
     return new
@@ -64,32 +64,50 @@ def begin(old: Storage, directory: Path, voters: list[int]) -> DurableStorage:
 
 
 def main() -> None:
-    """Three members, two of which are lost."""
+    """Five members, three of which are lost."""
     with tempfile.TemporaryDirectory() as above:
         cluster = Cluster()
-        for id in (1, 2, 3):
+        for id in (1, 2, 3, 4, 5):
             storage = DurableStorage(Path(above) / f"old-{id}")
-            storage.bootstrap([1, 2, 3])
-            cluster.members[id] = Member(id, storage)
+            storage.bootstrap([1, 2, 3, 4, 5])
+            # One of them campaigns in terms of its own when it is alone.
+            cluster.members[id] = Member(id, storage, pre_vote=id != 5)
         leader = cluster.elect(1)
-        for command in (b"a", b"b"):
+        leader.node.propose(b"a")
+        cluster.run()
+        # The leader and 5 are cut off: what it proposes now is on two of five.
+        cluster.down = {2, 3, 4}
+        for command in (b"x", b"y", b"z"):
             leader.node.propose(command)
             cluster.run()
-        cluster.down = {1, 2}
+        # The others elect another leader, and commit.
+        cluster.down = {1, 5}
         cluster.tick(100)
-        assert cluster[3].node.status().leader == 0  # one of three can't do anything
+        cluster.leader().node.propose(b"b")
+        cluster.run()
+        # Two are left, and neither can do anything.
+        for alone in (4, 5):
+            cluster.down = {1, 2, 3, 4, 5} - {alone}
+            cluster.tick(100)
+            assert cluster[alone].node.status().leader == 0
         for member in cluster.members.values():
             member.node.close()
 
-        survivor = choose([cluster[3].storage])
+        survivors = [cluster[5].storage, cluster[4].storage]
+        # The log of 5 is longer, and its term later; but its last entry is of an earlier term.
+        assert survivors[0].last_index() > survivors[1].last_index()
+        assert survivors[0].hard_state().term > survivors[1].hard_state().term
+        survivor = choose(survivors)
+        assert survivor is cluster[4].storage
         # --8<-- [start:run]
         # One member first. It leads at once, and takes writes.
-        storage = begin(survivor, Path(above) / "new-11", [11])
+        storage = begin(survivor, survivors, Path(above) / "new-11", [11])
         fresh = Cluster()
         fresh.members[11] = Member(11, storage)
         fresh.elect(11).node.propose(b"c")
         fresh.run()
         # --8<-- [end:run]
+        assert fresh[11].node.status().term > max(storage.hard_state().term for storage in survivors)
         print(fresh[11].machine)
         fresh.join(12)
         fresh.change(ConfChangeType.ADD_NODE, 12)
