@@ -251,6 +251,29 @@ async def test_closing_answers_whoever_waits(network: Network, *members: Any) ->
         await bank.deposit("a", 1)
 
 
+def test_an_object_is_given_to_a_cluster_once() -> None:
+    bank = Bank()
+
+    def cluster(*objects: Replicated, **options: Any) -> Cluster:
+        return Cluster("a:1", ["b:1"], objects=objects, data=None, **options)
+
+    with pytest.raises(ValueError, match="host:port"):
+        cluster(bank, listen="nowhere")
+    # That one came to nothing. This one is never started, and has it for good.
+    cluster(bank)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="'Bank' has been given to a cluster before: make a new one"):
+            cluster(ReplicatedDict(), bank)
+
+
+@on_three(lambda: [ReplicatedDict()])
+async def test_a_dict_is_updated_by_dicts_alone(network: Network, first: Any, second: Any, third: Any) -> None:
+    for wrong in ({("a", 1)}, [("a", 1)], ["ab"], None):
+        with pytest.raises(TypeError, match="a dict"):
+            await first[0].update(wrong)
+    assert await second[0].copy() == {}
+
+
 def test_what_can_be_known_to_be_wrong_is_refused_at_once() -> None:
     def cluster(*objects: Replicated, **options: Any) -> Cluster:
         return Cluster("a:1", options.pop("peers", ["b:1"]), objects=objects, data=None, **options)

@@ -247,6 +247,23 @@ def test_members_are_added_and_removed_while_it_runs() -> None:
     play(scenario, 4, objects)
 
 
+def test_an_address_that_nobody_could_connect_to_is_no_member() -> None:
+    async def scenario(network: Network) -> None:
+        clusters = await network.start_all()
+        for address in ("10.0.0.4", "a:b", "", "\ud800:1"):
+            with pytest.raises(ValueError):
+                await clusters[0].add_member(address)
+        # One that came into the log all the same is refused there, by everybody.
+        for context in (b"10.0.0.4", b"\xff:1", b""):
+            with pytest.raises(Rejected, match="no address"):
+                await clusters[0].node.propose_conf_change(ConfChangeType.ADD_NODE, 99, context)
+        await network.settle()
+        assert all(cluster.members == network.first for cluster in clusters)
+        assert await network.objects["member:1"][1].add(1) == 1
+
+    play(scenario, 6, objects)
+
+
 class Older(Replicated):
     def __init__(self) -> None:
         super().__init__("prices")

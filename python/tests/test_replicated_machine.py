@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -252,6 +255,36 @@ def test_a_snapshot_is_of_one_moment() -> None:
     other = machine()
     other.restore(2, make())
     assert other.objects["Box"].get_state() == {"values": ["a"]} and not other.objects["ReplicatedDict"].get_state()
+
+
+SETS = """
+from libraft.replicated import ReplicatedDict, ReplicatedSet, encode
+from libraft.replicated._machine import CALL, REGISTER, Machine
+members = {f"member {n}" for n in range(50)}
+made = Machine([ReplicatedDict(), ReplicatedSet()], 1)
+session = made.apply(1, encode([REGISTER]))
+calls = [("ReplicatedDict", "update", {(m, 1) for m in members}), ("ReplicatedSet", "update", members)]
+calls += [("ReplicatedDict", "set", frozenset(members)), ("ReplicatedSet", "add", (frozenset(members),))]
+calls += [("ReplicatedDict", "update", {"k": members}), ("ReplicatedDict", "delete", (frozenset(members),))]
+for n, (name, method, value) in enumerate(calls, 1):
+    arguments = [value, members] if method == "set" else [value]
+    made.apply(n + 1, encode([CALL, session, n, 1, name, method, arguments, {}]))
+print(made.snapshot()().hex())
+"""
+
+
+def test_no_order_of_a_set_gets_into_the_state() -> None:
+    path = os.pathsep.join(filter(None, [*sys.path, os.environ.get("PYTHONPATH")]))
+    states = [
+        subprocess.run(
+            [sys.executable, "-c", SETS],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert states[0] == states[1] and len(states[0]) > 1000
 
 
 def test_a_snapshot_that_does_not_fit_stops_the_member() -> None:

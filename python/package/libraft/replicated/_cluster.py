@@ -19,7 +19,7 @@ from .. import aio
 from .._errors import ProposalDropped, RaftError, ReadDropped
 from .._libraft import DurableStorage, MemoryStorage
 from .._types import ConfChangeType, Config, Role, Status
-from ..aio.tcp import TcpTransport
+from ..aio.tcp import TcpTransport, parse_address
 from ._encoding import encode
 from ._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Failure, Machine, SessionExpired
 from ._objects import Replicated
@@ -87,12 +87,11 @@ class Cluster:
         that this code knows. While a lock is held, the leader advances the clock every `clock_s`
         seconds. `settings` are more of `libraft.Config`.
         """
+        for peer in (address, *peers):
+            parse_address(peer)
         self.address = address
         self.name = name
         self.machine = Machine(objects, version)
-        for instance in objects:
-            if instance._cluster is not None:
-                raise ValueError(f"{instance.name!r} is in a cluster already")
         self._objects = tuple(objects)
         self._tick_s = tick_s
         self._clock_s = clock_s
@@ -109,6 +108,12 @@ class Cluster:
         self._config = Config(id=member_id(name, address), **options)
         self._snapshots = snapshots
         self._node: aio.Node | None = None
+        for instance in self._objects:
+            if instance._given:
+                # What it has would be the beginning of another log, or come twice with its own.
+                raise ValueError(f"{instance.name!r} has been given to a cluster before: make a new one")
+        for instance in self._objects:
+            instance._given = True
         self._owns_storage = storage is None
         self._clock: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -251,7 +256,11 @@ class Cluster:
                 await self._pause()
 
     async def add_member(self, address: str) -> None:
-        """Adds a member, which is started with `join=True`. Does nothing if it is one."""
+        """Adds a member, which is started with `join=True`. Does nothing if it is one.
+
+        Raises ValueError: the address is not host:port.
+        """
+        parse_address(address)
         await self._change(ConfChangeType.ADD_NODE, address)
 
     async def remove_member(self, address: str) -> None:

@@ -56,7 +56,10 @@ class ReplicatedDict(Replicated):
 
     @replicated
     def update(self, items: dict[Any, Any]) -> None:
-        """Sets several keys."""
+        """Sets several keys. Raises TypeError for anything but a dict."""
+        # A set of pairs would do for Python, in an order that is not the same everywhere.
+        if type(items) is not dict:
+            raise TypeError("the items are a dict")
         self._data.update(items)
 
     @replicated

@@ -22,6 +22,7 @@ from typing import Any, Final
 from .. import aio
 from .._libraft import Entry
 from .._types import ConfChange, ConfChangeType
+from ..aio.tcp import parse_address
 from ._encoding import SCALARS, STATE_DEPTH, EncodingError, decode, encode
 from ._objects import Replicated, ReplicatedMethod
 
@@ -235,16 +236,22 @@ class Machine(aio.StateMachine):
 
     def apply_conf_change(self, entry: Entry, change: ConfChange) -> None:
         self.index = entry.index
+        try:
+            address = change.context.decode()
+            if any(step.type != ConfChangeType.REMOVE_NODE for step in change.changes):
+                # What no member could connect to must not become part of what all of them have.
+                parse_address(address)
+        except ValueError as error:
+            raise aio.Rejected(f"no address: {error}") from error
+        members = dict(self.members)
         for step in change.changes:
             if step.type == ConfChangeType.REMOVE_NODE:
-                if len(self.members) == 1 or step.node_id not in self.members:
+                if len(members) == 1 or step.node_id not in members:
                     raise aio.Rejected("no member, or the last one")
-                del self.members[step.node_id]
+                del members[step.node_id]
             else:
-                try:
-                    self.members[step.node_id] = change.context.decode()
-                except UnicodeDecodeError as error:
-                    raise aio.Rejected("no address") from error
+                members[step.node_id] = address
+        self.members = members
         self.on_members()
 
     # ---------------------------------------------------------------- snapshots

@@ -159,6 +159,8 @@ class Replicated:
     _name: str | None = None
     _since = 1
     _cluster: Cluster | None = None
+    _given = False
+    """Whether a `Cluster` has ever had it: then it is no beginning for another one."""
     _watchers: dict[asyncio.Future[None], None] | None = None
 
     @property
