@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
@@ -14,15 +15,18 @@ from libraft.replicated import (
     CallFailed,
     EncodingError,
     Replicated,
+    ReplicatedCounter,
     ReplicatedDict,
+    ReplicatedQueue,
     SessionExpired,
     _machine,
     decode,
     encode,
     replicated,
 )
-from libraft.replicated._encoding import MAX_DEPTH
+from libraft.replicated._encoding import MAX_DEPTH, MAX_INT_BYTES
 from libraft.replicated._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Failure, Machine
+from virtual import Network, play
 
 PLAIN: list[Any] = [
     None,
@@ -174,6 +178,12 @@ def machine() -> Machine:
     return made
 
 
+def snapshot(made: Machine) -> bytes:
+    data = made.snapshot()()
+    assert data is not None
+    return data
+
+
 class Log:
     """Commands for one machine, by hand."""
 
@@ -231,10 +241,10 @@ def test_a_snapshot_has_everything_outcomes_included() -> None:
     log.apply([CLOCK, 0, 1500])
     log.apply([VERSION, 2])
     log.machine.members = {1: "a:1"}
-    data = log.machine.snapshot()()
+    data = snapshot(log.machine)
     other = Log()
     other.machine.restore(log.index, data)
-    assert other.machine.snapshot()() == data
+    assert snapshot(other.machine) == data
     assert (other.machine.clock_ms, other.machine.version, other.machine.members) == (1500, 2, {1: "a:1"})
     assert other.values == log.values
     assert other.call(session, 1, "a") == ["a"]
@@ -245,11 +255,178 @@ def test_a_snapshot_has_everything_outcomes_included() -> None:
     assert other.values == log.values
 
 
+class Difficult(Exception):
+    """Keeps other arguments than it wants, and can't be shown."""
+
+    def __init__(self, code: int, items: dict[int, int], *, level: str) -> None:
+        super().__init__(items, level, self)
+        self.code = code
+        self.items = items
+        self.made = object()
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+class Worst(Replicated):
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: dict[int, int] = {}
+
+    @replicated
+    def add(self, number: int) -> None:
+        self.items[number] = 0
+
+    @replicated
+    def fail(self, how: str) -> Any:
+        if how == "difficult":
+            raise Difficult(7, self.items, level="x")
+        if how == "state":
+            raise LookupError("no", self.items, {object})
+        if how == "surrogate":
+            raise ValueError("\ud800")
+        if how == "deep":
+            raise KeyError(nested(100, tuple))
+        if how == "deepest":
+            raise KeyError(nested(MAX_DEPTH - 1, tuple))
+        if how == "os":
+            raise FileNotFoundError(2, "none", "here")
+        if how == "unicode":
+            b"\xff".decode()
+        if how == "group":
+            raise ExceptionGroup("several", [ValueError(1)])
+        if how == "expired":
+            raise SessionExpired("not ours")
+        return {"text": "\ud800", "int": 1 << 2**20, "none": None, "nested": nested(MAX_DEPTH - 1, list)}[how]
+
+
+def test_outcomes_are_kept_as_bytes_and_given_anew() -> None:
+    made = Machine([Worst()], 1)
+    worst: Any = made.objects["Worst"]
+    session = made.apply(1, encode([REGISTER]))
+    number = 0
+
+    def call(method: str, argument: Any) -> Any:
+        nonlocal number
+        number += 1
+        return made.apply(number, encode([CALL, session, number, 1, "Worst", method, [argument], {}]))
+
+    call("add", 1)
+    error = call("fail", "difficult").error
+    assert type(error) is Difficult and error.code == 7 and error.args == ({1: 0}, "x", "a Difficult")
+    assert error.__traceback__ is None and error.__context__ is None and not hasattr(error, "made")
+    error.items.clear()
+    error.args[0].clear()
+    error = call("fail", "state").error
+    assert type(error) is LookupError and error.args[:2] == ("no", {1: 0}) and "object" in error.args[2]
+    error.args[1].clear()
+    assert worst.items == {1: 0}
+    expected: list[tuple[str, type[Exception], Any]] = [
+        ("surrogate", ValueError, ("'\\ud800'",)),
+        ("deep", KeyError, None),
+        ("deepest", KeyError, (nested(MAX_DEPTH - 1, tuple),)),
+        ("os", FileNotFoundError, (2, "none")),
+        ("unicode", UnicodeDecodeError, None),
+        ("group", CallFailed, None),
+        ("expired", SessionExpired, ("not ours",)),
+        ("text", _machine.ResultError, None),
+        ("int", _machine.ResultError, None),
+    ]
+    for how, kind, arguments in expected:
+        outcome = call("fail", how)
+        # The machine's own word for a session that it lacks is another one.
+        assert type(outcome) is Failure and type(outcome.error) is kind, how
+        assert arguments is None or outcome.error.args == arguments, how
+    assert call("fail", "none") is None and call("fail", "nested") == nested(MAX_DEPTH - 1, list)
+    # All of them are in a snapshot, too, which is the same again.
+    data = snapshot(made)
+    other = Machine([Worst()], 1)
+    other.restore(number, data)
+    assert snapshot(other) == data
+    again = other.apply(99, encode([CALL, session, 2, 1, "Worst", "fail", ["difficult"], {}])).error
+    assert type(again) is CallFailed and again.args == ("Difficult", {1: 0}, "x", "a Difficult")
+
+
+def test_a_counter_does_not_outgrow_a_snapshot() -> None:
+    made = Machine([ReplicatedCounter()], 1)
+    session = made.apply(1, encode([REGISTER]))
+    large = (1 << 8 * MAX_INT_BYTES - 1) - 1
+    for number, (method, value) in enumerate([("set", large), ("add", 1), ("add", large), ("set", -large)], 2):
+        given = made.apply(number, encode([CALL, session, number, 1, "ReplicatedCounter", method, [value], {}]))
+        if method == "add":
+            assert type(given.error) is OverflowError
+            assert made.objects["ReplicatedCounter"].get_state() == large
+    snapshot(made)
+
+
+class Growing(Replicated):
+    def __init__(self, is_a_copy: bool) -> None:
+        super().__init__()
+        self.state_is_a_copy = is_a_copy
+        self.wrong: Any = None
+
+    @replicated
+    def set(self, wrong: bool) -> None:
+        self.wrong = object() if wrong else None
+
+
+@pytest.mark.parametrize("is_a_copy", [True, False])
+def test_a_state_that_is_not_plain_makes_no_snapshot_and_is_said(is_a_copy: bool, caplog: Any) -> None:
+    async def scenario(network: Network) -> None:
+        (cluster,) = await network.start_all(1)
+        (growing,) = network.objects["member:1"]
+        await growing.set(True)
+        first = network.storages["member:1"].snapshot().index
+        for _ in range(100):
+            await growing.set(True)
+        cluster.check_running()
+        assert network.storages["member:1"].snapshot().index == first
+        # Not at each turn, but when the next one would be due.
+        assert 1 <= len(caplog.records) < 5 and "'Growing' can't be put into a snapshot" in caplog.text
+        for _ in range(100):
+            await growing.set(False)
+        assert network.storages["member:1"].snapshot().index > first
+
+    play(scenario, 1, lambda: [Growing(is_a_copy)])
+
+
+class Shop(Replicated):
+    def __init__(self, queue: ReplicatedQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    @replicated
+    def order(self, what: str, how: int) -> None:
+        if how:
+            self._queue.put(what)  # type: ignore[unused-coroutine]
+        else:
+            ReplicatedQueue.put(self._queue, what)
+
+
+def test_an_object_that_is_called_by_another_one_tells_who_waits_for_it() -> None:
+    def objects() -> list[Replicated]:
+        queue = ReplicatedQueue()
+        return [queue, Shop(queue)]
+
+    async def scenario(network: Network) -> None:
+        await network.start_all()
+        for how in (0, 1):
+            taking = asyncio.create_task(network.objects["member:1"][0].take())
+            await asyncio.sleep(1)
+            await network.objects["member:2"][1].order("book", how)
+            async with asyncio.timeout(10):
+                assert await taking == "book"
+
+    play(scenario, 2, objects)
+
+
 def test_a_snapshot_is_of_one_moment() -> None:
     log = Log()
     session = log.apply([REGISTER])
     log.call(session, 1, "a")
-    make = log.machine.snapshot()
+    make: Any = log.machine.snapshot()
     log.call(session, 2, "b")
     log.apply([CALL, session, 3, 1, "ReplicatedDict", "set", ["k", 1], {}])
     other = machine()
@@ -288,7 +465,7 @@ def test_no_order_of_a_set_gets_into_the_state() -> None:
 
 
 def test_a_snapshot_that_does_not_fit_stops_the_member() -> None:
-    data = machine().snapshot()()
+    data = snapshot(machine())
     with pytest.raises(RuntimeError, match="was not given"):
         Machine([Box()], 1).restore(1, data)
     with pytest.raises(RuntimeError, match="format 99"):
@@ -320,7 +497,7 @@ def test_malformed_commands_change_nothing_on_any_member() -> None:
     one, other = Log(), Log()
     for log in (one, other):
         log.apply([REGISTER])
-    before = one.machine.snapshot()()
+    before = snapshot(one.machine)
     kinds: list[Any] = [b"", b"\xc1", [], {}, 5, None, [CALL], [CALL, 1, 1, 1, "Box"], [CLOCK], [CLOCK, "a", None]]
     kinds += [[VERSION], [VERSION, "x"], [99], ["x", 1], [[]], [CALL, [], 1, 1, "Box", "add", [1], {}]]
     kinds += [[CLOCK, 0, 1.5], [CALL, 1, 1, 1, "Box", ["add"], [1], {}], [CALL, 1, "1", 1, "Box", "add", [1], {}]]
@@ -328,7 +505,7 @@ def test_malformed_commands_change_nothing_on_any_member() -> None:
     for command in kinds:
         for log in (one, other):
             assert isinstance(log.apply(command), Failure), command
-    assert one.machine.snapshot()() == other.machine.snapshot()() == before
+    assert snapshot(one.machine) == snapshot(other.machine) == before
     whole = [encode([CALL, 1, n, 1, "Box", "add", [n], {}]) for n in range(1, 9)] + [encode([REGISTER])]
     for _ in range(5_000):
         data = bytearray(draw.choice(whole))
@@ -336,4 +513,4 @@ def test_malformed_commands_change_nothing_on_any_member() -> None:
         data[place : place + draw.randrange(3)] = draw.randbytes(draw.randrange(3))
         results = [type(log.apply(bytes(data))) for log in (one, other)]
         assert results[0] is results[1]
-    assert one.machine.snapshot()() == other.machine.snapshot()()
+    assert snapshot(one.machine) == snapshot(other.machine)

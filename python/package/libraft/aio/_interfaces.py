@@ -54,8 +54,10 @@ class StateMachine:
         """
         return None
 
-    def snapshot(self) -> bytes | Callable[[], bytes] | None:
+    def snapshot(self) -> bytes | Callable[[], bytes | None] | None:
         """The state as bytes, or a function that makes them of a copy: that one runs in a thread.
+
+        If that gives None, there is no snapshot this time, and the next one is made as if there were.
 
         None, the default, for a machine without snapshots, whose log is never compacted.
         """

@@ -382,10 +382,12 @@ class Loop(Base):
         self._spawn(self._write_snapshot(self._applied, state, self._conf_state.encoded, keep))
 
     async def _write_snapshot(
-        self, index: int, state: bytes | Callable[[], bytes], conf_state: bytes, keep: int
+        self, index: int, state: bytes | Callable[[], bytes | None], conf_state: bytes, keep: int
     ) -> None:
         try:
             data = await self._in_thread(state) if callable(state) else state
+            if data is None:
+                return
             await self._in_thread(self._storage.create_snapshot, index, data, conf_state)
             self._snapshot_index = max(self._snapshot_index, index)
             first_index = index - keep

@@ -21,7 +21,7 @@ from .._libraft import DurableStorage, MemoryStorage
 from .._types import ConfChangeType, Config, Role, Status
 from ..aio.tcp import TcpTransport, parse_address
 from ._encoding import encode
-from ._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Failure, Machine, SessionExpired
+from ._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Expired, Failure, Machine
 from ._objects import Replicated
 
 _RETRY_TICKS: Final = 20
@@ -310,9 +310,9 @@ class Cluster:
                 outcome, tries = await self._try(command)
             finally:
                 self._done(sequence)
-            if type(outcome) is not Failure:
+            if not isinstance(outcome, Failure):
                 return outcome
-            if type(outcome.error) is not SessionExpired:
+            if type(outcome) is not Expired:
                 raise outcome.error
             if session == self._session:
                 self._session = 0
@@ -333,7 +333,7 @@ class Cluster:
 
     async def _propose(self, command: bytes) -> Any:
         outcome, _ = await self._try(command)
-        if type(outcome) is Failure:
+        if isinstance(outcome, Failure):
             raise outcome.error
         return outcome
 

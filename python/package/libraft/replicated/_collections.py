@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
-from ._encoding import encode
+from ._encoding import MAX_INT_BYTES, encode
 from ._objects import Replicated, query, replicated
 
 
@@ -118,20 +118,27 @@ class ReplicatedCounter(Replicated):
 
     @replicated
     def add(self, amount: int | float = 1) -> int | float:
-        """Adds, and gives the sum."""
-        self._value += amount
+        """Adds, and gives the sum. Raises OverflowError."""
+        self._value = _bounded(self._value + amount)
         return self._value
 
     @replicated
     def set(self, value: int | float) -> int | float:
-        """Sets it."""
-        self._value = value + 0
+        """Sets it. Raises OverflowError."""
+        self._value = _bounded(value + 0)
         return self._value
 
     @query
     def get(self) -> int | float:
         """The value."""
         return self._value
+
+
+def _bounded(value: int | float) -> int | float:
+    """A number that a snapshot can have."""
+    if type(value) is int and value.bit_length() >= 8 * MAX_INT_BYTES:
+        raise OverflowError(f"an integer of more than {MAX_INT_BYTES} bytes")
+    return value
 
 
 class ReplicatedSet(Replicated):

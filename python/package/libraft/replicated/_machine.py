@@ -16,6 +16,7 @@ proposer measures from when it applied the former. Hence it never goes faster th
 from __future__ import annotations
 
 import builtins
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -23,13 +24,27 @@ from .. import aio
 from .._libraft import Entry
 from .._types import ConfChange, ConfChangeType
 from ..aio.tcp import parse_address
-from ._encoding import SCALARS, STATE_DEPTH, EncodingError, decode, encode
+from ._encoding import MAX_DEPTH, STATE_DEPTH, EncodingError, decode, encode
 from ._objects import Replicated, ReplicatedMethod
 
 REGISTER, CALL, CLOCK, VERSION = 0, 1, 2, 3
 """The first member of a command."""
 
-_CALL_TYPES: Final = (int, int, int, str, str, list)
+_SHAPES: Final[dict[int, tuple[type, ...]]] = {
+    REGISTER: (int,),
+    CALL: (int, int, int, int, str, str, list, dict),
+    CLOCK: (int, int, int),
+    VERSION: (int, int),
+}
+"""What a command consists of."""
+
+RESULT_DEPTH: Final = MAX_DEPTH + 1
+OUTCOME_DEPTH: Final = MAX_DEPTH + 2
+"""An outcome holds values that are as deep as they may be; an exception's are in a list of their own."""
+MAX_TEXT: Final = 1000
+"""How much of an exception's argument is kept, if that is no plain value, in characters."""
+
+_log: Final = logging.getLogger("libraft.replicated")
 
 MAX_SESSIONS: Final = 1024
 WINDOW: Final = 4096
@@ -59,7 +74,7 @@ class SessionExpired(ReplicatedError):
 
 
 class Failure:
-    """The outcome of a command that raised."""
+    """The outcome of a command that raised, as it goes to the proposer."""
 
     __slots__ = ("error",)
 
@@ -67,8 +82,17 @@ class Failure:
         self.error = error
 
 
+class Expired(Failure):
+    """The session, or its window, is past this command: it has not been applied now."""
+
+    __slots__ = ()
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(SessionExpired(reason))
+
+
 class Encoded:
-    """A result that others could change, and which each one therefore gets anew."""
+    """The state of an object as bytes."""
 
     __slots__ = ("data",)
 
@@ -76,12 +100,81 @@ class Encoded:
         self.data = data
 
 
+class Outcome:
+    """What came of a command, as the bytes that a snapshot has of it: whoever asks gets it anew.
+
+    So nothing that an object still has is handed out, and a snapshot can have any outcome.
+    """
+
+    __slots__ = ("data", "kind")
+
+    def __init__(self, data: bytes, kind: type[Exception] | None = None) -> None:
+        self.data = data
+        # Of what was raised here, since bytes know it by name alone.
+        self.kind = kind
+
+    @classmethod
+    def of(cls, result: Any) -> Outcome:
+        """Of a call that returned. Raises EncodingError."""
+        return cls(encode([0, result], max_depth=RESULT_DEPTH))
+
+    @classmethod
+    def of_error(cls, error: Exception) -> Outcome:
+        """Of a call that raised. Never fails."""
+        kind = type(error)
+        arguments = [_plain(argument) for argument in error.args]
+        attributes = {key: value for key, value in vars(error).items() if _is_plain(key) and _is_plain(value)}
+        return cls(encode([1, kind.__name__, arguments, attributes], max_depth=OUTCOME_DEPTH), kind)
+
+    def given(self) -> Any:
+        """The result, or a Failure with an exception of its own."""
+        which, *rest = decode(self.data, max_depth=OUTCOME_DEPTH)
+        return rest[0] if which == 0 else Failure(self._error(*rest))
+
+    def _error(self, name: str, arguments: list[Any], attributes: dict[Any, Any]) -> Exception:
+        kind = self.kind or getattr(builtins, name, None) or globals().get(name)
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            try:
+                error: Exception
+                if kind.__module__ == "builtins":
+                    error = kind(*arguments)
+                else:
+                    # Without its __init__, which may want other arguments than it keeps.
+                    error = kind.__new__(kind, *arguments)
+                    error.args = tuple(arguments)
+                vars(error).update(attributes)
+                return error
+            except Exception:
+                # One of a kind that can't be made so.
+                pass
+        return CallFailed(name, *arguments)
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        encode(value)
+    except EncodingError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """An exception's argument, or a text about it."""
+    if _is_plain(value):
+        return value
+    try:
+        return ascii(value)[:MAX_TEXT]
+    except Exception:
+        # It is somebody else's code that tells what it looks like.
+        return f"a {type(value).__name__}"
+
+
 class Session:
     """One member's run: what it has not acknowledged."""
 
     __slots__ = ("floor", "last_used", "outcomes")
 
-    def __init__(self, floor: int, last_used: int, outcomes: dict[int, Any]) -> None:
+    def __init__(self, floor: int, last_used: int, outcomes: dict[int, Outcome]) -> None:
         self.floor = floor
         self.last_used = last_used
         self.outcomes = outcomes
@@ -105,6 +198,8 @@ class Machine(aio.StateMachine):
         self.version = 1
         self.index = 0
         self.applying = False
+        # The objects that the command has called, by id.
+        self.touched: dict[int, Replicated] = {}
         self.clock_ms = 0
         self.sessions: dict[int, Session] = {}
         self.members: dict[int, str] = {}
@@ -119,22 +214,16 @@ class Machine(aio.StateMachine):
     def apply(self, index: int, command: bytes) -> Any:
         self.index = index
         try:
-            values = decode(command)
-            kind = values[0]
-            if kind == CALL:
-                _, session, sequence, floor, name, method, arguments, named = values
-                types = (type(session), type(sequence), type(floor), type(name), type(method), type(arguments))
-                if types == _CALL_TYPES and type(named) is dict:
-                    return self._call(index, session, sequence, floor, name, method, arguments, named)
-            if kind == REGISTER:
-                return self._register(index)
-            if kind == CLOCK and type(values[1]) is type(values[2]) is int:
-                return self._clock(values[1], values[2])
-            if kind == VERSION and type(values[1]) is int:
-                return self._set_version(values[1])
-            raise EncodingError("no command of ours")
-        except (EncodingError, ValueError, TypeError, LookupError) as error:
+            kind, *values = _parsed(command)
+        except EncodingError as error:
             return Failure(EncodingError(f"a malformed command: {error}"))
+        if kind == CALL:
+            return self._call(index, *values)
+        if kind == REGISTER:
+            return self._register(index)
+        if kind == CLOCK:
+            return self._clock(*values)
+        return self._set_version(*values)
 
     def _register(self, index: int) -> int:
         if len(self.sessions) >= MAX_SESSIONS:
@@ -147,46 +236,48 @@ class Machine(aio.StateMachine):
     ) -> Any:
         session = self.sessions.get(key)
         if session is None:
-            return Failure(SessionExpired("the session is not known any more"))
+            return Expired("the session is not known any more")
         session.last_used = index
         outcomes = session.outcomes
         if sequence in outcomes:
-            return self.given(outcomes[sequence])
+            return outcomes[sequence].given()
         if floor > session.floor:
             session.floor = floor
             for old in [old for old in outcomes if old < floor]:
                 del outcomes[old]
         if not session.floor <= sequence < session.floor + WINDOW:
             # A copy that comes late, of a command that its owner knows the outcome of or gave up.
-            return Failure(SessionExpired("the command is outside of its session's window"))
-        outcome = self._run(name, method, arguments, named)
-        outcomes[sequence] = outcome
-        return self.given(outcome)
+            return Expired("the command is outside of its session's window")
+        outcome = outcomes[sequence] = self._run(name, method, arguments, named)
+        return outcome.given()
 
-    def _run(self, name: str, method: str, arguments: Any, named: Any) -> Any:
+    def _run(self, name: str, method: str, arguments: Any, named: Any) -> Outcome:
         function = self._methods.get((name, method))
         if function is None:
             try:
                 function = self._find(name, method)
             except UnknownMethod as error:
-                return Failure(error)
+                return Outcome.of_error(error)
         instance = self.objects[name]
+        self.touched = {id(instance): instance}
         self.applying = True
         try:
             result = function(instance, *arguments, **named)
-            if type(result) not in SCALARS:
-                result = Encoded(encode(result))
         except (MemoryError, RecursionError):
             # Others may have had more room: this member must not go on with another state.
             raise
-        except EncodingError as error:
-            return Failure(ResultError(f"the result of {name}.{method}: {error}"))
         except Exception as error:
-            return Failure(error)
+            _log.debug("%s.%s raised", name, method, exc_info=True)
+            return Outcome.of_error(error)
         finally:
             self.applying = False
-            instance._notify()
-        return result
+            for one in self.touched.values():
+                one._notify()
+            self.touched = {}
+        try:
+            return Outcome.of(result)
+        except EncodingError as error:
+            return Outcome.of_error(ResultError(f"the result of {name}.{method}: {error}"))
 
     def _find(self, name: str, method: str) -> Callable[..., Any]:
         instance = self.objects.get(name)
@@ -198,11 +289,6 @@ class Machine(aio.StateMachine):
             raise UnknownMethod(f"{name!r} has no replicated method {method!r} in version {self.version}")
         self._methods[name, method] = function
         return function
-
-    @staticmethod
-    def given(outcome: Any) -> Any:
-        """An outcome as it goes to the proposer."""
-        return decode(outcome.data) if type(outcome) is Encoded else outcome
 
     def _clock(self, since: int, until: int) -> bool:
         if since != self.clock_ms or until <= since:
@@ -260,24 +346,34 @@ class Machine(aio.StateMachine):
         """What a new group begins with, on each of its first members the same."""
         return encode([FORMAT, 1, 0, sorted(members.items()), [], {}])
 
-    def snapshot(self) -> Callable[[], bytes]:
+    def snapshot(self) -> Callable[[], bytes | None]:
         # What may change is encoded now; what is a copy, in a thread.
         states: dict[str, Any] = {}
-        for name, instance in self.objects.items():
-            state = instance.get_state()
-            states[name] = state if instance.state_is_a_copy else Encoded(encode(state, max_depth=STATE_DEPTH))
+        name = ""
+        try:
+            for name, instance in self.objects.items():
+                state = instance.get_state()
+                states[name] = state if instance.state_is_a_copy else Encoded(encode(state, max_depth=STATE_DEPTH))
+        except Exception:
+            _no_snapshot(name)
+            return lambda: None
         sessions = [
-            (key, session.floor, session.last_used, [(n, _stored(o)) for n, o in session.outcomes.items()])
+            (key, session.floor, session.last_used, [(n, o.data) for n, o in session.outcomes.items()])
             for key, session in self.sessions.items()
         ]
         head = [FORMAT, self.version, self.clock_ms, sorted(self.members.items()), sessions]
 
-        def make() -> bytes:
-            encoded = {
-                name: state.data if type(state) is Encoded else encode(state, max_depth=STATE_DEPTH)
-                for name, state in states.items()
-            }
-            return encode([*head, encoded])
+        def make() -> bytes | None:
+            name = ""
+            try:
+                encoded = {}
+                for name, state in states.items():
+                    is_encoded = type(state) is Encoded
+                    encoded[name] = state.data if is_encoded else encode(state, max_depth=STATE_DEPTH)
+                return encode([*head, encoded])
+            except Exception:
+                _no_snapshot(name)
+                return None
 
         return make
 
@@ -292,7 +388,7 @@ class Machine(aio.StateMachine):
         self.index, self.version, self.clock_ms = index, version, clock_ms
         self.members = dict(members)
         self.sessions = {
-            key: Session(floor, last_used, {n: _unstored(o) for n, o in outcomes})
+            key: Session(floor, last_used, {n: Outcome(data) for n, data in outcomes})
             for key, floor, last_used, outcomes in sessions
         }
         self._methods.clear()
@@ -303,36 +399,15 @@ class Machine(aio.StateMachine):
         self.on_members()
 
 
-def _stored(outcome: Any) -> Any:
-    """An outcome as a plain value."""
-    if type(outcome) is Encoded:
-        return (1, outcome.data)
-    if type(outcome) is not Failure:
-        return (0, outcome)
-    error = outcome.error
-    arguments = list(error.args)
-    name = type(error).__name__
-    if isinstance(error, CallFailed) and arguments:
-        # It was read from a snapshot itself.
-        name, *arguments = arguments
-    try:
-        encode(arguments)
-    except EncodingError:
-        arguments = [str(error)]
-    return (2, name, arguments)
+def _parsed(command: bytes) -> list[Any]:
+    """The members of a command. Raises EncodingError."""
+    values = decode(command)
+    if type(values) is list and values and type(values[0]) is int:
+        if tuple(map(type, values)) == _SHAPES.get(values[0]):
+            return values
+    raise EncodingError("no command of ours")
 
 
-def _unstored(stored: Any) -> Any:
-    if stored[0] == 0:
-        return stored[1]
-    if stored[0] == 1:
-        return Encoded(stored[1])
-    _, name, arguments = stored
-    kind = getattr(builtins, name, None) or globals().get(name)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return Failure(kind(*arguments))
-        except TypeError:
-            # One that wants other arguments than it keeps.
-            pass
-    return Failure(CallFailed(name, *arguments))
+def _no_snapshot(name: str) -> None:
+    # The log still has everything: a member that goes on with a long one does better than all that fail.
+    _log.exception("the state of %r can't be put into a snapshot, and the log is not compacted", name)

@@ -67,6 +67,7 @@ class ReplicatedMethod(Generic[S, P, T]):
             raise RuntimeError(f"{self.name} is called on an object, as in `await bank.{self.name}(..)`")
         if function is None:
             raise AttributeError(f"{self.name} is of a later version")
+        cluster.machine.touched[id(instance)] = instance
         return function(instance, *arguments, **named)
 
     @overload
