@@ -225,7 +225,7 @@ void Replica::run() {
     queue_.clear();
 }
 
-/// Asked once in a tick, since it costs a little.
+/// Asked once in a tick and when the role changes, since it costs a little.
 void Replica::look_at_members() {
     members_ = std::make_shared<const libraft::ConfState>(node_.conf_state());
     progress_ = removed_ ? std::vector<libraft::Progress>{} : node_.progress();
@@ -495,6 +495,12 @@ void Replica::publish() {
         events_shown_ = history_.count();
     }
     status.events = events_;
+    if (status.node.role != role_shown_ || removed_ != removal_shown_) {
+        // Nobody shall see a leader that does not tell of its followers.
+        role_shown_ = status.node.role;
+        removal_shown_ = removed_;
+        look_at_members();
+    }
     status.config = members_;
     status.progress = progress_;
     {

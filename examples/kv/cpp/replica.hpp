@@ -45,7 +45,7 @@ struct Status {
     std::map<Id, std::string> members;
     std::set<Id> removed;
     double uptime_s = 0;
-    /// Of the last tick.
+    /// Of the last tick, or of a later change of the role.
     std::shared_ptr<const libraft::ConfState> config;
     std::vector<libraft::Progress> progress;
     std::shared_ptr<const std::deque<Happening>> events;
@@ -158,10 +158,12 @@ private:
     Clock::time_point last_complaint_{};
 
     History history_;
-    /// What the library says of the members, as of the last tick, and the events as they are shown:
-    /// made anew only when there is something new.
+    /// What the library says of the members, as of the last tick or a later change of the role, and
+    /// the events as they are shown: made anew only when there is something new.
     std::shared_ptr<const libraft::ConfState> members_;
     std::vector<libraft::Progress> progress_;
+    libraft::Role role_shown_ = libraft::Role::follower;
+    bool removal_shown_ = false;
     std::shared_ptr<const std::deque<Happening>> events_ = std::make_shared<const std::deque<Happening>>();
     std::uint64_t events_shown_ = 0;
 

@@ -74,6 +74,7 @@ type Node struct {
 	lastComplaint            time.Time
 	history                  History
 	members                  memberView
+	roleShown                string
 }
 
 // View is a node's state at one moment.
@@ -92,7 +93,7 @@ type View struct {
 }
 
 // memberView is what the library says of the members. To ask for it costs a little, so that this
-// is done once in a tick.
+// is done once in a tick, and when the role changes.
 type memberView struct {
 	config     tracker.Config
 	progress   map[uint64]tracker.Progress
@@ -142,7 +143,6 @@ func openNode(id uint64, address string, seed uint64, storage *raft.DurableStora
 		sequence: rand.Uint64(), writes: map[uint64]waiter{}, rounds: map[string]*round{},
 		senders: map[uint64]*Sender{}, learned: map[uint64]string{},
 	}
-	n.lookAtMembers()
 	n.publish()
 	return n, nil
 }
@@ -415,6 +415,11 @@ func (n *Node) publish() {
 	role, leader := roles[status.RaftState], status.Lead
 	if n.gone {
 		role, leader = "removed", 0
+	}
+	if role != n.roleShown {
+		// Nobody shall see a leader that does not tell of its followers.
+		n.roleShown = role
+		n.lookAtMembers()
 	}
 	n.view.Store(&View{
 		role: role, leader: leader, term: status.GetTerm(), commit: status.GetCommit(),

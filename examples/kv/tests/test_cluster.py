@@ -122,14 +122,17 @@ def test_leadership_is_handed_over_when_any_node_is_asked(start_cluster: Callabl
                 assert code in (202, 409, 503), body
                 if code == 202:
                     assert json.loads(body) == {"asked": target.id}
-                return True if code == 409 else None
+                if code != 409:
+                    return None
+                # And again: on a busy machine, another one may lead by now.
+                status = target.status()
+                if status is None or status["role"] != "leader":
+                    return None
+                assert set(status["progress"]) == {"1", "2", "3"}
+                # The event may be told a moment later than the role.
+                return "election_won" in [event["type"] for event in status["events"]] or None
 
             cluster.until(handed_over, 60, f"node {target.id} to lead")
-            assert cluster.wait_leader().id == target.id
-            status = target.status()
-            assert status is not None and set(status["progress"]) == {"1", "2", "3"}
-            types = [event["type"] for event in status["events"]]
-            assert "election_won" in types
 
 
 def test_all_nodes_killed_at_once_come_back_with_everything(start_cluster: Callable[..., Cluster]) -> None:
