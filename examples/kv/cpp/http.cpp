@@ -311,6 +311,7 @@ HttpResponse HttpServer::respond(const httplib::Request& request, const httplib:
     own.method = request.method;
     own.path = request.target.substr(0, request.target.find('?'));
     if (request.has_header("Raft-Address")) own.raft_address = request.get_header_value("Raft-Address");
+    own.has_origin = request.has_header("Origin");
 
     std::size_t reserved = 0;
     struct Release {

@@ -21,6 +21,8 @@ struct HttpRequest {
     std::string path;
     std::string body;
     std::optional<std::string> raft_address;
+    /// Whether a browser says that a web page sends it.
+    bool has_origin = false;
 };
 
 struct HttpResponse {

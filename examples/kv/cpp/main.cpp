@@ -233,6 +233,8 @@ private:
 
     /// Checks every message before the first one is handed over.
     HttpResponse raft(HttpRequest& request) {
+        // Browsers say which page sends a POST, and send it to any port of this machine unasked.
+        if (request.has_origin) return HttpResponse::error(403, "this is not for web pages");
         if (request.raft_address && !is_address(*request.raft_address)) {
             return HttpResponse::error(400, "Raft-Address is no address");
         }
@@ -371,6 +373,8 @@ private:
         HttpResponse response;
         response.body.assign(std::istreambuf_iterator<char>(file), {});
         response.content_type = "text/html; charset=utf-8";
+        // In a frame of another page, its buttons could be pressed by who does not see them.
+        response.headers["X-Frame-Options"] = "DENY";
         return response;
     }
 

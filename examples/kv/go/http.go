@@ -240,6 +240,10 @@ type received struct {
 }
 
 func (h *Handler) raft(r *http.Request) answer {
+	// Browsers say which page sends a POST, and send it to any port of this machine unasked.
+	if _, ok := r.Header["Origin"]; ok {
+		return answer{status: 403, reason: "this is not for web pages"}
+	}
 	address := r.Header.Get("Raft-Address")
 	if len(r.Header.Values("Raft-Address")) > 0 && !isAddress(address) {
 		return bad("a bad Raft-Address")
@@ -367,5 +371,7 @@ func (h *Handler) index(w http.ResponseWriter) answer {
 		return answer{status: 404, reason: "there is no page"}
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// In a frame of another page, its buttons could be pressed by who does not see them.
+	w.Header().Set("X-Frame-Options", "DENY")
 	return answer{status: 200, value: page}
 }

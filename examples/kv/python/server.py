@@ -342,6 +342,9 @@ class Server:
 
     async def raft(self, request: web.BaseRequest) -> web.Response:
         """Takes messages from a peer: all of them are checked before the first is handed over."""
+        # Browsers say which page sends a POST, and send it to any port of this machine unasked.
+        if "Origin" in request.headers:
+            raise Failure(403, "this is not for web pages")
         address = request.headers.get("Raft-Address")
         if address is not None and not is_address(address):
             raise Failure(400, "a bad Raft-Address")
@@ -430,7 +433,9 @@ class Server:
             body = await asyncio.to_thread(Path(self.options.page).read_bytes)
         except OSError:
             raise Failure(404, "the page is missing") from None
-        return web.Response(body=body, content_type="text/html", charset="utf-8")
+        # In a frame of another page, its buttons could be pressed by who does not see them.
+        headers = {"X-Frame-Options": "DENY"}
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
 
 
 def error(status: int, reason: str) -> web.Response:

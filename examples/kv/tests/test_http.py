@@ -66,6 +66,17 @@ def status_of(node: Node) -> dict[str, Any]:
     return status
 
 
+def head_of(node: Node, *lines: str) -> bytes:
+    """The head of what is answered to this request, in lower case."""
+    host, _, port = node.address.rpartition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall("\r\n".join([*lines, "Host: x", "Connection: close", "", ""]).encode())
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return answer.split(b"\r\n\r\n")[0].lower()
+
+
 def state_of(node: Node) -> tuple[Any, ...]:
     """What no bad request may change."""
     status = status_of(node)
@@ -210,14 +221,9 @@ def test_a_get_may_say_that_its_body_is_empty(client: Client) -> None:
 
 
 def test_405_names_the_methods_that_work(node: Node, client: Client) -> None:
-    host, _, port = node.address.rpartition(":")
-    with socket.create_connection((host, int(port)), 10) as connection:
-        connection.sendall(b"POST /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        answer = b""
-        while part := connection.recv(4096):
-            answer += part
-    allow = next(line for line in answer.split(b"\r\n") if line.lower().startswith(b"allow:"))
-    assert {name.strip() for name in allow.split(b":")[1].split(b",")} >= {b"GET", b"PUT", b"DELETE"}
+    head = head_of(node, "POST /kv/a HTTP/1.1", "Content-Length: 0")
+    allow = next(line for line in head.split(b"\r\n") if line.startswith(b"allow:"))
+    assert {name.strip() for name in allow.split(b":")[1].split(b",")} >= {b"get", b"put", b"delete"}
 
 
 @pytest.mark.parametrize(
@@ -230,6 +236,21 @@ def test_an_unknown_path_is_404(client: Client, target: str) -> None:
 def test_the_page_is_the_shared_file(client: Client) -> None:
     code, body = client.request("GET", "/")
     assert code == 200 and body == PAGE.read_bytes()
+
+
+def test_the_page_may_not_be_framed(node: Node, client: Client) -> None:
+    head = head_of(node, "GET / HTTP/1.1")
+    assert b" 200 " in head and b"\r\nx-frame-options: deny" in head
+
+
+@pytest.mark.parametrize("target", ["/kv/a", "/members/2", "/members/1", "/leader/1", "/raft"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
+def test_a_page_from_elsewhere_is_not_permitted_to_change_anything(
+    node: Node, client: Client, method: str, target: str
+) -> None:
+    asked = f"Access-Control-Request-Method: {method}"
+    head = head_of(node, f"OPTIONS {target} HTTP/1.1", "Origin: http://elsewhere", asked)
+    assert b" 405 " in head and b"access-control-" not in head
 
 
 # ---------------------------------------------------------------- status
@@ -412,23 +433,12 @@ def test_prometheus_can_read_the_metrics(node: Node, client: Client) -> None:
     for name, least in {"libraft_entries_applied": 1, "libraft_commit_index": 3, "libraft_is_leader": 1}.items():
         (sample,) = families[name].samples
         assert sample.labels == {"node": "1"} and sample.value >= least
-    host, _, port = node.address.rpartition(":")
-    with socket.create_connection((host, int(port)), 10) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        answer = b""
-        while part := connection.recv(4096):
-            answer += part
-    assert b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n" in answer.lower()
+    head = head_of(node, "GET /metrics HTTP/1.1")
+    assert b"content-type: text/plain; version=0.0.4; charset=utf-8" in head.split(b"\r\n")
 
 
 def test_status_may_be_asked_from_another_origin(node: Node, client: Client) -> None:
-    host, _, port = node.address.rpartition(":")
-    with socket.create_connection((host, int(port)), 10) as connection:
-        connection.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\nOrigin: http://elsewhere\r\nConnection: close\r\n\r\n")
-        answer = b""
-        while part := connection.recv(4096):
-            answer += part
-    head = answer.split(b"\r\n\r\n")[0].lower()
+    head = head_of(node, "GET /status HTTP/1.1", "Origin: http://elsewhere")
     assert b"access-control-allow-origin: *" in head
     assert b"cache-control: no-store" in head
 
@@ -567,6 +577,16 @@ def test_a_snapshot_that_is_damaged_is_400(node: Node, client: Client, what: str
         data = bodies[what] + hashlib.sha256(bodies[what]).digest()
     before = state_of(node), status_of(node)["term"]
     error_of(client.request("POST", "/raft", wire.frames(snapshot_message(data))), 400)
+    assert (state_of(node), status_of(node)["term"]) == before
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere", "http://127.0.0.1", "null"])
+def test_a_message_from_a_web_page_is_403(node: Node, client: Client, origin: str) -> None:
+    before = state_of(node), status_of(node)["term"]
+    write = wire.proposal(1, STRANGER, wire.entry(wire.ENTRY_NORMAL, wire.command(STRANGER, 1, wire.PUT, b"page", b"")))
+    for body in (wire.frames(write), BAD_BODIES["no message"], b""):
+        error_of(client.request("POST", "/raft", body, {"Origin": origin}), 403)
+    error_of(client.request("GET", "/kv/page"), 404)
     assert (state_of(node), status_of(node)["term"]) == before
 
 
