@@ -130,6 +130,71 @@ async def test_giving_up_waiting_leaves_no_lock_behind(network: Network, one: An
         await one.try_acquire("k", 0)
 
 
+@scene
+async def test_a_lease_that_is_let_go_is_not_counted_on(network: Network, one: Any, two: Any, three: Any) -> None:
+    lease = await one.acquire("k", ttl_s=5)
+    # Before what renews it has begun.
+    releasing = asyncio.create_task(lease.release())
+    assert lease.remaining_s > 0
+    await asyncio.sleep(0)
+    assert lease.lost.is_set() and lease.remaining_s == 0
+    with pytest.raises(LockLost):
+        lease.check()
+    await releasing
+    # Nor is it used again, as a block or otherwise.
+    with pytest.raises(RuntimeError, match="used once"):
+        async with lease:
+            pass
+    again = two.hold("k", ttl_s=5)
+    async with again:
+        with pytest.raises(RuntimeError, match="used once"):
+            async with again:
+                pass
+        again.check()
+    assert await one.held() == []
+
+
+@scene
+async def test_letting_go_can_be_cancelled_and_goes_on(network: Network, one: Any, two: Any, three: Any) -> None:
+    begun_s = asyncio.get_running_loop().time()
+    for waits in (0.0, 0.001):
+        lease = await one.acquire("k", ttl_s=60)
+        await asyncio.sleep(waits)
+        releasing = asyncio.create_task(lease.release())
+        await asyncio.sleep(0)
+        releasing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await releasing
+        async with two.hold("k", ttl_s=5):
+            assert asyncio.get_running_loop().time() - begun_s < 5
+
+
+@scene
+async def test_a_lease_that_is_over_when_it_is_granted(network: Network, one: Any, two: Any, three: Any) -> None:
+    applied = network.members["member:1"].node.applied
+    # No command is so fast.
+    with pytest.raises(LockLost, match="commands take longer than the"):
+        async with one.hold("k", ttl_s=0.001):
+            pass
+    with pytest.raises(LockLost, match="take longer"):
+        await two.acquire("k", ttl_s=0.001)
+    await network.settle()
+    assert network.members["member:1"].node.applied - applied < 30
+    # Given up while it is begun anew.
+    begun_s = asyncio.get_running_loop().time()
+    lease = one.hold("j", ttl_s=60)
+    lease._count_from = lambda asked_s: None
+    entering = asyncio.create_task(lease.__aenter__())
+    while not lease.token:
+        await asyncio.sleep(0.001)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert lease.lost.is_set()
+    async with two.hold("j", ttl_s=5), two.hold("k", ttl_s=5):
+        assert asyncio.get_running_loop().time() - begun_s < 5
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_nobody_else_has_a_lock_while_its_holder_counts_on_it(seed: int) -> None:
     """Holders note when they count on the lock, by the time of all, on a network that does its worst."""

@@ -25,6 +25,9 @@ from ._objects import Replicated, query, replicated
 DRIFT: Final = 0.01
 """By so much the clocks of two members may differ in speed."""
 
+_TRIES: Final = 3
+"""So often a lease is begun anew that was over when its holder heard of it."""
+
 
 class LockLost(ReplicatedError):
     """The lock could not be renewed in time, or somebody took it away: another may have it by now."""
@@ -115,7 +118,8 @@ class ReplicatedLock(Replicated):
     def hold(self, key: str = "", *, ttl_s: float = 10.0) -> Lease:
         """For `async with`: waits for the lock, and renews it in the background until the end of the block.
 
-        If it is lost meanwhile, `Lease.lost` is set, and the block's end raises LockLost.
+        If it is lost meanwhile, `Lease.lost` is set, and the block's end raises LockLost. So does its
+        beginning if commands take longer than `ttl_s`. For one block: the next one calls this again.
         """
         return Lease(self, key, ttl_s)
 
@@ -126,7 +130,7 @@ class ReplicatedLock(Replicated):
 
 
 class Lease:
-    """A lock that is held, or was."""
+    """A lock that is held, or was. For one time: whoever wants the lock again asks for another one."""
 
     def __init__(self, lock: ReplicatedLock, key: str, ttl_s: float) -> None:
         if ttl_s <= 0:
@@ -134,6 +138,8 @@ class Lease:
         self._lock = lock
         self._ttl_s = ttl_s
         self._end_s = 0.0
+        # Whose time counts, so that any thread can ask. None before it is used.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._renewing: asyncio.Task[None] | None = None
         self.key = key
         self.token = 0
@@ -143,19 +149,23 @@ class Lease:
 
     @property
     def remaining_s(self) -> float:
-        """How long the lock can be counted on, if it is not renewed; 0 if not at all."""
-        if self.lost.is_set() or not self.token:
+        """How long the lock can be counted on, if it is not renewed; 0 if not at all. From any thread."""
+        if self.lost.is_set() or not self.token or self._loop is None:
             return 0.0
-        return max(0.0, self._end_s - asyncio.get_running_loop().time())
+        return max(0.0, self._end_s - self._loop.time())
 
     def check(self) -> None:
-        """Raises LockLost if the lock can't be counted on any more."""
+        """Raises LockLost if the lock can't be counted on any more. From any thread."""
         if not self.remaining_s:
             raise LockLost(f"the lock {self.key!r} is not held")
 
     async def _acquire(self, wait: bool) -> bool:
-        loop = asyncio.get_running_loop()
+        if self._loop is not None:
+            # It has been lost or released, and whoever still has it must not count on it again.
+            raise RuntimeError("a lease is used once: hold() gives another one")
+        loop = self._loop = asyncio.get_running_loop()
         lock, ttl_ms = self._lock, max(1, int(self._ttl_s * 1000))
+        late = 0
         while True:
             if not wait or self.key not in lock._leases:
                 asked_s = loop.time()
@@ -164,39 +174,63 @@ class Lease:
                     token = await asyncio.shield(asking)
                 except asyncio.CancelledError:
                     # It may be granted yet; nobody would give it back before its lease ends.
-                    asking.add_done_callback(self._give_back)
+                    asking.add_done_callback(self._give_back_later)
                     raise
-                if token is not None and await self._begin(token, asked_s):
-                    return True
+                if token is not None:
+                    try:
+                        if await self._begin(loop, token, asked_s):
+                            return True
+                    except BaseException:
+                        self.lost.set()
+                        self._give_back(token)
+                        raise
+                    late += 1
+                    if late == _TRIES:
+                        raise self._too_slow()
             if not wait:
                 return False
             if self.key in lock._leases:
                 await lock.changed()
 
-    async def _begin(self, token: int, asked_s: float) -> bool:
+    async def _begin(self, loop: asyncio.AbstractEventLoop, token: int, asked_s: float) -> bool:
         """Whether the lock can be counted on: its grant may have taken longer than the lease."""
-        loop = asyncio.get_running_loop()
         self.token = token
         self._count_from(asked_s)
+        tries = 0
         while not self.remaining_s:
+            if tries == _TRIES:
+                raise self._too_slow()
+            tries += 1
             asked_s = loop.time()
             if not await self._lock.renew(self.key, token):
+                self.token = 0
                 return False
             self._count_from(asked_s)
-        self._renewing = asyncio.create_task(self._renew())
+        self._renewing = asyncio.create_task(self._renew(loop))
         return True
 
-    def _give_back(self, asking: asyncio.Future[int | None]) -> None:
+    def _too_slow(self) -> LockLost:
+        return LockLost(f"commands take longer than the {self._ttl_s} s of the lock {self.key!r}")
+
+    def _give_back_later(self, asking: asyncio.Future[int | None]) -> None:
         if not asking.cancelled() and asking.exception() is None and (token := asking.result()) is not None:
-            with contextlib.suppress(RuntimeError):
-                releasing = asyncio.ensure_future(self._lock.release(self.key, token))
-                releasing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._give_back(token)
+
+    def _give_back(self, token: int) -> None:
+        """In the background, for somebody who does not wait any more."""
+        with contextlib.suppress(RuntimeError):
+            self._release(token)
+
+    def _release(self, token: int) -> asyncio.Future[bool]:
+        releasing = asyncio.ensure_future(self._lock.release(self.key, token))
+        # Whoever was to hear of it may have been cancelled.
+        releasing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return releasing
 
     def _count_from(self, asked_s: float) -> None:
         self._end_s = asked_s + self._ttl_s * (1 - DRIFT)
 
-    async def _renew(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _renew(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             while True:
                 await asyncio.sleep(min(self._ttl_s / 3, max(0.0, self._end_s - loop.time())))
@@ -212,16 +246,23 @@ class Lease:
             self.lost.set()
 
     async def release(self) -> None:
-        """Lets go of it. Raises LockLost if it was lost before."""
-        was_lost = self.lost.is_set()
+        """Lets go of it, even if this is cancelled. Raises LockLost if it was lost before."""
+        was_lost = self.lost.is_set() or not self.token
+        # From now on nobody counts on it, whatever comes of this.
+        self.lost.set()
+        tasks: list[asyncio.Future[Any]] = []
         if self._renewing is not None:
             self._renewing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._renewing
+            tasks.append(self._renewing)
             self._renewing = None
-        if was_lost or not self.token:
-            raise LockLost(f"the lock {self.key!r} was lost")
-        if not await self._lock.release(self.key, self.token):
+        releasing = None
+        if not was_lost:
+            releasing = self._release(self.token)
+            tasks.append(releasing)
+        if tasks:
+            # These go on if this is cancelled.
+            await asyncio.wait(tasks)
+        if releasing is None or not releasing.result():
             raise LockLost(f"the lock {self.key!r} was lost")
 
     async def __aenter__(self) -> Self:
@@ -235,5 +276,5 @@ class Lease:
             await self.release()
         else:
             # What went wrong inside matters more.
-            with contextlib.suppress(ReplicatedError, RaftError):
+            with contextlib.suppress(ReplicatedError, RaftError, RuntimeError):
                 await self.release()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ._cluster import Cluster
+from ._lock import Lease
 from ._objects import LocalView, Replicated, own_copy
 
 T = TypeVar("T")
@@ -40,6 +42,10 @@ class SyncCluster:
         self._thread = threading.Thread(target=self._loop.run_forever, name="libraft-replicated", daemon=True)
         self._thread.start()
         self._closed = False
+        # Held while something is given to the loop: what comes to it after its end would never be done.
+        self._giving = threading.Lock()
+        # Held while it is closed, by one thread of several.
+        self._closing = threading.Lock()
         try:
             self.cluster: Cluster = self.run(self._make(address, peers, options), timeout=None)
         except BaseException:
@@ -62,33 +68,39 @@ class SyncCluster:
         `callback` is called with the future when it is done, in the loop's thread, which it must not
         keep. `Future.cancel` gives the call up.
         """
-        self._check()
 
         async def call() -> T:
             return await function(*arguments, **named)
 
-        future = asyncio.run_coroutine_threadsafe(call(), self._loop)
+        future = self._give(call())
         if callback is not None:
             future.add_done_callback(callback)
         return future
 
     def run(self, work: Coroutine[Any, Any, T], *, timeout: float | None) -> T:
         """Runs a coroutine in the loop, and waits for it."""
-        try:
-            self._check()
-        except BaseException:
-            work.close()
-            raise
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self._give(work)
         try:
             return future.result(timeout)
         except BaseException:
             future.cancel()
             raise
 
+    def _give(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        try:
+            with self._giving:
+                self._check()
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except BaseException:
+            work.close()
+            raise
+
     def _check(self) -> None:
         if self._closed:
             raise RuntimeError("the cluster has been closed")
+        self._check_thread()
+
+    def _check_thread(self) -> None:
         if threading.current_thread() is self._thread:
             raise RuntimeError("the loop's own thread must not wait for itself: use the asyncio methods")
 
@@ -121,14 +133,18 @@ class SyncCluster:
 
     def close(self) -> None:
         """Stops. Whoever waits gets `libraft.aio.NodeStopped`. Again does nothing."""
-        if not self._closed:
-            try:
-                self.run(self.cluster.close(), timeout=None)
-            finally:
-                self._end()
+        # A callback that waited for the loop's end would keep it from ending.
+        self._check_thread()
+        with self._closing:
+            if not self._closed:
+                try:
+                    self.run(self.cluster.close(), timeout=None)
+                finally:
+                    self._end()
 
     def _end(self) -> None:
-        self._closed = True
+        with self._giving:
+            self._closed = True
 
         async def rest() -> None:
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -183,9 +199,53 @@ class Blocking:
                 result = getattr(self._instance, name)(*arguments, **named)
                 return await result if inspect.isawaitable(result) else result
 
-            return self._owner.run(work(), timeout=timeout)
+            result = self._owner.run(work(), timeout=timeout)
+            return BlockingLease(self._owner, result, timeout) if isinstance(result, Lease) else result
 
         return call
+
+
+class BlockingLease:
+    """A `Lease` whose methods wait: of `blocking(lock).acquire(..)`, or of `hold(..)` for a `with`."""
+
+    def __init__(self, owner: SyncCluster, lease: Lease, timeout_s: float | None) -> None:
+        self._owner = owner
+        self._lease = lease
+        self._timeout_s = timeout_s
+
+    @property
+    def key(self) -> str:
+        """Which lock it is."""
+        return self._lease.key
+
+    @property
+    def token(self) -> int:
+        """See `Lease.token`."""
+        return self._lease.token
+
+    @property
+    def remaining_s(self) -> float:
+        """How long the lock can be counted on, if it is not renewed; 0 if not at all."""
+        return self._lease.remaining_s
+
+    def check(self) -> None:
+        """Raises LockLost if the lock can't be counted on any more."""
+        self._lease.check()
+
+    def release(self, timeout: float | None = None) -> None:
+        """Lets go of it. Raises LockLost if it was lost before."""
+        self._owner.run(self._lease.release(), timeout=self._timeout_s if timeout is None else timeout)
+
+    def __enter__(self) -> Self:
+        self._owner.run(self._lease.__aenter__(), timeout=self._timeout_s)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What went wrong inside matters more.
+        with contextlib.nullcontext() if error is None else contextlib.suppress(TimeoutError, RuntimeError):
+            self._owner.run(self._lease.__aexit__(kind, error, trace), timeout=self._timeout_s)
 
 
 class _BlockingLocal:
