@@ -108,6 +108,33 @@ async def test_an_iterator_raises_if_the_node_fails() -> None:
         node.committed()
 
 
+@pytest.mark.parametrize("reads", [0, 1])
+def test_an_iterator_between_two_reads_ends_with_the_node(reads: int) -> None:
+    @in_a_loop
+    async def end() -> None:
+        network = Network()
+        node = network.node(1, fresh(1)[0])
+        await node.start()
+        await network.leader()
+        await node._reading.acquire()
+        # What it reads first is not in the log, so that it reads the snapshot next.
+        waiting = asyncio.ensure_future(anext(node.committed(0)))
+        await asyncio.sleep(0)
+        if reads:
+            # The lock goes to who waits for the longest time: the iterator, then this.
+            again = asyncio.ensure_future(node._reading.acquire())
+            await asyncio.sleep(0)
+            node._reading.release()
+            await again
+        assert not waiting.done()
+        await node.close()
+        node._reading.release()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+
+    end()
+
+
 @in_a_loop
 async def test_without_a_machine_a_proposal_gives_its_index() -> None:
     storage = MemoryStorage()

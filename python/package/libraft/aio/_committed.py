@@ -6,7 +6,7 @@ Nothing is buffered but the entries of one read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from .._errors import Compacted, Unavailable
@@ -31,8 +31,9 @@ async def committed(node: Base, after: int, max_bytes: int) -> AsyncIterator[Com
             after = entry.index
             yield _of(entry)
         if entries is None:
-            async with node._reading:
-                snapshot = await node._in_thread(node._storage.snapshot)
+            snapshot = await _under_lock(node, node._storage.snapshot)
+            if snapshot is None:
+                break
             # One that is newer than what is applied has been saved, and will be applied next.
             if after < snapshot.index <= node._applied:
                 after = snapshot.index
@@ -44,13 +45,20 @@ async def committed(node: Base, after: int, max_bytes: int) -> AsyncIterator[Com
 
 
 async def _read(node: Base, low: int, high: int, max_bytes: int) -> Sequence[Any] | None:
-    """None if the log does not have them."""
+    """None if the log does not have them, or the node is closing."""
     try:
-        async with node._reading:
-            entries: Sequence[Any] = await node._in_thread(node._storage.entries, low, high, max_bytes)
-            return entries
+        entries: Sequence[Any] | None = await _under_lock(node, node._storage.entries, low, high, max_bytes)
+        return entries
     except (Compacted, Unavailable):
         return None
+
+
+async def _under_lock(node: Base, read: Callable[..., Any], *arguments: Any) -> Any:
+    """Reads in a thread. None if the node is closing, after which there are no threads to read in."""
+    async with node._reading:
+        # It may have begun to close while the lock was waited for. Once the thread has been given its work,
+        # it is waited for.
+        return None if node._stopping else await node._in_thread(read, *arguments)
 
 
 def _of(entry: Any) -> Committed:
