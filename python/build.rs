@@ -3,8 +3,6 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Whether the interpreter has a lock: cfg(Py_GIL_DISABLED).
-    pyo3_build_config::use_pyo3_cfgs();
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     }

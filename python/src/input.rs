@@ -17,68 +17,49 @@ pub const NOTHING: raft_bytes = raft_bytes {
 
 /// A bytes-like argument, held for the length of a call.
 ///
-/// The view of it may be used while the thread is attached to the interpreter: `bytes` never change, and
-/// while one thread holds the interpreter lock no other writes to the memory of a `bytearray`. Where there
-/// is no such lock, the interpreter itself makes `bytes` of whatever else is given, and they are what is
-/// looked at. Whoever lets go of the lock takes [`Input::owned`].
-pub enum Input<'py> {
-    /// The usual case, and the fast one.
-    Bytes(Bound<'py, PyBytes>),
-    /// A bytearray, a memoryview, an array.
-    #[cfg(not(Py_GIL_DISABLED))]
-    Buffer(PyUntypedBuffer),
-}
+/// `bytes` never change, so they are looked at where they are. Everything else may be written to meanwhile,
+/// by threads without the interpreter lock as well: a read into a `bytearray` lets go of it, and a mapping
+/// may be shared with another process. So the interpreter makes `bytes` of it first, and what is looked at
+/// is the copy.
+pub struct Input<'py>(pub Bound<'py, PyBytes>);
 
 impl<'py> FromPyObject<'_, 'py> for Input<'py> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Input<'py>> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
-            return Ok(Input::Bytes(bytes.to_owned()));
+            return Ok(Input(bytes.to_owned()));
         }
-        let buffer = PyUntypedBuffer::get(&object)?;
-        if !buffer.is_c_contiguous() {
+        // Without the buffer protocol, PyBytes_FromObject would take any iterable of numbers.
+        if !PyUntypedBuffer::get(&object)?.is_c_contiguous() {
             return Err(PyBufferError::new_err(
                 "the bytes do not lie one after the other in memory: pass bytes(view) instead",
             ));
         }
-        #[cfg(not(Py_GIL_DISABLED))]
-        return Ok(Input::Buffer(buffer));
-        #[cfg(Py_GIL_DISABLED)]
-        {
-            // SAFETY: the object is alive, and it gives a new reference or NULL and an exception.
-            let copy = unsafe {
-                Bound::from_owned_ptr_or_err(
-                    object.py(),
-                    pyo3::ffi::PyBytes_FromObject(object.as_ptr()),
-                )?
-            };
-            Ok(Input::Bytes(copy.cast_into::<PyBytes>()?))
-        }
+        // SAFETY: the object is alive, and it gives a new reference or NULL and an exception.
+        let copy = unsafe {
+            Bound::from_owned_ptr_or_err(
+                object.py(),
+                pyo3::ffi::PyBytes_FromObject(object.as_ptr()),
+            )?
+        };
+        Ok(Input(copy.cast_into::<PyBytes>()?))
     }
 }
 
 impl Input<'_> {
-    /// A view for a call that is made while the thread is attached to the interpreter.
+    /// A view for as long as this lives.
     pub fn view(&self) -> raft_bytes {
-        match self {
-            Input::Bytes(bytes) => raft_bytes {
-                data: bytes.as_bytes().as_ptr(),
-                len: bytes.as_bytes().len(),
-            },
-            #[cfg(not(Py_GIL_DISABLED))]
-            Input::Buffer(buffer) => raft_bytes {
-                data: buffer.buf_ptr().cast(),
-                len: buffer.len_bytes(),
-            },
+        let bytes = self.0.as_bytes();
+        raft_bytes {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
         }
     }
 
     /// A copy, for a call that is made without the interpreter lock.
     pub fn owned(&self) -> Vec<u8> {
-        let view = self.view();
-        // SAFETY: the view is of `self`, and nobody writes there; see above.
-        unsafe { crate::parts::list(view.data, view.len) }.to_vec()
+        self.0.as_bytes().to_vec()
     }
 }
 

@@ -135,16 +135,9 @@ impl Message {
     ///
     /// Raises MalformedMessage, ImpossibleMessage, LocalMessage.
     #[staticmethod]
-    fn decode(py: Python<'_>, data: Input<'_>) -> PyResult<Message> {
-        let whole = match data {
-            Input::Bytes(bytes) => bytes,
-            #[cfg(not(Py_GIL_DISABLED))]
-            buffer => PyBytes::new(py, &buffer.owned()),
-        };
-        let bytes = raft_bytes {
-            data: whole.as_bytes().as_ptr(),
-            len: whole.as_bytes().len(),
-        };
+    fn decode(data: Input<'_>) -> PyResult<Message> {
+        let bytes = data.view();
+        let whole = data.0;
         let mut out = MaybeUninit::uninit();
         // SAFETY: the bytes are alive and never change, and `out` has room for the result.
         call(|error| unsafe {

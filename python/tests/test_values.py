@@ -9,7 +9,7 @@ import gc
 import mmap
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -284,6 +284,28 @@ def test_what_is_written_to_later_does_not_matter() -> None:
     assert member.commands == [b"as it was"]
     # Nothing holds on to the buffer, which could not grow otherwise.
     command.extend(b"more")
+    member.close()
+
+
+def test_what_is_written_to_during_a_call_does_not_matter() -> None:
+    command = bytearray(b"as it was")
+
+    class Items(Sequence[Any]):
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, place: Any) -> Any:
+            if place == 2:
+                # What was handed over already is still being looked at.
+                command[:] = b"as it is!"
+            return [command, memoryview(command), b"end"][place]
+
+    member = single()
+    items: Any = Items()
+    member.node.propose_many(items)
+    member.work(lambda messages: None)
+    assert bytes(command) == b"as it is!"
+    assert member.commands == [b"as it was", b"as it was", b"end"]
     member.close()
 
 
