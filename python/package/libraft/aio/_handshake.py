@@ -3,7 +3,7 @@
     ->  magic, flags, SHA-256 of the cluster's name, sender's id, receiver's id, nonce    (HELLO)
     <-  magic, flags, nonce, HMAC("server", both)                                         (ANSWER)
     ->  HMAC("client", both)                                                              (PROOF)
-    ->  frames: length, payload, and with a secret but no TLS, a MAC of counter and payload
+    ->  frames: length, payload, and with a secret, a MAC of counter and payload
 
 All HMACs are SHA-256 with the shared secret; the frames' key is one more of them, over both nonces, so
 that it is another for each connection. What one side says can't be given back to it: the labels differ.

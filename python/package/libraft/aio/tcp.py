@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("libraft.tcp")
 
 _MAX_STRANGERS: Final = 64
-"""So many connections may be in their handshake at once."""
+"""So many connections may be in their handshake at once, that of TLS included. One more takes the place of the
+oldest: those that say nothing and stay must not keep members out."""
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.05, 2.0
 _BUFFERED_BYTES: Final = 1 << 20
 """With so much unsent, a connection takes nothing more for now."""
@@ -43,7 +44,13 @@ def parse_address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"an address is host:port, not {address!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        # As whoever looks it up will do.
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"no host can have the name in {address!r}: {error}") from error
+    return host, int(port)
 
 
 class TcpTransport:
@@ -66,9 +73,10 @@ class TcpTransport:
         With `secret`, both sides of each connection prove that they have it, and that they belong to
         `cluster`. It should be random and long: whoever connects can try to guess it from the
         answer. `tls` is a context for connections that come in, and one for those that go out, whose
-        certificate checks are the contexts' affair. Without TLS but with a secret, each frame has a
-        MAC: nobody else can forge or change what is sent, but everybody on the way can read it.
-        Without either there is no protection at all.
+        certificate checks are the contexts' affair. With a secret, each frame has a MAC, with TLS
+        and without: nobody else can forge or change what is sent, but without TLS everybody on the
+        way can read it, and with TLS whoever the contexts let in between. Without either there is
+        no protection at all.
 
         `max_frame_bytes` bounds what a peer can make this node hold; a snapshot has to fit into it.
         """
@@ -92,13 +100,19 @@ class TcpTransport:
         self._node: Node | None = None
         self._server: asyncio.Server | None = None
         self.incoming: set[_Incoming] = set()
-        self.strangers = 0
+        self.strangers: dict[_Incoming, None] = {}
+        """Those whose handshake is not over, the oldest first."""
         self.set_peers(peers or {})
 
     @property
     def seals(self) -> bool:
-        """Whether frames have MACs."""
-        return self._secret is not None and self.tls is None
+        """Whether frames have MACs.
+
+        With TLS as well: the handshake does not say over which TLS connection it goes, so that somebody
+        in the middle, to whom a context that checks nothing has connected, could pass it on and then
+        send frames of its own.
+        """
+        return self._secret is not None
 
     @property
     def node(self) -> Node:
@@ -112,8 +126,6 @@ class TcpTransport:
         self.identity = Identity(node.id, self._cluster, self._secret)
         loop = asyncio.get_running_loop()
         options: dict[str, Any] = {}
-        if self.tls is not None:
-            options = {"ssl": self.tls[0], "ssl_handshake_timeout": self.handshake_s}
         if isinstance(self._listen, str):
             host, port = parse_address(self._listen)
             options |= {"host": host, "port": port}
@@ -189,16 +201,45 @@ class _Incoming(asyncio.Protocol):
         self.seal: Seal | None = None
         self.buffer = bytearray()
         self.has_answered = False
+        self.securing: asyncio.Task[None] | None = None
+        """TLS begins here rather than in the server, which tells nobody of connections until it is over."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         owner = self.owner
         owner.incoming.add(self)
-        owner.strangers += 1
+        if len(owner.strangers) >= _MAX_STRANGERS:
+            next(iter(owner.strangers)).refuse("too many")
+        owner.strangers[self] = None
         loop = asyncio.get_running_loop()
         self.timer = loop.call_later(owner.handshake_s, self.refuse, "too slow")
-        if owner.strangers > _MAX_STRANGERS:
-            self.refuse("too many")
+        if owner.tls is not None:
+            self.securing = loop.create_task(self._secure(self.transport, owner.tls[0]))
+
+    async def _secure(self, raw: asyncio.Transport, context: ssl.SSLContext) -> None:
+        if raw.is_closing():
+            return
+        secured: asyncio.Transport | None = None
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                raw, self, context, server_side=True, ssl_handshake_timeout=self.owner.handshake_s
+            )
+        except ssl.SSLError:
+            self.refuse("tls")
+        except Exception as error:
+            _log.debug("a connection ended before TLS began: %s", error)
+        finally:
+            self.securing = None
+            if secured is None or raw.is_closing():
+                if secured is not None:
+                    secured.abort()
+                raw.abort()
+                # Nobody else says so to a protocol whose TLS has not begun.
+                self.connection_lost(None)
+        if secured is not None and not raw.is_closing():
+            self.transport = secured
+            # What came in one piece with the end of TLS's handshake.
+            self.data_received(b"")
 
     def connection_lost(self, error: Exception | None) -> None:
         self._no_stranger()
@@ -207,7 +248,7 @@ class _Incoming(asyncio.Protocol):
     def _no_stranger(self) -> None:
         if self.handshake is not None:
             self.handshake = None
-            self.owner.strangers -= 1
+            self.owner.strangers.pop(self, None)
             self.timer.cancel()
 
     def refuse(self, reason: str) -> None:
@@ -228,7 +269,8 @@ class _Incoming(asyncio.Protocol):
         try:
             if self.handshake is not None:
                 self.buffer += data
-                if not self._shake(self.handshake):
+                # As long as TLS has not told where to, nothing can be answered.
+                if self.securing is not None or not self._shake(self.handshake):
                     return
                 data = bytes(self.buffer)
                 self.buffer = bytearray()
@@ -466,8 +508,11 @@ class _Peer:
                 connection.on_resume = self._flush
                 self._flush()
                 await connection.lost
-            except (OSError, TimeoutError, ssl.SSLError) as error:
+            except (OSError, TimeoutError) as error:
                 _log.debug("no connection to member %d at %s: %s", self.id, self.address, error)
+            except Exception:
+                # Whatever it was: without this task the member would never be heard of again.
+                _log.exception("no connection to member %d at %s", self.id, self.address)
             finally:
                 self.connection = None
                 if connection is not None:
