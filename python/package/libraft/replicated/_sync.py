@@ -66,16 +66,13 @@ class SyncCluster:
         """Calls a replicated method, a query, or any function that gives a coroutine, and does not wait.
 
         `callback` is called with the future when it is done, in the loop's thread, which it must not
-        keep. `Future.cancel` gives the call up.
+        keep. `Future.cancel` gives the call up, and calls it in the thread that cancels.
         """
 
         async def call() -> T:
             return await function(*arguments, **named)
 
-        future = self._give(call())
-        if callback is not None:
-            future.add_done_callback(callback)
-        return future
+        return self._give(call(), callback)
 
     def run(self, work: Coroutine[Any, Any, T], *, timeout: float | None) -> T:
         """Runs a coroutine in the loop, and waits for it."""
@@ -86,11 +83,19 @@ class SyncCluster:
             future.cancel()
             raise
 
-    def _give(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def _give(
+        self,
+        work: Coroutine[Any, Any, T],
+        callback: Callable[[concurrent.futures.Future[T]], object] | None = None,
+    ) -> concurrent.futures.Future[T]:
         try:
             with self._giving:
                 self._check()
-                return asyncio.run_coroutine_threadsafe(work, self._loop)
+                future = asyncio.run_coroutine_threadsafe(work, self._loop)
+                if callback is not None:
+                    # Over there, since a callback of what is done already is called by whoever adds it.
+                    self._loop.call_soon_threadsafe(future.add_done_callback, callback)
+                return future
         except BaseException:
             work.close()
             raise
