@@ -133,6 +133,9 @@ async def test_unknown_names_and_values_that_are_not_plain_are_refused(network: 
     for name, method in [("Bank", "balance"), ("Bank", "__init__"), ("Bank", "nothing"), ("Shop", "deposit")]:
         with pytest.raises(UnknownMethod):
             await cluster.invoke(name, method, [], {})
+    await network.settle()
+    for member in network.members.values():
+        member.check_running()
     applied = cluster.node.applied
     for value in (object(), Bank, bytearray(b"x"), [[object()]], {1: {2: print}}):
         with pytest.raises(EncodingError):

@@ -21,7 +21,7 @@ from .._libraft import DurableStorage, MemoryStorage
 from .._types import ConfChangeType, Config, Role, Status
 from ..aio.tcp import TcpTransport, parse_address
 from ._encoding import encode
-from ._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Expired, Failure, Machine
+from ._machine import CALL, CLOCK, REGISTER, VERSION, WINDOW, Expired, Failure, Machine, UnknownMethod
 from ._objects import Replicated
 
 _RETRY_TICKS: Final = 20
@@ -292,6 +292,13 @@ class Cluster:
 
     async def invoke(self, name: str, method: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Calls a method of an object on all members; see `Replicated`. Raises what it raises."""
+        # What comes into the log is fatal to a member that was not given the object, as it must be.
+        instance = self.machine.objects.get(name)
+        if instance is not None and instance.since > self.machine.version:
+            # This member may have heard less than its caller.
+            await self.barrier()
+        if instance is None or instance.since > self.machine.version:
+            raise UnknownMethod(f"no object is called {name!r} in version {self.machine.version}")
         while True:
             if not self._session:
                 await self._register()

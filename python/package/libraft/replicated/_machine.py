@@ -190,9 +190,11 @@ class Machine(aio.StateMachine):
                 raise ValueError(f"two objects are called {instance.name!r}: name them, as in ReplicatedDict('users')")
             # That it is plain is better known now than when the first snapshot is made.
             try:
-                encode(instance.get_state(), max_depth=STATE_DEPTH)
+                state = encode(instance.get_state(), max_depth=STATE_DEPTH)
             except EncodingError as error:
                 raise EncodingError(f"the state of {instance.name!r}: {error}") from None
+            if type(instance).get_state is Replicated.get_state:
+                instance._beginning = state
             self.objects[instance.name] = instance
         self.known_version = version
         self.version = 1
@@ -281,7 +283,10 @@ class Machine(aio.StateMachine):
 
     def _find(self, name: str, method: str) -> Callable[..., Any]:
         instance = self.objects.get(name)
-        if instance is None or instance.since > self.version:
+        if instance is None:
+            # Whoever called it has it (see `Cluster.invoke`), and goes on with a state that this member can't have.
+            raise RuntimeError(f"the cluster has an object that this member was not given: {name!r}")
+        if instance.since > self.version:
             raise UnknownMethod(f"no object is called {name!r} in version {self.version}")
         found = getattr(type(instance), method, None)
         function = found.of(self.version) if isinstance(found, ReplicatedMethod) else None

@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from ._encoding import SCALARS
+from ._encoding import SCALARS, STATE_DEPTH, decode
 
 if TYPE_CHECKING:
     from ._cluster import Cluster
@@ -162,6 +162,8 @@ class Replicated:
     _cluster: Cluster | None = None
     _given = False
     """Whether a `Cluster` has ever had it: then it is no beginning for another one."""
+    _beginning: bytes | None = None
+    """The state that it was given to a cluster with, encoded, if that is its attributes."""
     _watchers: dict[asyncio.Future[None], None] | None = None
 
     @property
@@ -179,7 +181,15 @@ class Replicated:
         return {key: value for key, value in vars(self).items() if not key.startswith("_")}
 
     def set_state(self, state: Any) -> None:
-        """Replaces the state by one that `get_state` gave, maybe on another member, or of an earlier version."""
+        """Replaces the state by one that `get_state` gave, maybe on another member, or of an earlier version.
+
+        By default, attributes that the state lacks are what they were when the cluster was given the object,
+        or not there if they were not.
+        """
+        for key in [key for key in vars(self) if not key.startswith("_")]:
+            del vars(self)[key]
+        if self._beginning is not None:
+            vars(self).update(decode(self._beginning, max_depth=STATE_DEPTH))
         vars(self).update(state)
 
     def wants_clock(self) -> bool:
