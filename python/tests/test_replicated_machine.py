@@ -428,6 +428,43 @@ def test_a_snapshot_replaces_the_state() -> None:
         table.rows.append(1)
 
 
+class Knot(Replicated):
+    def __init__(self, *values: Any) -> None:
+        super().__init__()
+        self.values = values
+        self.last: Any = None
+
+    @replicated
+    def tie(self) -> None:
+        self.last = []
+        self.values = (self.last,)
+
+
+def test_what_is_in_two_places_of_a_state_is_said() -> None:
+    one: list[int] = []
+    for wrong in ((one, one), ({1: one}, (one,)), ([one, [one]],)):
+        with pytest.raises(EncodingError, match="two places"):
+            Machine([Knot(*wrong)], 1)
+    Machine([Knot([], [], (), (), "a", "a", frozenset({1}), {1: []})], 1)
+    text = """
+import logging
+from test_replicated_machine import CALL, REGISTER, Knot, Machine, encode
+logging.basicConfig()
+made = Machine([Knot()], 1)
+made.apply(2, encode([CALL, made.apply(1, encode([REGISTER])), 1, 1, "Knot", "tie", [], {}]))
+"""
+    path = os.pathsep.join(filter(None, [*sys.path, os.environ.get("PYTHONPATH")]))
+    for flags, is_said in ((["-X", "dev"], True), ([], False)):
+        ended = subprocess.run(
+            [sys.executable, *flags, "-c", text],
+            env={**os.environ, "PYTHONPATH": path},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert ("Knot.tie has put a list, dict or set in two places" in ended.stderr) == is_said
+
+
 class Shop(Replicated):
     def __init__(self, queue: ReplicatedQueue) -> None:
         super().__init__()

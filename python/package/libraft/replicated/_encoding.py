@@ -79,6 +79,26 @@ def _check(value: Any, depth: int) -> None:
                 _check(member, depth - 1)
 
 
+def has_twice(value: Any) -> bool:
+    """Whether a list, dict or set is in two places of a plain value: decoded, these are two."""
+    seen: set[int] = set()
+    left = [value]
+    while left:
+        one = left.pop()
+        kind = type(one)
+        if kind not in (list, dict, set, tuple):
+            continue
+        if kind is not tuple:
+            if id(one) in seen:
+                return True
+            seen.add(id(one))
+        if kind is dict:
+            left.extend(one.values())
+        elif kind is not set:
+            left.extend(one)
+    return False
+
+
 def _extend(value: Any) -> msgpack.ExtType:
     """What MessagePack has no type for. `_check` has seen to it that there is nothing else."""
     if type(value) is int:

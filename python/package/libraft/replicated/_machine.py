@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from .. import aio
 from .._libraft import Entry
 from .._types import ConfChange, ConfChangeType
 from ..aio.tcp import parse_address
-from ._encoding import MAX_DEPTH, STATE_DEPTH, EncodingError, decode, encode
+from ._encoding import MAX_DEPTH, STATE_DEPTH, EncodingError, decode, encode, has_twice
 from ._objects import Replicated, ReplicatedMethod
 
 REGISTER, CALL, CLOCK, VERSION = 0, 1, 2, 3
@@ -190,7 +191,10 @@ class Machine(aio.StateMachine):
                 raise ValueError(f"two objects are called {instance.name!r}: name them, as in ReplicatedDict('users')")
             # That it is plain is better known now than when the first snapshot is made.
             try:
-                state = encode(instance.get_state(), max_depth=STATE_DEPTH)
+                given = instance.get_state()
+                state = encode(given, max_depth=STATE_DEPTH)
+                if has_twice(given):
+                    raise EncodingError("a list, dict or set is in two places of it")
             except EncodingError as error:
                 raise EncodingError(f"the state of {instance.name!r}: {error}") from None
             if type(instance).get_state is Replicated.get_state:
@@ -275,6 +279,11 @@ class Machine(aio.StateMachine):
             self.applying = False
             for one in self.touched.values():
                 one._notify()
+                if sys.flags.dev_mode and has_twice(one.get_state()):
+                    # Too dear for every command otherwise.
+                    _log.error(
+                        "%s.%s has put a list, dict or set in two places of the state of %r", name, method, one.name
+                    )
             self.touched = {}
         try:
             return Outcome.of(result)
