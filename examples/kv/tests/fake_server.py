@@ -53,6 +53,8 @@ class Shared:
             self.database.execute(
                 "CREATE TABLE IF NOT EXISTS log (i INTEGER PRIMARY KEY AUTOINCREMENT, op TEXT, key BLOB, value BLOB)"
             )
+            # Everybody begins with the first entry applied, as behind a snapshot of it: no write may get its place.
+            self.database.execute("INSERT OR IGNORE INTO log VALUES (1, 'first', NULL, NULL)")
             self.database.execute("CREATE TABLE IF NOT EXISTS lead (term INTEGER PRIMARY KEY, id INTEGER, pid INTEGER)")
         self.members: dict[int, str] = {}
         if options.peers:
