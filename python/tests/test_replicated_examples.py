@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -22,6 +23,8 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, EXAMPLES / name, *arguments],
             cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # A shell lets what it starts in the background pass over Ctrl-C, and its children inherit that.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def line(self) -> str:
