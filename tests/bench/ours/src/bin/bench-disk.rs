@@ -111,6 +111,10 @@ impl Disk {
         let last = self.storage.last_index();
         if last >= self.compacted + COMPACT_EVERY + COMPACT_KEEP {
             self.compacted = last - COMPACT_KEEP;
+            // A durable log keeps what no snapshot has.
+            self.storage
+                .create_snapshot(last, None, Bytes::new())
+                .expect("it is applied");
             self.storage
                 .compact(self.compacted + 1)
                 .expect("it is applied");
