@@ -354,19 +354,20 @@ fmt: ## format all sources
 
 ## Measuring
 
-# For example: make bench ONLY=rep3_b1_16 ROUNDS=5
+# For example: make bench ONLY=rep3_b1_16 ROUNDS=5. RESUME=1 goes on with a run that was interrupted.
 ONLY :=
+RESUME :=
 WORKLOAD := rep3_b1_16
 
 .PHONY: bench
 bench: lib python $(if $(ONLY),,servers) ## measure libraft beside its peers, which are fetched and built first
 	@scripts/bootstrap bench
-	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15)
+	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15) $(if $(RESUME),--resume)
 
 .PHONY: bench-publish
 bench-publish: lib python $(if $(ONLY),,servers) ## the same, and write the tables in the READMEs
 	@scripts/bootstrap bench
-	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15) --publish
+	@python3 tests/bench/bench.py run --only "$(ONLY)" --rounds $(or $(ROUNDS),15) $(if $(RESUME),--resume) --publish
 
 # For example: make bench-kv KV="--only Go,mixed --seconds 10", make bench-kv KV="--profile Go"
 KV :=

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures libraft beside its peers, on one pinned core.
 
-    bench.py run [--only W,..] [--rounds N] [--seconds S] [--publish]
+    bench.py run [--only W,..] [--rounds N] [--seconds S] [--publish] [--resume]
+    bench.py publish [REPORT]    what a run has left in target/bench/report.json
     bench.py gate [--bless]      our instructions and allocations against baseline.json
     bench.py kv [--only CLUSTERS] [--clients 1,16,256] [--seconds S]
     bench.py smoke               every workload on all of ours, a few operations each
@@ -12,14 +13,16 @@ round, in alternating order; a time is the minimum over all rounds, and a ratio 
 beside the median of the rounds' own ratios with its quartiles. Instructions and allocations repeat
 exactly, and are what `gate` looks at.
 
-`run --publish` also writes the table and the picture into README.md and tests/bench/README.md, and draws
-a flame graph for each target that is missed.
+A run writes target/bench/report.json after each part of it, and `--resume` goes on with one that was
+interrupted. `publish`, or `run --publish` at its end, writes the table and the picture into README.md and
+tests/bench/README.md, and draws a flame graph for each target that is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import json
 import os
 import platform
@@ -36,6 +39,7 @@ import disk
 import flame
 import gate
 import kv
+import results
 from building import build
 from contestants import (
     CHOICES,
@@ -56,6 +60,7 @@ from contestants import (
 )
 
 PROFILES = HERE / "profiles"
+REPORT = OUT / "report.json"
 
 
 def main() -> int:
@@ -67,6 +72,10 @@ def main() -> int:
     run.add_argument("--rounds", type=int, default=15)
     run.add_argument("--seconds", type=float, default=0.2, help="for each measurement")
     run.add_argument("--publish", action="store_true", help="write the READMEs")
+    run.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, of the same sources")
+    publisher = commands.add_parser("publish")
+    publisher.add_argument("report", type=Path, nargs="?", default=REPORT)
+    publisher.add_argument("--unfinished", action="store_true", help="even if the run was interrupted")
     gate_parser = commands.add_parser("gate")
     gate_parser.add_argument("--bless", action="store_true", help="make this the baseline")
     commands.add_parser("smoke")
@@ -84,6 +93,9 @@ def main() -> int:
     match args.command:
         case "run":
             return command_run(args)
+        case "publish":
+            publish(results.finished(args.report, args.unfinished))
+            return 0
         case "gate":
             return gate.run(args.bless)
         case "smoke":
@@ -119,22 +131,28 @@ def command_run(args: argparse.Namespace) -> int:
         print(f"without {absent.name}, which has not been built or installed")
         contestants.remove(absent)
 
-    report: JSON = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds, "workloads": {}}
+    tools = machine()
+    settings = {"sources": results.sources(), "tools": tools, "rounds": args.rounds, "seconds": args.seconds}
+    settings |= {"only": only, "contestants": [contestant.name for contestant in contestants]}
+    run = results.Results(REPORT, settings, args.resume)
+    run.report.setdefault("machine", f"{tools}; {datetime.date.today().isoformat()}")
     for workload in [name for name in only or WORKLOADS if not name.startswith("disk")]:
         field = [c for c in contestants if c.runs(workload)]
         rounds = rounds_of(workload, args.rounds)
-        report["workloads"][workload] = race(field, workload, rounds, args.seconds)
-        print_workload(workload, report["workloads"][workload])
-    report["disk"] = disk.run([name for name in only or disk.WORKLOADS if name.startswith("disk")], args)
+        figures = run.part("workloads", workload, functools.partial(race, field, workload, rounds, args.seconds))
+        print_workload(workload, figures)
+    for workload in [name for name in only or disk.WORKLOADS if name.startswith("disk")]:
+        figures = run.part("disk", workload, functools.partial(disk.run, workload, args.rounds, args.seconds))
+        print(f"\n{workload}\n  {disk.describe(figures)}", flush=True)
     if not only:
-        report["kv"] = kv.run([], kv.CLIENTS, 3)
-        report["growth"] = growth(contestants, max(args.rounds // 5, 1), args.seconds)
-    (OUT / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    table = tables(report)
-    print("\n" + table)
-    (OUT / "report.svg").write_text(charts.report(report, PEERS, TARGETS))
+        grow(run, contestants, max(args.rounds // 5, 1), args.seconds)
+        for name in kv.there([]):
+            run.part("kv", name, functools.partial(kv.run, name, kv.CLIENTS, 3.0))
+    run.finish()
+    print("\n" + tables(run.report))
+    (OUT / "report.svg").write_text(charts.report(run.report, PEERS, TARGETS))
     if args.publish:
-        publish(report, table)
+        publish(run.report)
     return 0
 
 
@@ -174,21 +192,31 @@ def race(field: list[Contestant], workload: str, rounds: int, seconds: float) ->
     }
 
 
-def growth(contestants: list[Contestant], rounds: int, seconds: float) -> JSON:
-    result: JSON = {}
+def grow(run: results.Results, contestants: list[Contestant], rounds: int, seconds: float) -> None:
+    """How cost grows, one size after the other; `growth` makes curves of it."""
     for kind, diagram in GROWTH.items():
-        curves: dict[str, dict[int, float]] = {}
         for size, workload in diagram.workloads.items():
             field = [c for c in contestants if c.name in GROWTH_CONTESTANTS]
             if workload in TOO_LARGE_FOR_PEERS:
                 field = [c for c in field if c.name in OURS]
-            share = size - 1 if kind == "group" else 1
-            for name, figures in race(field, workload, rounds, seconds).items():
-                curves.setdefault(name, {})[size] = figures["ns"] / share
-        result[kind] = {"title": diagram.title, "x": diagram.x, "y": diagram.y, "curves": curves}
+            run.part("growing", f"{kind} {size}", functools.partial(race, field, workload, rounds, seconds))
+        run.report["growth"] = growth(run.report["growing"])
         print(f"\n{diagram.title}: {diagram.y} by {diagram.x}")
-        for name, curve in curves.items():
-            print(f"  {name:<10}" + "".join(f"  {size}: {ns:.0f}" for size, ns in curve.items()))
+        for name, curve in run.report["growth"].get(kind, {"curves": {}})["curves"].items():
+            print(f"  {name:<10}" + "".join(f"  {size}: {ns:.0f}" for size, ns in curve.items()), flush=True)
+
+
+def growth(growing: JSON) -> JSON:
+    """The diagrams of those kinds of which something was measured."""
+    result: JSON = {}
+    for kind, diagram in GROWTH.items():
+        curves: dict[str, dict[int, float]] = {}
+        for size in diagram.workloads:
+            share = size - 1 if kind == "group" else 1
+            for name, figures in growing.get(f"{kind} {size}", {}).items():
+                curves.setdefault(name, {})[size] = figures["ns"] / share
+        if curves:
+            result[kind] = {"title": diagram.title, "x": diagram.x, "y": diagram.y, "curves": curves}
     return result
 
 
@@ -199,8 +227,7 @@ def machine() -> str:
         model = found[1] if found else model
     rustc = subprocess.check_output(["rustc", "--version"], text=True).split()[1]
     go = subprocess.check_output(["go", "env", "GOVERSION"], text=True).strip()
-    today = datetime.date.today().isoformat()
-    return f"{model}, {os.cpu_count()} cores; rustc {rustc}, {go}, Python {platform.python_version()}; {today}"
+    return f"{model}, {os.cpu_count()} cores; rustc {rustc}, {go}, Python {platform.python_version()}"
 
 
 # Reporting.
@@ -326,15 +353,17 @@ def ns(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def publish(report: JSON, table: str) -> None:
+def publish(report: JSON) -> None:
     """Writes the tables and pictures between their marks."""
-    note = f"{report['machine']}. {report['rounds']} rounds of {report['seconds']} s where there is a target, "
-    note += f"{rounds_of('', report['rounds'])} elsewhere; `make bench` repeats them.\n"
-    for file, text in ((HERE / "README.md", table + "\n" + note), (ROOT / "README.md", summary(report) + "\n" + note)):
+    rounds, seconds = report["settings"]["rounds"], report["settings"]["seconds"]
+    note = f"{report['machine']}. {rounds} rounds of {seconds} s where there is a target, "
+    note += f"{rounds_of('', rounds)} elsewhere; `make bench` repeats them.\n"
+    texts = {HERE / "README.md": tables(report), ROOT / "README.md": summary(report)}
+    for file, text in texts.items():
         old = file.read_text()
         new = re.sub(
             r"(<!-- bench begins -->\n).*?(<!-- bench ends -->)",
-            lambda match, text=text: match[1] + text + match[2],  # type: ignore[misc]
+            lambda match, text=text: match[1] + text + "\n" + note + match[2],  # type: ignore[misc]
             old,
             flags=re.DOTALL,
         )
@@ -402,7 +431,8 @@ def command_kv(args: argparse.Namespace) -> int:
     if args.profile:
         print(kv.profile(args.profile, max(clients), args.seconds).relative_to(ROOT))
         return 0
-    report = kv.run([name for name in args.only.split(",") if name], clients, args.seconds)
+    names = kv.there([name for name in args.only.split(",") if name])
+    report = {name: kv.run(name, clients, args.seconds) for name in names}
     print("\n" + kv.table(report))
     return 0 if report else 1
 

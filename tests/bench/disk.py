@@ -7,7 +7,6 @@ median times.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import statistics
@@ -20,16 +19,12 @@ WORKLOADS = ["disk_b1_16", "disk_b1_1k", "disk_b64_16", "disk_b64_1k"]
 TARGET = 1.3
 
 
-def run(workloads: list[str], args: argparse.Namespace) -> JSON:
-    """Measures each workload in several rounds."""
-    report: JSON = {}
-    for workload in workloads:
-        rounds = [measure(workload, max(args.seconds * 5, 1.0)) for _ in range(max(args.rounds // 3, 1))]
-        ratios = sorted(figures["save_p50_ns"] / figures["file_p50_ns"] for figures in rounds)
-        best = min(rounds, key=lambda figures: int(figures["save_p50_ns"]))
-        report[workload] = {"ratio": statistics.median(ratios), "ratios": ratios, **best}
-        print(f"\n{workload}\n  {describe(report[workload])}", flush=True)
-    return report
+def run(workload: str, rounds: int, seconds: float) -> JSON:
+    """Measures a workload in several rounds."""
+    measured = [measure(workload, max(seconds * 5, 1.0)) for _ in range(max(rounds // 3, 1))]
+    ratios = sorted(figures["save_p50_ns"] / figures["file_p50_ns"] for figures in measured)
+    best = min(measured, key=lambda figures: int(figures["save_p50_ns"]))
+    return {"ratio": statistics.median(ratios), "ratios": ratios, **best}
 
 
 def measure(workload: str, seconds: float) -> JSON:

@@ -44,25 +44,32 @@ def build() -> None:
     subprocess.run(command, cwd=HERE / "go", check=True)
 
 
-def run(only: Sequence[str], clients: Sequence[int], seconds: float) -> JSON:
-    """All clusters, all numbers of clients, on disk and in memory."""
+def there(only: Sequence[str]) -> list[str]:
+    """The clusters, all or only these, whose servers have been built."""
+    programs = built_programs()
+    names = []
+    for name, languages in CLUSTERS.items():
+        if only and name not in only:
+            continue
+        if absent := {language for language in languages if language not in programs}:
+            print(f"without {name}: no server in {', '.join(sorted(absent))} has been built")
+            continue
+        names.append(name)
+    return names
+
+
+def run(name: str, clients: Sequence[int], seconds: float) -> JSON:
+    """A cluster with all numbers of clients, on disk and in memory."""
     (OUT / "bin").mkdir(parents=True, exist_ok=True)
     build()
     programs = built_programs()
     report: JSON = {}
     places = {"disk": OUT, "memory": MEMORY} if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else {"disk": OUT}
-    for name, languages in CLUSTERS.items():
-        if only and name not in only:
-            continue
-        absent = [language for language in languages if language not in programs]
-        if absent:
-            print(f"without {name}: no server in {', '.join(sorted(set(absent)))} has been built")
-            continue
-        for place, directory in places.items():
-            for count in clients:
-                figures = measure([programs[language] for language in languages], directory, count, seconds)
-                report.setdefault(name, {}).setdefault(place, {})[str(count)] = figures
-                print(f"{name:<7} {place:<7} {count:>4} clients: {describe(figures)}", flush=True)
+    for place, directory in places.items():
+        for count in clients:
+            figures = measure([programs[language] for language in CLUSTERS[name]], directory, count, seconds)
+            report.setdefault(place, {})[str(count)] = figures
+            print(f"{name:<7} {place:<7} {count:>4} clients: {describe(figures)}", flush=True)
     return report
 
 
