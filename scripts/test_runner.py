@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -88,6 +89,55 @@ def test_the_last_line_and_the_exit_code_agree(
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 
+def test_suites_take_turns_in_a_lane_and_wait_for_what_they_need(runner: ModuleType, tmp_path: Path) -> None:
+    def suite(name: str, command: str, **more: object) -> object:
+        return runner.Suite(name, "check", command, **more)
+
+    # Each of a lane makes a directory for as long as it runs: a second one could not.
+    alone = "mkdir busy && sleep 0.05 && rmdir busy"
+    suites = [
+        suite("last", "test -e made", needs=("makes",)),
+        *(suite(f"turn-{number}", alone, lane="programs") for number in range(4)),
+        suite("makes", "touch made", needs=("turn-3",)),
+        # These two can only end together.
+        suite("one", "mkfifo meet && echo >meet", lane="rust"),
+        suite("other", "until test -e meet; do sleep 0.01; done; cat meet"),
+    ]
+    counts = {suite.name: count for suite, count in runner.run_all(suites, 2)}
+    assert {name: (count.passed, count.failed) for name, count in counts.items()} == dict.fromkeys(
+        (suite.name for suite in suites),  # type: ignore[attr-defined]
+        (1, 0),
+    )
+    order = list(counts)
+    assert order.index("turn-3") < order.index("makes") < order.index("last")
+
+
+def test_what_runs_is_ended_with_the_runner(runner: ModuleType, tmp_path: Path) -> None:
+    slow = runner.Suite("slow", "check", "sleep 1000 & echo $! >pid; wait", lane="rust")
+    quick = runner.Suite("quick", "check", "until test -s pid; do sleep 0.01; done", lane="programs")
+    events = runner.run_all([slow, quick], 2)
+    assert next(events)[0] is quick
+    with pytest.raises(KeyboardInterrupt):
+        events.throw(KeyboardInterrupt)
+    # Its children are nobody's then, and go as soon as they are looked after.
+    state = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    for _ in range(1000):
+        try:
+            if state.read_text().rpartition(")")[2].split()[0] == "Z":
+                break
+        except (FileNotFoundError, ProcessLookupError):
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("it goes on")
+
+
+def test_suites_that_wait_for_each_other_are_an_error(runner: ModuleType) -> None:
+    suites = [runner.Suite("a", "check", "true", needs=("b",)), runner.Suite("b", "check", "true", needs=("a",))]
+    with pytest.raises(RuntimeError, match="wait for each other"):
+        list(runner.run_all(suites, 2))
+
+
 def test_an_unknown_suite_is_an_error() -> None:
     done = subprocess.run([sys.executable, SCRIPT, "--only", "nothing"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "no such suite: nothing" in done.stderr
@@ -98,3 +148,5 @@ def test_names_are_unique_and_kinds_are_known() -> None:
     names = [suite.name for suite in module.SUITES]
     assert len(set(names)) == len(names)
     assert all(suite.kind == "check" or suite.kind in module.COUNTERS for suite in module.SUITES)
+    assert {suite.lane for suite in module.SUITES} <= {*module.LONG_LANES, "lint", ""}
+    assert {need for suite in module.SUITES for need in suite.needs} <= set(names)
