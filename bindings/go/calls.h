@@ -1,6 +1,10 @@
 // The calls of steady state. Each gives in one piece, and in one crossing from Go, what Go would
 // otherwise ask for in two or three; and since nothing is written through a pointer, Go allocates
 // nothing for it.
+//
+// The node is passed as a number: Go would look into a pointer to an opaque struct before each call,
+// to find out whether it is memory of Go (cgoCheckPointer, 10 ns). With advance, what Advance has
+// put off is done first.
 
 #ifndef LIBRAFT_GO_CALLS_H
 #define LIBRAFT_GO_CALLS_H
@@ -8,6 +12,8 @@
 #include "libraft.h"
 
 #define GO_UNKNOWN UINT64_MAX
+
+typedef uintptr_t go_node;
 
 typedef struct {
 	raft_status status;
@@ -17,6 +23,16 @@ typedef struct {
 	raft_error *error;
 } go_outcome;
 
+static inline raft_status go_advance(raft_node *node, raft_error **error) {
+	raft_status status = raft_node_advance(node, error);
+	if (status != RAFT_ERR_MISUSE)
+		return status;
+	// To advance where there was no Ready is no fault.
+	raft_error_free(*error);
+	*error = NULL;
+	return RAFT_OK;
+}
+
 // What a call has come to, and whether there is something to do now.
 static inline go_outcome go_look(const raft_node *node, raft_status status, raft_error *error) {
 	go_outcome outcome = {status, 0, error};
@@ -25,34 +41,41 @@ static inline go_outcome go_look(const raft_node *node, raft_status status, raft
 	return outcome;
 }
 
-static inline go_outcome go_tick(raft_node *node) {
+static inline go_outcome go_tick(go_node at, bool advance) {
+	raft_node *node = (raft_node *)at;
 	raft_error *error = NULL;
-	raft_status status = raft_node_tick(node, &error);
+	raft_status status = advance ? go_advance(node, &error) : RAFT_OK;
+	if (status == RAFT_OK)
+		status = raft_node_tick(node, &error);
 	return go_look(node, status, error);
 }
 
-static inline go_outcome go_propose(raft_node *node, const uint8_t *data, size_t len) {
+static inline go_outcome go_propose(go_node at, bool advance, const uint8_t *data, size_t len) {
+	raft_node *node = (raft_node *)at;
 	raft_error *error = NULL;
-	raft_status status = raft_node_propose(node, data, len, &error);
+	raft_status status = advance ? go_advance(node, &error) : RAFT_OK;
+	if (status == RAFT_OK)
+		status = raft_node_propose(node, data, len, &error);
 	return go_look(node, status, error);
 }
 
-static inline go_outcome go_step(raft_node *node, const uint8_t *message, size_t len) {
+static inline go_outcome go_step(go_node at, bool advance, const uint8_t *message, size_t len) {
+	raft_node *node = (raft_node *)at;
 	raft_error *error = NULL;
-	raft_status status = raft_node_step(node, message, len, &error);
+	raft_status status = advance ? go_advance(node, &error) : RAFT_OK;
+	if (status == RAFT_OK)
+		status = raft_node_step(node, message, len, &error);
 	return go_look(node, status, error);
 }
 
-static inline go_outcome go_pending(raft_node *node) {
+static inline go_outcome go_pending(go_node at, bool advance) {
+	raft_node *node = (raft_node *)at;
 	go_outcome outcome = {RAFT_OK, GO_UNKNOWN, NULL};
-	outcome.status = raft_node_pending(node, &outcome.pending, &outcome.error);
+	if (advance)
+		outcome.status = go_advance(node, &outcome.error);
+	if (outcome.status == RAFT_OK)
+		outcome.status = raft_node_pending(node, &outcome.pending, &outcome.error);
 	return outcome;
-}
-
-static inline go_outcome go_advance(raft_node *node) {
-	raft_error *error = NULL;
-	raft_status status = raft_node_advance(node, &error);
-	return go_look(node, status, error);
 }
 
 // A Ready, or the requests that have to be answered first to make it whole.
@@ -64,32 +87,35 @@ typedef struct {
 } go_taken;
 
 // Leaves requests NULL if there are none.
-static inline go_taken go_take_requests(raft_node *node) {
+static inline go_taken go_take_requests(go_node at) {
 	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
 	const raft_requests *requests = NULL;
-	taken.status = raft_node_take_requests(node, &requests, &taken.error);
+	taken.status = raft_node_take_requests((raft_node *)at, &requests, &taken.error);
 	if (taken.status == RAFT_OK && (requests->reads_len > 0 || requests->snapshot_requests_len > 0))
 		taken.requests = requests;
 	return taken;
 }
 
 // If requests_first, it asks whether there are any.
-static inline go_taken go_ready(raft_node *node, bool requests_first) {
+static inline go_taken go_ready(go_node at, bool advance, bool requests_first) {
+	raft_node *node = (raft_node *)at;
 	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
 	uint64_t pending = 0;
-	if (requests_first)
+	if (advance)
+		taken.status = go_advance(node, &taken.error);
+	if (taken.status == RAFT_OK && requests_first)
 		taken.status = raft_node_pending(node, &pending, &taken.error);
 	if (taken.status == RAFT_OK && (pending & RAFT_PENDING_REQUESTS))
-		taken = go_take_requests(node);
+		taken = go_take_requests(at);
 	if (taken.status != RAFT_OK || taken.requests != NULL)
 		return taken;
 	taken.status = raft_node_ready(node, &taken.ready, &taken.error);
 	return taken;
 }
 
-static inline go_taken go_peek_ready(raft_node *node) {
+static inline go_taken go_peek_ready(go_node at) {
 	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
-	taken.status = raft_node_peek_ready(node, &taken.ready, &taken.error);
+	taken.status = raft_node_peek_ready((raft_node *)at, &taken.ready, &taken.error);
 	return taken;
 }
 

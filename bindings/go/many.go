@@ -76,6 +76,12 @@ func TickAll(nodes []*RawNode, ticks uint32) (ready []int, failed []TickFailure)
 		case rn.err != nil || rn.native == nil:
 			failed = append(failed, TickFailure{i, rn.Err()})
 		default:
+			if rn.advancing {
+				if err := rn.ask(); err != nil {
+					failed = append(failed, TickFailure{i, err})
+					continue
+				}
+			}
 			rn.changed()
 			room.nodes = append(room.nodes, rn.native)
 			room.places = append(room.places, int32(i))

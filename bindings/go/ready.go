@@ -11,6 +11,9 @@ import (
 )
 
 // #include "calls.h"
+//
+// #cgo nocallback go_ready
+// #cgo nocallback go_peek_ready
 import "C"
 
 // takeReady answers what the node asks for, and takes a batch.
@@ -24,7 +27,8 @@ func (rn *RawNode) takeReady() (Ready, error) {
 	rn.loan.takeBack()
 	for {
 		ask := rn.storage != nil && !(rn.looked && rn.pending&C.RAFT_PENDING_REQUESTS == 0)
-		taken := C.go_ready(rn.native, C.bool(ask))
+		taken := C.go_ready(rn.at(), C.bool(rn.advancing), C.bool(ask))
+		rn.advancing = false
 		if taken.requests != nil {
 			if err := rn.answerLent(taken.requests); err != nil {
 				return Ready{}, err
@@ -50,7 +54,7 @@ func (rn *RawNode) peekReady() Ready {
 		return Ready{}
 	}
 	rn.loan.takeBack()
-	ready, err := rn.given(C.go_peek_ready(rn.native))
+	ready, err := rn.given(C.go_peek_ready(rn.at()))
 	if err != nil {
 		rn.stop("no Ready can be made", err)
 		return Ready{}

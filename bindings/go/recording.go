@@ -70,6 +70,10 @@ func (rn *RawNode) RecordTake() ([]byte, error) {
 		rn.recording = nil
 		return left, nil
 	}
+	if rn.advancing {
+		// A failure of that is in the recording.
+		_ = rn.ask()
+	}
 	// Not by way of call, which refuses a node that has failed.
 	var buffer *C.raft_buffer
 	var failure *C.raft_error

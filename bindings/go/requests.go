@@ -177,7 +177,7 @@ func (rn *RawNode) followCompaction() error {
 // answerRequests answers what the node asks for, until it asks for nothing more.
 func (rn *RawNode) answerRequests() error {
 	for {
-		taken := C.go_take_requests(rn.native)
+		taken := C.go_take_requests(rn.at())
 		rn.changed()
 		runtime.KeepAlive(rn)
 		if err := rn.outcome(taken.status, taken.error); err != nil || taken.requests == nil {
