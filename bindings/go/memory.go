@@ -5,6 +5,7 @@ package raft
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
@@ -44,6 +45,8 @@ type MemoryStorage struct {
 	snapshot  *pb.Snapshot
 	// The entry before the log's first.
 	compactedIndex, compactedTerm uint64
+	// The same index, to be read without the lock: a node asks twice for each Ready.
+	compacted atomic.Uint64
 	// entries[i] has the index compactedIndex + 1 + i. Whatever has been given out is never
 	// written to again.
 	entries []*pb.Entry
@@ -131,9 +134,13 @@ func (ms *MemoryStorage) lastIndex() uint64 {
 
 // FirstIndex implements Storage.
 func (ms *MemoryStorage) FirstIndex() (uint64, error) {
-	ms.Lock()
-	defer ms.Unlock()
-	return ms.compactedIndex + 1, nil
+	return ms.compacted.Load() + 1, nil
+}
+
+// setCompacted makes this the entry before the log's first.
+func (ms *MemoryStorage) setCompacted(index, term uint64) {
+	ms.compactedIndex, ms.compactedTerm = index, term
+	ms.compacted.Store(index)
 }
 
 // Snapshot implements Storage.
@@ -159,7 +166,7 @@ func (ms *MemoryStorage) ApplySnapshot(snap *pb.Snapshot) error {
 		return ErrSnapOutOfDate
 	}
 	ms.snapshot = snap
-	ms.compactedIndex, ms.compactedTerm = index, snap.GetMetadata().GetTerm()
+	ms.setCompacted(index, snap.GetMetadata().GetTerm())
 	ms.entries = nil
 	return nil
 }
@@ -205,7 +212,7 @@ func (ms *MemoryStorage) Compact(compactIndex uint64) error {
 	// A copy, so that what is dropped can be freed.
 	kept := ms.entries[compactIndex-ms.compactedIndex:]
 	ms.entries = append(make([]*pb.Entry, 0, len(kept)), kept...)
-	ms.compactedIndex, ms.compactedTerm = compactIndex, term
+	ms.setCompacted(compactIndex, term)
 	return nil
 }
 

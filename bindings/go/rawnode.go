@@ -59,6 +59,8 @@ type RawNode struct {
 	// What the host has been given to save, and will be given to apply; and what it will be if a
 	// Ready that it is offered is taken.
 	known, offered knownEntries
+	// What came in and may be given to be saved.
+	stepped steppedEntries
 
 	// What there is to do, if that is known (looked). Any call may change it.
 	looked  bool
@@ -266,8 +268,9 @@ func (rn *RawNode) isMember() bool {
 		slices.Contains(state.GetLearners(), rn.id)
 }
 
-// Step hands over a message from a peer, or from a storage worker. An error changes nothing:
-// ErrStepLocalMsg, ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error]
+// Step hands over a message from a peer, or from a storage worker. The entries in it are the node's
+// from then on, as in go.etcd.io/raft: they may come back in Ready.Entries, and must not be changed by
+// anybody. The message itself is the caller's. An error changes nothing: ErrStepLocalMsg, ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error]
 // for what no correct peer sends.
 func (rn *RawNode) Step(m *pb.Message) error {
 	encoded, err := appendMessage(rn.scratch[:0], m)
@@ -278,6 +281,9 @@ func (rn *RawNode) Step(m *pb.Message) error {
 	// Large messages are rare, and their buffer should not stay for good.
 	if rn.scratch = encoded[:0]; cap(rn.scratch) > 1<<20 {
 		rn.scratch = nil
+	}
+	if err == nil && len(m.Entries) > 0 && m.GetType() == pb.MsgApp {
+		rn.stepped.add(m.Entries)
 	}
 	return err
 }

@@ -40,6 +40,9 @@ func (rn *RawNode) takeReady() (Ready, error) {
 			return Ready{}, err
 		}
 		rn.taken(&ready)
+		if taken.ready.reads_len == 0 && taken.ready.snapshot_requests_len == 0 {
+			return ready, nil
+		}
 		// All requests have been answered, so that none is left to be shown, unless to answer has
 		// brought up more.
 		return ready, rn.answer(requestsOf(taken.ready.reads, taken.ready.reads_len,
@@ -76,6 +79,7 @@ func (rn *RawNode) acceptReady(ready *Ready) {
 // taken takes account of a Ready that the host has got, the last one that was decoded.
 func (rn *RawNode) taken(ready *Ready) {
 	rn.known = rn.offered
+	rn.stepped.forget()
 	if n := len(ready.CommittedEntries); n > 0 {
 		rn.handedOut = ready.CommittedEntries[n-1].GetIndex()
 		rn.readEntries = rn.readEntries.above(rn.handedOut)
@@ -130,7 +134,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready) (rd Ready, err error) {
 	}
 	if lent.entries_len > 0 {
 		entries := unsafe.Slice(lent.entries, int(lent.entries_len))
-		if rd.Entries, err = decodeEntries(entries); err != nil {
+		if rd.Entries, err = rn.newEntries(entries); err != nil {
 			return rd, err
 		}
 		known = known.with(rd.Entries)
@@ -167,6 +171,30 @@ func newHardState(term, vote, commit uint64) *pb.HardState {
 	state := &cell.state
 	state.Term, state.Vote, state.Commit = &cell.term, &cell.vote, &cell.commit
 	return state
+}
+
+// newEntries gives those that are to be saved: the objects that have come in, as far as they have come
+// by way of Step.
+func (rn *RawNode) newEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
+	stepped := rn.stepped.list
+	if len(stepped) == 0 {
+		return decodeEntries(lent)
+	}
+	entries := make([]*pb.Entry, len(lent))
+	for i := range lent {
+		entry := find(&stepped, borrowed(lent[i].encoded), uint64(lent[i].index))
+		if entry == nil {
+			// What is left has come otherwise, or is older and was overwritten.
+			left, err := decodeEntries(lent[i:])
+			if err != nil {
+				return nil, err
+			}
+			copy(entries[i:], left)
+			break
+		}
+		entries[i] = entry
+	}
+	return entries, nil
 }
 
 func decodeEntries(lent []C.raft_entry) ([]*pb.Entry, error) {

@@ -52,13 +52,29 @@ func (f *fields) next() bool {
 	if len(rest) == 0 {
 		return false
 	}
-	// Nearly all keys take one byte, and most numbers: for these there is nothing to look for.
-	if len(rest) > 1 && rest[0] >= 8 && rest[0]&0x87 == 0 && rest[1] < 0x80 {
-		f.id, f.number, f.bytes = protowire.Number(rest[0]>>3), uint64(rest[1]), nil
-		f.rest = rest[2:]
-		return true
+	// Nearly all keys take one byte, and are of a number or of bytes.
+	if key := rest[0]; key >= 1<<3 && key&0x85 == 0 {
+		if number, n := varint(rest[1:]); n > 0 {
+			rest = rest[1+n:]
+			if key&7 == keyOfVarint {
+				f.id, f.number, f.bytes, f.rest = protowire.Number(key>>3), number, nil, rest
+				return true
+			}
+			if number <= uint64(len(rest)) {
+				f.id, f.number, f.bytes, f.rest = protowire.Number(key>>3), 0, rest[:number], rest[number:]
+				return true
+			}
+		}
 	}
 	return f.nextOfAnyKind()
+}
+
+// varint is protowire.ConsumeVarint, in place for those of one byte. n is not positive if there is none.
+func varint(b []byte) (number uint64, n int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return protowire.ConsumeVarint(b)
 }
 
 func (f *fields) nextOfAnyKind() bool {
@@ -158,6 +174,23 @@ func newEntryList(count, bytes int) entryList {
 	}
 }
 
+// isEncodedAs says whether this is what decoding would give.
+func isEncodedAs(e *pb.Entry, encoded []byte) bool {
+	f, err := readEntry(encoded)
+	return err == nil && e != nil && len(unknownInEntry(e)) == 0 &&
+		is(e.Index, f.index, f.hasIndex) && is(e.Term, f.term, f.hasTerm) &&
+		is(e.Type, pb.EntryType(f.kind), f.hasKind) &&
+		(e.Data == nil) == (f.data == nil) && bytes.Equal(e.Data, f.data)
+}
+
+// is compares a field with what was read.
+func is[T comparable](field *T, value T, present bool) bool {
+	if field == nil || !present {
+		return field == nil && !present
+	}
+	return *field == value
+}
+
 func (l *entryList) add(encoded []byte) error {
 	fields, err := readEntry(encoded)
 	if err != nil {
@@ -221,8 +254,9 @@ func (l *messageList) add(encoded []byte) error {
 	m := &cell.message
 	l.messages = append(l.messages, m)
 	var (
-		entries   entryList
-		responses messageList
+		// Behind pointers, since most messages have none, and to clear them takes longer than to read one.
+		entries   *entryList
+		responses *messageList
 		err       error
 	)
 	f := fieldsOf(encoded)
@@ -241,11 +275,12 @@ func (l *messageList) add(encoded []byte) error {
 		case 6:
 			cell.index, m.Index = f.number, &cell.index
 		case 7:
-			if entries.cells == nil {
+			if entries == nil {
 				if m.Entries = l.known.sent(&f); m.Entries != nil {
 					continue
 				}
-				entries = newEntryList(f.sizes())
+				list := newEntryList(f.sizes())
+				entries = &list
 			}
 			err = entries.add(f.bytes)
 			m.Entries = entries.entries
@@ -262,9 +297,10 @@ func (l *messageList) add(encoded []byte) error {
 		case 13:
 			cell.vote, m.Vote = f.number, &cell.vote
 		case 14:
-			if responses.cells == nil {
+			if responses == nil {
 				count, _ := f.sizes()
-				responses = newMessageList(count, l.known)
+				list := newMessageList(count, l.known)
+				responses = &list
 			}
 			err = responses.add(f.bytes)
 			m.Responses = responses.messages

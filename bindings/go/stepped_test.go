@@ -1,0 +1,105 @@
+// The entries of appends that come in are what the follower is given to save, as far as they are what the
+// library says; and what Advance has put off is done before anything else.
+
+package raft
+
+import (
+	"bytes"
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+)
+
+func appendOf(term, before, beforeTerm, commit uint64, entries ...*pb.Entry) *pb.Message {
+	return &pb.Message{
+		Type: pb.MsgApp.Enum(), To: new(uint64(1)), From: new(uint64(2)), Term: new(term), Index: new(before),
+		LogTerm: new(beforeTerm), Commit: new(commit), Entries: entries,
+	}
+}
+
+func newFollower(t *testing.T) (*RawNode, *MemoryStorage) {
+	s := NewMemoryStorage()
+	must(t, s.ApplySnapshot(firstSnapshot(1, 2, 3)))
+	config := baseConfig(1)
+	config.Storage, config.RecordBytes = s, 1<<20
+	node, err := NewRawNode(&config)
+	must(t, err)
+	t.Cleanup(func() { _ = node.Close() })
+	return node, s
+}
+
+func TestEntriesThatComeInAreHandedOut(t *testing.T) {
+	node, s := newFollower(t)
+	entry := func(term, index uint64, data string) *pb.Entry {
+		return &pb.Entry{Type: pb.EntryNormal.Enum(), Term: new(term), Index: new(index), Data: []byte(data)}
+	}
+	last := s.snapshot.GetMetadata().GetIndex()
+	lastTerm := s.snapshot.GetMetadata().GetTerm()
+	old, kept, new1, new2 := entry(2, last+2, "old"), entry(2, last+1, "kept"), entry(3, last+2, "n1"), entry(3, last+3, "n2")
+	must(t, node.Step(appendOf(2, last, lastTerm, last, kept, old)))
+	// The same entry again, by its index and term, and with other data: what came first counts.
+	must(t, node.Step(appendOf(2, last, lastTerm, last, entry(2, last+1, "other"))))
+	must(t, node.Step(appendOf(3, last+1, 2, last, new1, new2)))
+	// A field that nobody knows is not handed out.
+	odd := entry(3, last+4, "odd")
+	odd.ProtoReflect().SetUnknown(appendNumber(nil, 9, 1))
+	must(t, node.Step(appendOf(3, last+3, 3, last, odd)))
+	rd := node.Ready()
+	want := []*pb.Entry{kept, new1, new2}
+	if len(rd.Entries) != 4 {
+		t.Fatal(rd.Entries)
+	}
+	for i := range want {
+		if rd.Entries[i] != want[i] {
+			t.Fatalf("%v in place of %v", rd.Entries[i], want[i])
+		}
+	}
+	if given := rd.Entries[3]; given == odd || !bytes.Equal(given.GetData(), odd.GetData()) {
+		t.Fatal(given)
+	}
+	must(t, s.Append(rd.Entries))
+	node.Advance(rd)
+	if len(node.stepped.list) != 0 || node.stepped.bytes != 0 {
+		t.Fatal("entries are kept that nobody needs")
+	}
+
+	// What a follower has already, again and again.
+	for range 3 * maxKnownBytes / entryBytes(kept) {
+		must(t, node.Step(appendOf(3, last, lastTerm, last, kept)))
+		if node.stepped.bytes > maxKnownBytes {
+			t.Fatal(node.stepped.bytes)
+		}
+	}
+	if rd := node.Ready(); len(rd.Entries) != 0 || len(rd.Messages) == 0 {
+		t.Fatal(rd)
+	}
+}
+
+func TestTheNextCallAdvances(t *testing.T) {
+	for name, call := range map[string]func(*RawNode){
+		"tick":       func(rn *RawNode) { rn.Tick() },
+		"tick all":   func(rn *RawNode) { TickAll([]*RawNode{rn}, 1) },
+		"step":       func(rn *RawNode) { _ = rn.Step(appendOf(2, 1, 1, 1)) },
+		"propose":    func(rn *RawNode) { _ = rn.Propose([]byte("x")) },
+		"has ready":  func(rn *RawNode) { rn.HasReady() },
+		"ready":      func(rn *RawNode) { rn.Ready() },
+		"another":    func(rn *RawNode) { rn.BasicStatus() },
+		"the record": func(rn *RawNode) { _, _ = rn.RecordTake() },
+	} {
+		node, _ := newFollower(t)
+		must(t, node.Step(appendOf(2, 1, 1, 1)))
+		node.Advance(node.Ready())
+		if !node.advancing {
+			t.Fatal("it is not put off")
+		}
+		call(node)
+		if node.advancing {
+			t.Fatalf("%s does not advance", name)
+		}
+		must(t, node.Err())
+		// Would be refused if the library had not been told.
+		if _, err := node.takeReady(); name != "ready" && err != nil {
+			t.Fatalf("%s does not advance: %v", name, err)
+		}
+	}
+}
