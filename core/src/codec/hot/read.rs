@@ -18,17 +18,21 @@ pub enum Payloads<'a> {
         /// All bytes.
         input: &'a [u8],
         /// The last ones.
-        copy: Bytes,
+        copy: Option<Bytes>,
     },
 }
 
+/// What comes behind the last entry of an append at most: its commit index.
+const TAIL: usize = 11;
+
 impl<'a> Payloads<'a> {
     /// Of bytes that have to be copied.
+    #[inline]
     pub fn borrowed(input: &'a [u8]) -> Payloads<'a> {
-        let copy = Bytes::new();
-        Payloads::Borrowed { input, copy }
+        Payloads::Borrowed { input, copy: None }
     }
 
+    #[inline]
     fn input(&self) -> &'a [u8] {
         match self {
             Payloads::Shared(input) => input,
@@ -37,6 +41,7 @@ impl<'a> Payloads<'a> {
     }
 
     /// A part of the input, to keep.
+    #[inline]
     fn take(&mut self, part: &[u8]) -> Bytes {
         if part.is_empty() {
             return Bytes::new();
@@ -45,9 +50,12 @@ impl<'a> Payloads<'a> {
             Payloads::Shared(input) => input.slice_ref(part),
             Payloads::Borrowed { input, copy } => {
                 let at = part.as_ptr().addr() - input.as_ptr().addr();
-                if copy.is_empty() {
-                    *copy = copied_payload(&input[at..]);
+                let rest = &input[at..];
+                if copy.is_none() && rest.len() <= part.len() + TAIL {
+                    // The only one: a slice of a copy costs 60 instructions more than the copy.
+                    return copied_payload(part);
                 }
+                let copy = copy.get_or_insert_with(|| copied_payload(rest));
                 let at = at - (input.len() - copy.len());
                 copy.slice(at..at + part.len())
             }
@@ -56,11 +64,12 @@ impl<'a> Payloads<'a> {
 }
 
 /// Reads a hot message. None for anything else, be it sound or not.
+#[inline]
 pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     let mut reader = Reader(payloads.input());
     let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
     let (mut id, mut index_given, mut commit) = (EntryId::default(), false, 0);
-    let (mut entries, mut context) = (Vec::new(), Bytes::new());
+    let (mut entries, mut context): (_, &[u8]) = (Vec::new(), &[]);
     if reader.is_at(TYPE) {
         kind = reader.byte()?;
     }
@@ -80,20 +89,15 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
         id.index = reader.position()?;
         index_given = true;
     }
-    while reader.is_at(ENTRIES) {
-        let entry = reader.slice()?;
-        if entries.is_empty() {
-            // The others are usually as long.
-            let more = reader.0.len() / (entry.len() + 2);
-            entries.reserve_exact(1 + more.min(1024));
-        }
-        entries.push(Reader(entry).entry(&mut payloads)?);
+    // In other messages they are left over.
+    if matches!(kind, APPEND | PROPOSE) && reader.0.first() == Some(&ENTRIES) {
+        (entries, reader) = reader.entries(&mut payloads)?;
     }
     if reader.is_at(COMMIT) {
         commit = reader.position()?;
     }
     if reader.is_at(CONTEXT) {
-        context = payloads.take(reader.slice()?);
+        context = reader.slice()?;
     }
     reader.ended()?;
     let body = match kind {
@@ -107,8 +111,13 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
             commit,
         },
         ACCEPT if index_given => Body::Accept { index: id.index },
-        HEARTBEAT => Body::Heartbeat { commit, context },
-        HEARTBEAT_RESP => Body::HeartbeatResp { context },
+        HEARTBEAT => Body::Heartbeat {
+            commit,
+            context: payloads.take(context),
+        },
+        HEARTBEAT_RESP => Body::HeartbeatResp {
+            context: payloads.take(context),
+        },
         _ => return None,
     };
     Some(Message {
@@ -126,9 +135,27 @@ pub fn read_entry(bytes: &Bytes) -> Option<Entry> {
 
 /// What is left to read. Fields are asked for in ascending order, so that one that is not in its place
 /// is left over at the end. Each method is None where prost has to go on.
+#[derive(Clone, Copy)]
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// The entries of a message, and what comes behind them. Not inlined, so that the other messages
+    /// need few registers; by value, so that what is left to read is in them.
+    #[inline(never)]
+    fn entries(mut self, payloads: &mut Payloads<'_>) -> Option<(Vec<Entry>, Reader<'a>)> {
+        let mut entries = Vec::new();
+        while self.is_at(ENTRIES) {
+            let entry = self.slice()?;
+            if entries.is_empty() {
+                // The others are usually as long.
+                let more = self.0.len() / (entry.len() + 2);
+                entries.reserve_exact(1 + more.min(1024));
+            }
+            entries.push(Reader(entry).entry(payloads)?);
+        }
+        Some((entries, self))
+    }
+
     /// Whether the next field has this key, which is then behind us.
     #[inline]
     fn is_at(&mut self, key: u8) -> bool {
@@ -151,31 +178,29 @@ impl<'a> Reader<'a> {
         u8::try_from(self.varint()?).ok()
     }
 
+    /// Ids, terms and lengths mostly have one byte, and positions few.
     #[inline]
     fn varint(&mut self) -> Option<u64> {
+        let low = |byte: &u8| u64::from(byte & 0x7f);
         match self.0 {
-            // Ids, terms and lengths mostly have one byte.
-            [byte, rest @ ..] if *byte < 0x80 => {
+            [a, rest @ ..] if *a < 0x80 => {
                 self.0 = rest;
-                Some(u64::from(*byte))
+                Some(u64::from(*a))
             }
-            _ => self.long_varint(),
-        }
-    }
-
-    /// Not inlined, since it is long and there are many places for it.
-    #[inline(never)]
-    fn long_varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        // Nine bytes have 63 bits; longer ones are prost's.
-        for (at, &byte) in self.0.iter().take(9).enumerate() {
-            value |= u64::from(byte & 0x7f) << (7 * at);
-            if byte < 0x80 {
-                self.0 = &self.0[at + 1..];
-                return Some(value);
+            [a, b, rest @ ..] if *b < 0x80 => {
+                self.0 = rest;
+                Some(low(a) | u64::from(*b) << 7)
+            }
+            [a, b, c, rest @ ..] if *c < 0x80 => {
+                self.0 = rest;
+                Some(low(a) | low(b) << 7 | u64::from(*c) << 14)
+            }
+            long => {
+                let (value, rest) = long_varint(long)?;
+                self.0 = rest;
+                Some(value)
             }
         }
-        None
     }
 
     #[inline]
@@ -217,4 +242,18 @@ impl<'a> Reader<'a> {
         self.ended()?;
         Some(entry)
     }
+}
+
+/// A varint, and what comes behind it. Not inlined, since it is rare and there are many places for it.
+#[inline(never)]
+fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    // Nine bytes have 63 bits; longer ones are prost's.
+    for (at, &byte) in bytes.iter().take(9).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * at);
+        if byte < 0x80 {
+            return Some((value, &bytes[at + 1..]));
+        }
+    }
+    None
 }
