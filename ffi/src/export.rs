@@ -98,7 +98,7 @@ pub(crate) unsafe fn finish(
 #[cold]
 #[inline(never)]
 unsafe fn fail(failure: Failure, error: *mut *mut raft_error) -> raft_status {
-    let status = failure.status;
+    let status = failure.status();
     if let Some(error) = NonNull::new(error) {
         // SAFETY: not NULL, and then writable by this function's own contract.
         unsafe { error.write(Box::into_raw(Box::new(raft_error::from(failure)))) };

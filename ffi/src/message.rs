@@ -138,6 +138,7 @@ fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
 }
 
 /// A view into the buffer that has the encoded message at `[start, end)` and may yet move.
+#[inline]
 pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_message {
     let mut view = raft_message {
         to: message.to,
@@ -151,34 +152,49 @@ pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_messa
         responses_len: 0,
     };
     if let Body::InstallSnapshot { snapshot } = &message.body {
-        view.snapshot_index = snapshot.id.index;
-        if start < end {
-            // The snapshot is the last field of such a message.
-            view.snapshot_data = data_in(snapshot.data.len(), end - encoded_len(snapshot));
-        }
+        view_snapshot(snapshot, start, end, &mut view);
     }
     view
 }
 
+/// Not inlined, since it is rare.
+#[inline(never)]
+fn view_snapshot(snapshot: &Snapshot, start: usize, end: usize, view: &mut raft_message) {
+    view.snapshot_index = snapshot.id.index;
+    if start < end {
+        // The snapshot is the last field of such a message.
+        view.snapshot_data = data_in(snapshot.data.len(), end - encoded_len(snapshot));
+    }
+}
+
 /// Adds the views of the messages that are attached to one, which has been viewed with the same
 /// `end`, to a list that may yet move; see [`raft_message::attach`].
+#[inline]
 pub(crate) fn view_responses(
     message: &Message,
     end: usize,
     view: &mut raft_message,
     responses: &mut Vec<raft_message>,
 ) {
-    let (Body::StorageAppend {
+    if let Body::StorageAppend {
         responses: attached,
         ..
     }
     | Body::StorageApply {
         responses: attached,
         ..
-    }) = &message.body
-    else {
-        return;
-    };
+    } = &message.body
+    {
+        view_attached(attached, end, view, responses);
+    }
+}
+
+fn view_attached(
+    attached: &[Message],
+    end: usize,
+    view: &mut raft_message,
+    responses: &mut Vec<raft_message>,
+) {
     let lengths: Vec<usize> = attached
         .iter()
         .map(|response| prost::Message::encoded_len(&codec::message_to_proto(response)))
@@ -199,6 +215,7 @@ fn encoded_len(snapshot: &Snapshot) -> usize {
 }
 
 impl raft_message {
+    #[inline]
     pub(crate) fn rebase(&mut self, base: *const u8) {
         self.snapshot_data.rebase(base);
         self.encoded.rebase(base);

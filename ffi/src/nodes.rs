@@ -98,14 +98,17 @@ pub(crate) unsafe fn each(
             match ask(unsafe { &*node }) {
                 Ok(true) => yes.add(index),
                 Ok(false) => {}
-                Err(Failure { status, .. }) => failed.add(raft_node_failure { index, status }),
+                Err(failure) => failed.add(raft_node_failure {
+                    index,
+                    status: failure.status(),
+                }),
             }
         }
         Ok(())
     };
     // Panics are caught for all nodes up to the next panic, rather than for each one.
-    while let Err(Failure { status, .. }) = catch(|| ask_the_rest(&mut next, failed)) {
-        let index = next as u32 - 1;
+    while let Err(failure) = catch(|| ask_the_rest(&mut next, failed)) {
+        let (index, status) = (next as u32 - 1, failure.status());
         failed.add(raft_node_failure { index, status });
     }
 }

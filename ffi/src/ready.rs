@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 use libraft_core::codec::{self, MessageWriter};
-use libraft_core::{ReadRequest, Ready, SnapshotRequest, proto::libraft as out};
+use libraft_core::{Entry, ReadRequest, Ready, SnapshotRequest, proto::libraft as out};
 use prost::Message;
 use prost::encoding::{WireType, encode_key};
 
@@ -174,6 +174,8 @@ struct Content {
     snapshot_requests: Vec<raft_snapshot_request>,
     dropped: Vec<raft_dropped>,
     events: Vec<raft_event>,
+    /// Whether any of the last four has something in it, or had in the last Ready.
+    has_rest: bool,
     encoded: Vec<u8>,
     /// The last Ready, which keeps the member lists that `snapshot` points to and is what storage
     /// saves, and the one before, whose lists have room for the next. There are two, since the last
@@ -216,6 +218,7 @@ impl ReadyPlace {
             snapshot_requests: Vec::new(),
             dropped: Vec::new(),
             events: Vec::new(),
+            has_rest: false,
             encoded: Vec::new(),
             readys: Default::default(),
             last: 0,
@@ -258,6 +261,7 @@ const HARD_STATE: u8 = 2 << 3 | 2;
 const ENTRY: u8 = 4 << 3 | 2;
 const COMMITTED_ENTRY: u8 = 6 << 3 | 2;
 const MESSAGE: u8 = 7 << 3 | 2;
+const MUST_SYNC: u8 = 8 << 3;
 
 /// A buffer that one large Ready has blown up is not kept for small ones.
 const KEEP_BYTES: usize = 1 << 20;
@@ -271,19 +275,16 @@ impl Content {
         self.committed_entries
             .iter_mut()
             .for_each(|view| view.rebase(base));
-        self.messages
-            .iter_mut()
-            .chain(&mut self.responses)
-            .for_each(|view| view.rebase(base));
-        for view in &mut self.messages {
-            view.attach(&self.responses);
+        self.messages.iter_mut().for_each(|view| view.rebase(base));
+        if !self.responses.is_empty() {
+            self.responses.iter_mut().for_each(|view| view.rebase(base));
+            for view in &mut self.messages {
+                view.attach(&self.responses);
+            }
         }
         self.read_states
             .iter_mut()
             .for_each(|view| view.context.rebase(base));
-        self.dropped
-            .iter_mut()
-            .for_each(|view| view.data.rebase(base));
         if let Some(view) = &mut self.snapshot {
             view.rebase(base);
         }
@@ -299,18 +300,16 @@ impl Content {
             messages_len: self.messages.len(),
             read_states: pointer_to(&self.read_states),
             read_states_len: self.read_states.len(),
-            reads: pointer_to(&self.reads),
-            reads_len: self.reads.len(),
-            snapshot_requests: pointer_to(&self.snapshot_requests),
-            snapshot_requests_len: self.snapshot_requests.len(),
-            dropped: pointer_to(&self.dropped),
-            dropped_len: self.dropped.len(),
-            events: pointer_to(&self.events),
-            events_len: self.events.len(),
             must_sync: ready.must_sync,
             encoded: raft_bytes::of(&self.encoded),
             internal: ptr::null(),
+            // The rest is in `fill_rest`.
+            ..self.view
         };
+        // Nearly always there is nothing of it, as the last time: 60 instructions.
+        if self.has_rest {
+            self.fill_rest();
+        }
     }
 
     /// Writes the fields of libraft.Ready in the order of their numbers.
@@ -351,39 +350,40 @@ impl Content {
                 context: entry::offset(end - state.context.len(), end),
             });
         }
-        self.entries.clear();
-        for entry in &ready.entries {
-            buffer.push(ENTRY);
-            let start = codec::encode_entry_delimited(entry, buffer);
-            let end = buffer.len();
-            self.entries.push(entry::view_at(entry, start, end));
-        }
-        self.snapshot = ready.snapshot.as_ref().map(|snapshot| {
+        encode_entries(&ready.entries, ENTRY, buffer, &mut self.entries);
+        self.snapshot = None;
+        if let Some(snapshot) = &ready.snapshot {
             let (start, end) = field(buffer, 5, &codec::snapshot_to_proto(snapshot));
-            snapshot::view_at(snapshot, start, end)
-        });
-        self.committed_entries.clear();
-        for entry in &ready.committed_entries {
-            buffer.push(COMMITTED_ENTRY);
-            let start = codec::encode_entry_delimited(entry, buffer);
-            let end = buffer.len();
-            self.committed_entries
-                .push(entry::view_at(entry, start, end));
+            self.snapshot = Some(snapshot::view_at(snapshot, start, end));
         }
-        self.messages.clear();
-        self.responses.clear();
+        let committed = &mut self.committed_entries;
+        encode_entries(&ready.committed_entries, COMMITTED_ENTRY, buffer, committed);
+        let responses = &mut self.responses;
+        responses.clear();
         let mut writer = MessageWriter::default();
-        for message in &ready.messages {
+        self.messages.clear();
+        self.messages.extend(ready.messages.iter().map(|message| {
             buffer.push(MESSAGE);
             let start = writer.put(message, buffer);
             let end = buffer.len();
             let mut view = message::view_at(message, start, end);
-            message::view_responses(message, end, &mut view, &mut self.responses);
-            self.messages.push(view);
-        }
+            message::view_responses(message, end, &mut view, responses);
+            view
+        }));
         if ready.must_sync {
-            prost::encoding::bool::encode(8, &true, buffer);
+            buffer.extend_from_slice(&[MUST_SYNC, 1]);
         }
+        let had_rest = std::mem::replace(&mut self.has_rest, has_rest(ready));
+        if had_rest || self.has_rest {
+            self.has_rest = true;
+            self.encode_rest();
+        }
+    }
+
+    /// What seldom is in a Ready: the fields from 9 on.
+    #[inline(never)]
+    fn encode_rest(&mut self) {
+        let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
         self.reads.clear();
         for read in &ready.reads {
             let message = out::ReadRequest {
@@ -429,6 +429,43 @@ impl Content {
             self.events.push(event.into());
         }
     }
+
+    /// The views of what [`Content::encode_rest`] has written.
+    #[inline(never)]
+    fn fill_rest(&mut self) {
+        let base = self.encoded.as_ptr();
+        self.dropped
+            .iter_mut()
+            .for_each(|view| view.data.rebase(base));
+        let view = &mut self.view;
+        view.reads = pointer_to(&self.reads);
+        view.reads_len = self.reads.len();
+        view.snapshot_requests = pointer_to(&self.snapshot_requests);
+        view.snapshot_requests_len = self.snapshot_requests.len();
+        view.dropped = pointer_to(&self.dropped);
+        view.dropped_len = self.dropped.len();
+        view.events = pointer_to(&self.events);
+        view.events_len = self.events.len();
+        self.has_rest = has_rest(&self.readys[self.last]);
+    }
+}
+
+/// Whether there is any of what [`Content::encode_rest`] writes.
+fn has_rest(ready: &Ready) -> bool {
+    !(ready.reads.is_empty()
+        && ready.snapshot_requests.is_empty()
+        && ready.dropped.is_empty()
+        && ready.events.is_empty())
+}
+
+/// Writes entries as fields with this key, and makes views of them.
+fn encode_entries(entries: &[Entry], key: u8, buffer: &mut Vec<u8>, views: &mut Vec<raft_entry>) {
+    views.clear();
+    views.extend(entries.iter().map(|entry| {
+        buffer.push(key);
+        let start = codec::encode_entry_delimited(entry, buffer);
+        entry::view_at(entry, start, buffer.len())
+    }));
 }
 
 /// Writes one field of a message's type, and says where the message lies: `[start, end)`.

