@@ -117,13 +117,14 @@ export! {
         let input = unsafe { slice(data, len, "data") }?;
         let copy = Bytes::copy_from_slice(input);
         let message = codec::decode_message(copy.clone())?;
-        let mut view = view_at(&message, 0, 0);
+        let mut view = view_at(&message, 0, input.len());
         // The decoder slices the data out of its input, so that its distance from the start is
         // the same in the caller's bytes.
-        if let Body::InstallSnapshot { snapshot } = &message.body
-            && let Some(inside) = range_within(&copy, &snapshot.data)
-        {
-            view.snapshot_data = raft_bytes::of(&input[inside]);
+        if let Body::InstallSnapshot { snapshot } = &message.body {
+            view.snapshot_index = snapshot.id.index;
+            if let Some(inside) = range_within(&copy, &snapshot.data) {
+                view.snapshot_data = raft_bytes::of(&input[inside]);
+            }
         }
         view.encoded = raft_bytes::of(input);
         out.put(view)
@@ -137,10 +138,11 @@ fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
     (!part.is_empty() && range.end <= whole.len()).then_some(range)
 }
 
-/// A view into the buffer that has the encoded message at `[start, end)` and may yet move.
+/// A view into the buffer that has the encoded message at `[start, end)` and may yet move; all of it but
+/// for what [`has_more`] says.
 #[inline]
 pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_message {
-    let mut view = raft_message {
+    raft_message {
         to: message.to,
         from: message.from,
         term: message.term,
@@ -150,42 +152,44 @@ pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_messa
         encoded: offset(start, end),
         responses: std::ptr::null(),
         responses_len: 0,
-    };
-    if let Body::InstallSnapshot { snapshot } = &message.body {
-        view_snapshot(snapshot, start, end, &mut view);
-    }
-    view
-}
-
-/// Not inlined, since it is rare.
-#[inline(never)]
-fn view_snapshot(snapshot: &Snapshot, start: usize, end: usize, view: &mut raft_message) {
-    view.snapshot_index = snapshot.id.index;
-    if start < end {
-        // The snapshot is the last field of such a message.
-        view.snapshot_data = data_in(snapshot.data.len(), end - encoded_len(snapshot));
     }
 }
 
-/// Adds the views of the messages that are attached to one, which has been viewed with the same
-/// `end`, to a list that may yet move; see [`raft_message::attach`].
+/// Whether [`view_more`] has something to add, as seldom. Apart, so that the other views are written where
+/// they stand and not copied there: 60 instructions for each message.
 #[inline]
-pub(crate) fn view_responses(
+pub(crate) fn has_more(message: &Message) -> bool {
+    matches!(
+        message.body,
+        Body::InstallSnapshot { .. } | Body::StorageAppend { .. } | Body::StorageApply { .. }
+    )
+}
+
+/// Adds to a view what few messages have: a snapshot, or messages that are attached. The views of these go
+/// to a list that may yet move; see [`raft_message::attach`].
+#[cold]
+pub(crate) fn view_more(
     message: &Message,
-    end: usize,
     view: &mut raft_message,
     responses: &mut Vec<raft_message>,
 ) {
-    if let Body::StorageAppend {
-        responses: attached,
-        ..
-    }
-    | Body::StorageApply {
-        responses: attached,
-        ..
-    } = &message.body
-    {
-        view_attached(attached, end, view, responses);
+    let start = view.encoded.data.addr();
+    let end = start + view.encoded.len;
+    match &message.body {
+        Body::InstallSnapshot { snapshot } => {
+            view.snapshot_index = snapshot.id.index;
+            // The snapshot is the last field of such a message.
+            view.snapshot_data = data_in(snapshot.data.len(), end - encoded_len(snapshot));
+        }
+        Body::StorageAppend {
+            responses: attached,
+            ..
+        }
+        | Body::StorageApply {
+            responses: attached,
+            ..
+        } => view_attached(attached, end, view, responses),
+        _ => {}
     }
 }
 
@@ -206,7 +210,11 @@ fn view_attached(
     view.responses_len = attached.len();
     for (response, len) in attached.iter().zip(&lengths) {
         next += framed(len);
-        responses.push(view_at(response, next - len, next));
+        let mut view = view_at(response, next - len, next);
+        if let Body::InstallSnapshot { .. } = &response.body {
+            view_more(response, &mut view, responses);
+        }
+        responses.push(view);
     }
 }
 

@@ -358,18 +358,21 @@ impl Content {
         }
         let committed = &mut self.committed_entries;
         encode_entries(&ready.committed_entries, COMMITTED_ENTRY, buffer, committed);
-        let responses = &mut self.responses;
-        responses.clear();
         let mut writer = MessageWriter::default();
+        let mut some_have_more = false;
         self.messages.clear();
         self.messages.extend(ready.messages.iter().map(|message| {
             buffer.push(MESSAGE);
             let start = writer.put(message, buffer);
-            let end = buffer.len();
-            let mut view = message::view_at(message, start, end);
-            message::view_responses(message, end, &mut view, responses);
-            view
+            some_have_more |= message::has_more(message);
+            message::view_at(message, start, buffer.len())
         }));
+        self.responses.clear();
+        if some_have_more {
+            for (message, view) in ready.messages.iter().zip(&mut self.messages) {
+                message::view_more(message, view, &mut self.responses);
+            }
+        }
         if ready.must_sync {
             buffer.extend_from_slice(&[MUST_SYNC, 1]);
         }
@@ -459,8 +462,21 @@ fn has_rest(ready: &Ready) -> bool {
 }
 
 /// Writes entries as fields with this key, and makes views of them.
+#[inline]
 fn encode_entries(entries: &[Entry], key: u8, buffer: &mut Vec<u8>, views: &mut Vec<raft_entry>) {
     views.clear();
+    if !entries.is_empty() {
+        encode_some_entries(entries, key, buffer, views);
+    }
+}
+
+#[inline(never)]
+fn encode_some_entries(
+    entries: &[Entry],
+    key: u8,
+    buffer: &mut Vec<u8>,
+    views: &mut Vec<raft_entry>,
+) {
     views.extend(entries.iter().map(|entry| {
         buffer.push(key);
         let start = codec::encode_entry_delimited(entry, buffer);

@@ -28,44 +28,16 @@ impl<'a> MessageWriter<'a> {
     /// last time. Returns where the message begins, behind its length.
     pub fn put(&mut self, message: &'a Message, out: &mut Vec<u8>) -> usize {
         match Fields::of(&message.body) {
-            Some(fields) => self.put_fields(&fields, message, out),
-            None => {
-                let message = message_to_proto(message);
-                let len = message.encoded_len();
-                prost::encoding::encode_varint(len as u64, out);
-                message.encode_raw(out);
-                out.len() - len
-            }
+            Some(fields) if fields.entries.is_empty() => put_without_entries(&fields, message, out),
+            Some(_) => self.put_with_entries(message, out),
+            None => put_by_prost(message, out),
         }
     }
 
-    #[inline]
-    fn put_fields(&mut self, fields: &Fields<'a>, message: &Message, out: &mut Vec<u8>) -> usize {
-        if !fields.entries.is_empty() {
-            return self.put_with_entries(fields, message, out);
-        }
-        let bound = fields.context.len() + MESSAGE;
-        let room = room_of_len(bound, || fields.len_without_entries(message));
-        let start = out.len();
-        put_short::<MESSAGE>(out, |short| {
-            short.len = room;
-            fields.begin(message, short);
-            fields.end(short);
-        });
-        if !fields.context.is_empty() {
-            out.extend_from_slice(fields.context);
-        }
-        put_len(out, start, room)
-    }
-
-    /// Not inlined, so that the other messages need few registers.
+    /// Apart, and the fields found once more, so that the other messages need few registers.
     #[inline(never)]
-    fn put_with_entries(
-        &mut self,
-        fields: &Fields<'a>,
-        message: &Message,
-        out: &mut Vec<u8>,
-    ) -> usize {
+    fn put_with_entries(&mut self, message: &'a Message, out: &mut Vec<u8>) -> usize {
+        let fields = Fields::of(&message.body).unwrap_or_default();
         let same = are_same(fields.entries, self.last_entries);
         let entries_len = match same {
             true => self.place.len(),
@@ -88,6 +60,31 @@ impl<'a> MessageWriter<'a> {
         out.extend_from_slice(fields.context);
         out.len() - len
     }
+}
+
+#[inline(always)]
+fn put_without_entries(fields: &Fields<'_>, message: &Message, out: &mut Vec<u8>) -> usize {
+    let bound = fields.context.len() + MESSAGE;
+    let room = room_of_len(bound, || fields.len_without_entries(message));
+    let start = out.len();
+    put_short::<MESSAGE>(out, |short| {
+        short.len = room;
+        fields.begin(message, short);
+        fields.end(short);
+    });
+    if !fields.context.is_empty() {
+        out.extend_from_slice(fields.context);
+    }
+    put_len(out, start, room)
+}
+
+#[inline(never)]
+fn put_by_prost(message: &Message, out: &mut Vec<u8>) -> usize {
+    let message = message_to_proto(message);
+    let len = message.encoded_len();
+    prost::encoding::encode_varint(len as u64, out);
+    message.encode_raw(out);
+    out.len() - len
 }
 
 /// Whether two lists are written alike, since they are the same in all and share their payloads.
