@@ -350,7 +350,9 @@ impl Content {
                 context: entry::offset(end - state.context.len(), end),
             });
         }
+        let start = buffer.len();
         encode_entries(&ready.entries, ENTRY, buffer, &mut self.entries);
+        let mut writer = MessageWriter::behind(&ready.entries, start..buffer.len());
         self.snapshot = None;
         if let Some(snapshot) = &ready.snapshot {
             let (start, end) = field(buffer, 5, &codec::snapshot_to_proto(snapshot));
@@ -358,7 +360,6 @@ impl Content {
         }
         let committed = &mut self.committed_entries;
         encode_entries(&ready.committed_entries, COMMITTED_ENTRY, buffer, committed);
-        let mut writer = MessageWriter::default();
         let mut some_have_more = false;
         self.messages.clear();
         self.messages.extend(ready.messages.iter().map(|message| {

@@ -30,10 +30,12 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
         };
         field(to, 3, &state);
     }
+    let start = to.len();
     for entry in &ready.entries {
         encode_key(4, WireType::LengthDelimited, to);
         encode_entry_delimited(entry, to);
     }
+    let mut writer = MessageWriter::behind(&ready.entries, start..to.len());
     if let Some(snapshot) = &ready.snapshot {
         field(to, 5, &snapshot_to_proto(snapshot));
     }
@@ -41,7 +43,6 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
         encode_key(6, WireType::LengthDelimited, to);
         encode_entry_delimited(entry, to);
     }
-    let mut writer = MessageWriter::default();
     for message in &ready.messages {
         encode_key(7, WireType::LengthDelimited, to);
         writer.put(message, to);

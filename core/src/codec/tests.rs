@@ -5,12 +5,30 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Of any number of bits, and so of any length.
 fn position() -> impl Strategy<Value = u64> {
-    prop_oneof![Just(0), 1..200u64, Just(MAX_POSITION)]
+    let any_length = (any::<u64>(), 1..64).prop_map(|(bits, unused)| bits >> unused);
+    prop_oneof![Just(0), 1..200u64, Just(MAX_POSITION), any_length]
 }
 
+/// Some of them so long that the length of what they are in takes another byte.
 fn payload() -> impl Strategy<Value = Bytes> {
-    proptest::collection::vec(any::<u8>(), 0..20).prop_map(Bytes::from)
+    let length = prop_oneof![8 => 0..20_usize, 1 => 40..140_usize];
+    length
+        .prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length))
+        .prop_map(Bytes::from)
+}
+
+fn long_entry() -> impl Strategy<Value = Entry> {
+    let length = prop_oneof![Just(16), 40..140_usize, 16200..16500_usize];
+    (entry(), length, any::<u8>()).prop_map(|(entry, length, byte)| Entry {
+        data: vec![byte; length].into(),
+        explicit: Explicit {
+            data: false,
+            ..entry.explicit
+        },
+        ..entry
+    })
 }
 
 fn entry_id() -> impl Strategy<Value = EntryId> {
@@ -183,6 +201,34 @@ proptest! {
         let start = encode_message_delimited(&message, &mut delimited);
         prop_assert_eq!(&delimited[start..], &expected);
         prop_assert_eq!(pb::Message::decode_length_delimited(&delimited[1..]), Ok(message_to_proto(&message)));
+    }
+
+    #[test]
+    fn messages_behind_their_entries_are_what_prost_writes(
+        entries in proptest::collection::vec(long_entry(), 0..4),
+        others in entries(),
+        same in any::<bool>(),
+    ) {
+        let key = 4 << 3 | 2;
+        let (mut written, mut expected) = (vec![1], vec![1]);
+        for entry in &entries {
+            written.push(key);
+            encode_entry_delimited(entry, &mut written);
+            expected.push(key);
+            expected.extend(entry_to_proto(entry).encode_length_delimited_to_vec());
+        }
+        prop_assert_eq!(&written, &expected);
+        let (prev, commit) = (EntryId { term: 1, index: 1000 }, 1 << 21);
+        let sent = if same { &entries } else { &others };
+        let body = Body::Append { prev, entries: sent.clone(), commit };
+        let message = Message { to: 300, from: 1, term: 1 << 14, body };
+        let mut writer = MessageWriter::behind(&entries, 1..written.len());
+        for _ in 0..2 {
+            let start = writer.put(&message, &mut written);
+            expected.extend(message_to_proto(&message).encode_length_delimited_to_vec());
+            prop_assert_eq!(&written, &expected);
+            prop_assert_eq!(&written[start..], &message_to_proto(&message).encode_to_vec());
+        }
     }
 
     #[test]
