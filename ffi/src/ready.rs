@@ -258,8 +258,6 @@ impl ReadyPlace {
 
 // The keys of the fields that most Readys have: a number, and that a length follows.
 const HARD_STATE: u8 = 2 << 3 | 2;
-const ENTRY: u8 = 4 << 3 | 2;
-const COMMITTED_ENTRY: u8 = 6 << 3 | 2;
 const MESSAGE: u8 = 7 << 3 | 2;
 const MUST_SYNC: u8 = 8 << 3;
 
@@ -351,7 +349,7 @@ impl Content {
             });
         }
         let start = buffer.len();
-        encode_entries(&ready.entries, ENTRY, buffer, &mut self.entries);
+        encode_entries(&ready.entries, 4, buffer, &mut self.entries);
         let mut writer = MessageWriter::behind(&ready.entries, start..buffer.len());
         self.snapshot = None;
         if let Some(snapshot) = &ready.snapshot {
@@ -359,7 +357,7 @@ impl Content {
             self.snapshot = Some(snapshot::view_at(snapshot, start, end));
         }
         let committed = &mut self.committed_entries;
-        encode_entries(&ready.committed_entries, COMMITTED_ENTRY, buffer, committed);
+        encode_entries(&ready.committed_entries, 6, buffer, committed);
         let mut some_have_more = false;
         self.messages.clear();
         self.messages.extend(ready.messages.iter().map(|message| {
@@ -462,27 +460,31 @@ fn has_rest(ready: &Ready) -> bool {
         && ready.events.is_empty())
 }
 
-/// Writes entries as fields with this key, and makes views of them.
+/// Writes entries as fields of this number, and makes views of them.
 #[inline]
-fn encode_entries(entries: &[Entry], key: u8, buffer: &mut Vec<u8>, views: &mut Vec<raft_entry>) {
+fn encode_entries(
+    entries: &[Entry],
+    number: u8,
+    buffer: &mut Vec<u8>,
+    views: &mut Vec<raft_entry>,
+) {
     views.clear();
     if !entries.is_empty() {
-        encode_some_entries(entries, key, buffer, views);
+        encode_some_entries(entries, number, buffer, views);
     }
 }
 
 #[inline(never)]
 fn encode_some_entries(
     entries: &[Entry],
-    key: u8,
+    number: u8,
     buffer: &mut Vec<u8>,
     views: &mut Vec<raft_entry>,
 ) {
-    views.extend(entries.iter().map(|entry| {
-        buffer.push(key);
-        let start = codec::encode_entry_delimited(entry, buffer);
-        entry::view_at(entry, start, buffer.len())
-    }));
+    views.reserve(entries.len());
+    codec::encode_entry_fields(entries, number, buffer, |entry, place| {
+        views.push(entry::view_at(entry, place.start, place.end));
+    });
 }
 
 /// Writes one field of a message's type, and says where the message lies: `[start, end)`.

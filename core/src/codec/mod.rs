@@ -5,6 +5,8 @@
 //! limits cut. Decoding never panics, copies no payload (an entry's data is a slice of the
 //! input), and refuses what no node can have sent.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -84,6 +86,18 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 /// As [`encode_message_delimited`], for an entry.
 pub fn encode_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
     hot::put_entry_delimited(entry, out)
+}
+
+/// Writes entries to the end of `out`, as another message's fields of this number, which is below 16. `each`
+/// is told where the bytes of an entry begin and end.
+#[inline]
+pub fn encode_entry_fields(
+    entries: &[Entry],
+    number: u8,
+    out: &mut Vec<u8>,
+    each: impl FnMut(&Entry, Range<usize>),
+) {
+    hot::put_entries(entries, number, out, each);
 }
 
 /// The number of bytes that [`encode_entry`] gives, which is what size limits count.

@@ -31,18 +31,12 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
         field(to, 3, &state);
     }
     let start = to.len();
-    for entry in &ready.entries {
-        encode_key(4, WireType::LengthDelimited, to);
-        encode_entry_delimited(entry, to);
-    }
+    encode_entry_fields(&ready.entries, 4, to, |_, _| {});
     let mut writer = MessageWriter::behind(&ready.entries, start..to.len());
     if let Some(snapshot) = &ready.snapshot {
         field(to, 5, &snapshot_to_proto(snapshot));
     }
-    for entry in &ready.committed_entries {
-        encode_key(6, WireType::LengthDelimited, to);
-        encode_entry_delimited(entry, to);
-    }
+    encode_entry_fields(&ready.committed_entries, 6, to, |_, _| {});
     for message in &ready.messages {
         encode_key(7, WireType::LengthDelimited, to);
         writer.put(message, to);

@@ -20,9 +20,9 @@ fn payload() -> impl Strategy<Value = Bytes> {
 }
 
 fn long_entry() -> impl Strategy<Value = Entry> {
-    let length = prop_oneof![Just(16), 40..140_usize, 16200..16500_usize];
-    (entry(), length, any::<u8>()).prop_map(|(entry, length, byte)| Entry {
-        data: vec![byte; length].into(),
+    let length = prop_oneof![1..40_u32, 40..140_u32, 16200..16500_u32];
+    (entry(), length).prop_map(|(entry, length)| Entry {
+        data: (0..length).map(|number| number as u8).collect(),
         explicit: Explicit {
             data: false,
             ..entry.explicit
@@ -211,11 +211,12 @@ proptest! {
     ) {
         let key = 4 << 3 | 2;
         let (mut written, mut expected) = (vec![1], vec![1]);
-        for entry in &entries {
-            written.push(key);
-            encode_entry_delimited(entry, &mut written);
+        let mut places = Vec::new();
+        encode_entry_fields(&entries, 4, &mut written, |_, place| places.push(place));
+        for (entry, place) in entries.iter().zip(places) {
             expected.push(key);
             expected.extend(entry_to_proto(entry).encode_length_delimited_to_vec());
+            prop_assert_eq!(&written[place], &encode_entry(entry));
         }
         prop_assert_eq!(&written, &expected);
         let (prev, commit) = (EntryId { term: 1, index: 1000 }, 1 << 21);

@@ -161,7 +161,7 @@ fn what_is_no_recording_is_refused_and_writes_nothing() {
             &version,
             "the recording has version 2 of the format, and this library reads 1",
         ),
-        (&good[..good.len() - 1], "is cut off in record 4"),
+        (&good[..good.len() - 1], "is cut off in record 3"),
         (
             &damaged,
             "is damaged in record 0, at byte 12: its checksum is another",
