@@ -11,22 +11,24 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
+// Our Err values, and what go.etcd.io/raft has in place of each.
+var errValues = map[error]error{
+	ErrCompacted:                      upstream.ErrCompacted,
+	ErrSnapOutOfDate:                  upstream.ErrSnapOutOfDate,
+	ErrUnavailable:                    upstream.ErrUnavailable,
+	ErrSnapshotTemporarilyUnavailable: upstream.ErrSnapshotTemporarilyUnavailable,
+	ErrProposalDropped:                upstream.ErrProposalDropped,
+	ErrStepLocalMsg:                   upstream.ErrStepLocalMsg,
+	ErrStepPeerNotFound:               upstream.ErrStepPeerNotFound,
+	ErrStopped:                        upstream.ErrStopped,
+}
+
 // What a caller gets is found by errors.Is, by our Err value and by the one of go.etcd.io/raft, also
 // when somebody has wrapped it; and by no other.
 func TestErrorsAreFoundByErrorsIs(t *testing.T) {
-	values := map[error]error{
-		ErrCompacted:                      upstream.ErrCompacted,
-		ErrSnapOutOfDate:                  upstream.ErrSnapOutOfDate,
-		ErrUnavailable:                    upstream.ErrUnavailable,
-		ErrSnapshotTemporarilyUnavailable: upstream.ErrSnapshotTemporarilyUnavailable,
-		ErrProposalDropped:                upstream.ErrProposalDropped,
-		ErrStepLocalMsg:                   upstream.ErrStepLocalMsg,
-		ErrStepPeerNotFound:               upstream.ErrStepPeerNotFound,
-		ErrStopped:                        upstream.ErrStopped,
-	}
-	for ours, theirs := range values {
+	for ours, theirs := range errValues {
 		for _, err := range []error{ours, fmt.Errorf("wrapped: %w", ours), errors.Join(io.EOF, ours)} {
-			for other, otherOfTheirs := range values {
+			for other, otherOfTheirs := range errValues {
 				if errors.Is(err, other) != (other == ours) || errors.Is(err, otherOfTheirs) != (otherOfTheirs == theirs) {
 					t.Errorf("%q is compared wrongly with %q", err, other)
 				}

@@ -313,17 +313,7 @@ func TestALargeReadyIsNotMadeAgainAndAgain(t *testing.T) {
 }
 
 func TestErrValuesAreKnownByTheirText(t *testing.T) {
-	theirs := map[error]error{
-		ErrCompacted:                      upstream.ErrCompacted,
-		ErrSnapOutOfDate:                  upstream.ErrSnapOutOfDate,
-		ErrUnavailable:                    upstream.ErrUnavailable,
-		ErrSnapshotTemporarilyUnavailable: upstream.ErrSnapshotTemporarilyUnavailable,
-		ErrProposalDropped:                upstream.ErrProposalDropped,
-		ErrStepLocalMsg:                   upstream.ErrStepLocalMsg,
-		ErrStepPeerNotFound:               upstream.ErrStepPeerNotFound,
-		ErrStopped:                        upstream.ErrStopped,
-	}
-	for ours, err := range theirs {
+	for ours, err := range errValues {
 		if ours.Error() != err.Error() {
 			t.Errorf("%q is %q there", ours, err)
 		}
@@ -334,7 +324,7 @@ func TestErrValuesAreKnownByTheirText(t *testing.T) {
 			if !says(err, ours) {
 				t.Errorf("%q is not known", err)
 			}
-			for other := range theirs {
+			for other := range errValues {
 				if other != ours && says(err, other) {
 					t.Errorf("%q is taken for %q", err, other)
 				}
