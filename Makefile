@@ -164,6 +164,10 @@ uninstall: ## remove what make install has put there: the same PREFIX=, LIBDIR=,
 header: ## write include/libraft.h anew from the sources of ffi/
 	LIBRAFT_BLESS=1 cargo test --quiet -p libraft-ffi --test header
 
+.PHONY: proto
+proto: ## write core/src/proto anew from the definitions in core/proto
+	LIBRAFT_BLESS=1 cargo test --quiet -p libraft-core --test generated
+
 ## Documentation
 
 .PHONY: docs

@@ -216,18 +216,19 @@ pub mod tracing;
 pub mod recording;
 
 /// The protobuf types, for hosts that work with them directly.
+// The code is made by prost from ../proto; `make proto` does it again.
 #[allow(missing_docs, clippy::all)]
 pub mod proto {
     /// What travels between nodes and into storage: package raftpb.
     pub mod raftpb {
-        include!(concat!(env!("OUT_DIR"), "/raftpb.rs"));
+        include!("proto/raftpb.rs");
     }
     /// What a node says to its host: package libraft.
     pub mod libraft {
-        include!(concat!(env!("OUT_DIR"), "/libraft.rs"));
+        include!("proto/libraft.rs");
         /// What a recording holds: package libraft.recording.
         pub mod recording {
-            include!(concat!(env!("OUT_DIR"), "/libraft.recording.rs"));
+            include!("proto/libraft.recording.rs");
         }
     }
 }
