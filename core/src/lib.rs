@@ -182,6 +182,7 @@ pub mod mutants;
 // The vocabulary, and its bytes.
 pub mod codec;
 mod config;
+pub mod entries;
 mod error;
 mod event;
 mod message;
@@ -235,6 +236,7 @@ pub mod proto {
 
 pub use config::{Config, NO_LIMIT, ReadOnlyOption};
 pub use describe::{Level, Value};
+pub use entries::Entries;
 pub use error::{ConfChangeError, DropReason, Error, Impossible, Result};
 pub use event::{
     CampaignKind, CampaignReason, CampaignRefusal, DropKind, Dropped, Event, FlowReason,

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::entries::Entries;
 use crate::error::DropReason;
 use crate::types::{Entry, EntryId, HardState, Index, NodeId, Snapshot, Term};
 
@@ -36,7 +37,7 @@ pub enum Body {
         /// The entry before the first one sent.
         prev: EntryId,
         /// What follows it.
-        entries: Vec<Entry>,
+        entries: Entries,
         /// The leader's commit index.
         commit: Index,
     },
@@ -147,7 +148,7 @@ pub enum Body {
         /// To be persisted if present.
         hard_state: Option<HardState>,
         /// To be appended, replacing what the log has from the first one's index on.
-        entries: Vec<Entry>,
+        entries: Entries,
         /// To be persisted first, replacing the log.
         snapshot: Option<Box<Snapshot>>,
         /// To be delivered when all is on stable storage.
@@ -163,14 +164,14 @@ pub enum Body {
     /// MsgStorageApply: work for the host's apply worker.
     StorageApply {
         /// The committed entries.
-        entries: Vec<Entry>,
+        entries: Entries,
         /// To be delivered when all are applied.
         responses: Vec<Message>,
     },
     /// MsgStorageApplyResp: the apply worker is done.
     StorageApplyResp {
         /// The entries that it applied.
-        entries: Vec<Entry>,
+        entries: Entries,
     },
 }
 

@@ -1,10 +1,9 @@
 //! What a node asks of its host: one batch, taken with [`crate::Node::ready`].
 
+use crate::entries::Entries;
 use crate::event::{Dropped, Event};
 use crate::message::Message;
-use crate::types::{
-    Entry, HardState, ReadRequest, ReadState, Snapshot, SnapshotRequest, SoftState,
-};
+use crate::types::{HardState, ReadRequest, ReadState, Snapshot, SnapshotRequest, SoftState};
 
 /// One batch of work for the host.
 ///
@@ -25,11 +24,11 @@ pub struct Ready {
     pub read_states: Vec<ReadState>,
     /// To be appended to the stored log, replacing what it has from the first one's index on;
     /// before messages are sent.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     /// To be persisted, replacing the stored log up to its index; before messages are sent.
     pub snapshot: Option<Snapshot>,
     /// To be applied to the state machine.
-    pub committed_entries: Vec<Entry>,
+    pub committed_entries: Entries,
     /// To be sent, after what is above is persisted. For an
     /// [`crate::Body::InstallSnapshot`], report what became of it with
     /// [`crate::Node::report_snapshot`].
@@ -69,8 +68,8 @@ impl Ready {
         } = self;
         (*soft_state, *hard_state, *snapshot, *must_sync) = (None, None, None, false);
         clear(read_states);
-        clear(entries);
-        clear(committed_entries);
+        entries.clear();
+        committed_entries.clear();
         clear(messages);
         clear(reads);
         clear(snapshot_requests);

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use libraft_core::{
-    ConfState, Entry, HardState, Index, Ready, RestartState, Snapshot, Term,
+    ConfState, Entries, Entry, HardState, Index, RestartState, Snapshot, Term,
     codec::entry_encoded_len,
 };
 
@@ -27,35 +27,69 @@ pub struct MemoryStorage {
 #[derive(Debug, Default)]
 struct Inner {
     state: LogState,
-    /// The entries `(state.compacted.index, state.last_index]`.
-    entries: VecDeque<Entry>,
+    /// The entries `(state.compacted.index, state.last_index]`, in the batches in which they came: shared
+    /// with the node and its messages, so that to store 64 costs no more than to store one.
+    batches: VecDeque<Entries>,
     snapshot_data: Bytes,
 }
 
 impl Inner {
-    /// Does what an update asks for, but for appending its entries. Returns how many of them are to be
-    /// appended, counted from the last one.
-    fn prepare(&mut self, update: &Update<'_>) -> Result<usize> {
+    fn write(&mut self, update: &Update<'_>) -> Result<()> {
         let (entries, truncate_from) = match update.snapshot {
             // In place: a copy of the state is 200 instructions, a dozen of them atomic.
             None => self.state.take(update)?,
             Some(snapshot) => {
                 let staged = self.state.stage(update)?;
                 self.state = staged.state;
-                self.entries.clear();
+                self.batches.clear();
                 self.snapshot_data = snapshot.data.clone();
                 (staged.entries, staged.truncate_from)
             }
         };
         if let Some(from) = truncate_from {
-            let kept = from - self.state.first_index();
-            self.entries.truncate(kept as usize);
+            self.truncate_from(from);
         }
-        if self.entries.capacity() == 0 {
-            // A log that rests has an entry or two.
-            self.entries.reserve_exact(entries.len());
+        if !entries.is_empty() {
+            if self.batches.capacity() == 0 {
+                // A log that rests has a batch or two.
+                self.batches.reserve_exact(1);
+            }
+            self.batches.push_back(entries);
         }
-        Ok(entries.len())
+        Ok(())
+    }
+
+    fn truncate_from(&mut self, index: Index) {
+        while let Some(last) = self.batches.back_mut()
+            && last_index(last) >= index
+        {
+            let kept = index.saturating_sub(last[0].index) as usize;
+            last.truncate(kept);
+            if kept == 0 {
+                self.batches.pop_back();
+            }
+        }
+    }
+
+    fn drop_below(&mut self, index: Index) {
+        let gone = self
+            .batches
+            .partition_point(|batch| last_index(batch) < index);
+        self.batches.drain(..gone);
+        if let Some(first) = self.batches.front_mut()
+            && first[0].index < index
+        {
+            *first = first.slice((index - first[0].index) as usize..);
+        }
+    }
+
+    /// The entries from `index` on.
+    fn entries_from(&self, index: Index) -> impl Iterator<Item = &Entry> {
+        let batch = self
+            .batches
+            .partition_point(|batch| last_index(batch) < index);
+        let entries = self.batches.range(batch..).flatten();
+        entries.skip_while(move |entry| entry.index < index)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -78,17 +112,6 @@ impl MemoryStorage {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Out of the way of Readys that have nothing to store: 40 instructions for each.
-    #[inline(never)]
-    fn take_from(&self, ready: &mut Ready) -> Result<()> {
-        let inner = &mut *self.change();
-        let new = inner.prepare(&Update::from(&*ready))?;
-        let old = ready.entries.len() - new;
-        inner.entries.extend(ready.entries.drain(old..));
-        ready.entries.clear();
-        Ok(())
-    }
-
     fn change(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,19 +119,9 @@ impl MemoryStorage {
 
 impl Storage for MemoryStorage {
     fn write(&self, update: Update<'_>) -> Result<()> {
-        if !update.is_empty() {
-            let inner = &mut *self.change();
-            let new = inner.prepare(&update)?;
-            let old = update.entries.len() - new;
-            inner.entries.extend(update.entries[old..].iter().cloned());
-        }
-        Ok(())
-    }
-
-    fn save_taking(&self, ready: &mut Ready) -> Result<()> {
-        match Update::from(&*ready).is_empty() {
+        match update.is_empty() {
             true => Ok(()),
-            false => self.take_from(ready),
+            false => self.change().write(&update),
         }
     }
 
@@ -120,8 +133,7 @@ impl Storage for MemoryStorage {
         let inner = self.read();
         inner.state.check_range(low, high)?;
         let mut bytes = 0;
-        let start = (low - inner.state.first_index()) as usize;
-        let wanted = inner.entries.iter().skip(start).take((high - low) as usize);
+        let wanted = inner.entries_from(low).take((high - low) as usize);
         let fitting = wanted.take_while(|entry| {
             let first = bytes == 0;
             bytes += entry_encoded_len(entry) as u64;
@@ -165,8 +177,7 @@ impl Storage for MemoryStorage {
     fn compact(&self, first_index: Index) -> Result<()> {
         let mut inner = self.change();
         let state = inner.state.compacted_to(first_index)?;
-        let dropped = first_index - inner.state.first_index();
-        inner.entries.drain(..dropped as usize);
+        inner.drop_below(first_index);
         inner.state = state;
         Ok(())
     }
@@ -185,6 +196,11 @@ impl Storage for MemoryStorage {
         inner.snapshot_data = snapshot.data;
         Ok(())
     }
+}
+
+/// Of a batch, which is never empty.
+fn last_index(batch: &Entries) -> Index {
+    batch[batch.len() - 1].index
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use libraft_core::{
-    ConfState, Entry, EntryId, HardState, Index, MAX_POSITION, RestartState, Snapshot, Term,
-    TermRun,
+    ConfState, Entries, Entry, EntryId, HardState, Index, MAX_POSITION, RestartState, Snapshot,
+    Term, TermRun,
 };
 
 use crate::{
@@ -35,12 +35,12 @@ pub(crate) struct LogState {
 }
 
 /// The outcome of an update that is sound.
-pub(crate) struct Staged<'a> {
+pub(crate) struct Staged {
     pub state: LogState,
     /// Whether the old log is gone before anything is appended.
     pub restored: bool,
     /// The entries that are really to be appended.
-    pub entries: &'a [Entry],
+    pub entries: Entries,
     /// Stored entries from here on are replaced.
     pub truncate_from: Option<Index>,
 }
@@ -137,7 +137,7 @@ impl LogState {
     }
 
     /// Checks an update, and works out the state after it.
-    pub fn stage<'a>(&self, update: &Update<'a>) -> Result<Staged<'a>> {
+    pub fn stage(&self, update: &Update<'_>) -> Result<Staged> {
         let mut state = self.clone();
         let (entries, truncate_from) = state.take(update)?;
         Ok(Staged {
@@ -153,7 +153,7 @@ impl LogState {
     ///
     /// On an error, an update with a snapshot may have been taken in part; any other has changed
     /// nothing.
-    pub fn take<'a>(&mut self, update: &Update<'a>) -> Result<(&'a [Entry], Option<Index>)> {
+    pub fn take(&mut self, update: &Update<'_>) -> Result<(Entries, Option<Index>)> {
         let state = self;
         if let Some(snapshot) = update.snapshot {
             if snapshot.is_empty() {
@@ -161,20 +161,20 @@ impl LogState {
             }
             state.restore(snapshot)?;
         }
-        let mut entries = update.entries;
+        let mut entries = update.entries.clone();
         let mut truncate_from = None;
-        if let [first, ..] = entries {
-            let has_changes = check_contiguous(entries)?;
+        if let Some(first) = update.entries.first() {
+            let has_changes = check_contiguous(&entries)?;
             let (first_index, next_index) = (state.first_index(), state.last_index + 1);
             if first.index < first_index {
                 let below = (first_index - first.index) as usize;
-                entries = entries.get(below..).unwrap_or_default();
+                entries = entries.slice(below.min(entries.len())..);
             }
-            if let [first, ..] = entries {
+            if let Some(first) = entries.first() {
                 if first.index < next_index {
                     truncate_from = Some(first.index);
                 }
-                state.append(entries, has_changes)?;
+                state.append(&entries, has_changes)?;
             }
         }
         if let Some(hard_state) = update.hard_state {

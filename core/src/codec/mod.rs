@@ -354,7 +354,7 @@ pub fn entry_to_proto(entry: &Entry) -> pb::Entry {
     }
 }
 
-fn entries_from_proto(entries: Vec<pb::Entry>) -> Result<Vec<Entry>> {
+fn entries_from_proto<L: FromIterator<Entry>>(entries: Vec<pb::Entry>) -> Result<L> {
     entries.into_iter().map(entry_from_proto).collect()
 }
 

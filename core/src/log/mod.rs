@@ -12,12 +12,13 @@ mod window;
 use std::collections::VecDeque;
 
 use crate::codec::entry_encoded_len;
+use crate::entries::Entries;
 use crate::error::{Error, Result};
 use crate::types::{Entry, EntryId, Index, RequestId, RestartState, Snapshot, Term};
 
 pub use slice::LogSlice;
 pub use terms::{Terms, Unknown};
-pub use window::{Budget, Window};
+pub use window::{Budget, Window, encoded_len};
 
 #[cfg(test)]
 mod model_tests;
@@ -44,14 +45,11 @@ pub enum ApplyAhead {
     UpTo(u64),
 }
 
-/// For so many entries a list is given room before they are counted.
-const FEW_ENTRIES: u64 = 64;
-
 /// Entries, or where to get them from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetch {
     /// Here they are; none if the range is empty.
-    Entries(Vec<Entry>),
+    Entries(Entries),
     /// The host has to read `[low, high)`; what follows is in memory.
     Read {
         /// The first index.
@@ -257,22 +255,33 @@ impl Log {
 
     // Growing.
 
-    /// Appends entries, replacing what is there from the first one's index on. They come after
-    /// all that is committed. Takes them out of the list, which keeps its room.
-    pub fn append(&mut self, entries: &mut Vec<Entry>) {
+    /// Appends a batch of entries, replacing what is there from the first one's index on. They come
+    /// after all that is committed.
+    pub fn append(&mut self, entries: Entries) {
         let (in_progress, persisted) = (self.in_progress, self.persisted);
         let Some(first) = entries.first() else {
             return;
         };
         self.truncate_from(first.index);
+        self.note_next(&entries);
+        self.window.push(entries);
+        if mutant!(ReplacedEntriesComeBack) && in_progress > persisted {
+            self.in_progress = in_progress.min(self.last_index());
+        }
+    }
+
+    /// Appends entries at the end, which are shared from the next look at them on. Takes them out of the
+    /// list, which keeps some room.
+    pub fn gather(&mut self, entries: &mut Vec<Entry>) {
+        self.note_next(entries);
+        self.window.gather(entries);
+    }
+
+    fn note_next(&mut self, entries: &[Entry]) {
         self.terms.extend(entries);
         let changes = entries.iter().filter(|entry| entry.is_conf_change());
         self.conf_changes.extend(changes.map(|entry| entry.index));
         self.appended += entries.len() as u64;
-        self.window.extend(entries);
-        if mutant!(ReplacedEntriesComeBack) && in_progress > persisted {
-            self.in_progress = in_progress.min(self.last_index());
-        }
     }
 
     fn truncate_from(&mut self, index: Index) {
@@ -311,7 +320,7 @@ impl Log {
             .iter()
             .find(|entry| !self.matches(entry.id()) || mutant!(AgreeingEntriesAreReplaced));
         if let Some(first) = conflict.map(|entry| entry.index) {
-            self.append(&mut slice.into_entries_from(first));
+            self.append(slice.entries_from(first));
         }
         self.commit_to(commit.min(last));
         Some(last)
@@ -333,8 +342,8 @@ impl Log {
     }
 
     /// Begins a log in which `entries` are committed from the start.
-    pub fn bootstrap(&mut self, mut entries: Vec<Entry>) {
-        self.append(&mut entries);
+    pub fn bootstrap(&mut self, entries: Vec<Entry>) {
+        self.append(entries.into());
         self.committed = self.last_index();
     }
 
@@ -360,13 +369,10 @@ impl Log {
 
     // Persisting.
 
-    /// The entries that have not been handed out to be persisted, onto `out`.
-    pub fn next_to_persist(&self, out: &mut Vec<Entry>) {
-        if !self.has_next_to_persist() {
-            return;
-        }
-        let (low, high) = (self.in_progress + 1, self.last_index() + 1);
-        self.window.copy_all(low, high, out);
+    /// The entries that have not been handed out to be persisted.
+    pub fn next_to_persist(&mut self) -> Entries {
+        self.window
+            .range(self.in_progress + 1, self.last_index() + 1)
     }
 
     /// Whether there are any.
@@ -476,26 +482,42 @@ impl Log {
         (low < high).then_some((low, high, bytes))
     }
 
-    /// The next committed entries that are in memory, as many as the limit allows, onto `out`. Returns
-    /// their encoded size.
-    pub fn next_to_apply(&self, ahead: ApplyAhead, out: &mut Vec<Entry>) -> u64 {
+    /// The next committed entries that are in memory, as many as the limit allows, and their encoded size.
+    pub fn next_to_apply(&mut self, ahead: ApplyAhead) -> (Entries, u64) {
         if !self.has_next_to_apply(ahead) {
-            return 0;
+            return (Entries::new(), 0);
         }
         let high = self.max_appliable(ahead) + 1;
+        let next = self.applying + 1;
         let mut budget = Budget::new(self.next_apply_bytes());
-        let mut next = self.applying + 1;
-        for entry in &self.chunk.entries {
-            if next >= high || !budget.take(entry) {
-                return budget.taken();
-            }
-            out.push(entry.clone());
-            next += 1;
+        let entries = match self.chunk.entries.is_empty() {
+            true => self.in_memory(next, high, &mut budget),
+            false => self.read_and_in_memory(next, high, &mut budget),
+        };
+        (entries, budget.taken())
+    }
+
+    /// Entries `[low, high)` from the window, none if it does not reach back that far.
+    fn in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
+        match self.window.first_index() <= low {
+            true => self.window.range_within(low, high, budget),
+            false => Entries::new(),
         }
-        if self.window.first_index() <= next {
-            self.window.copy(next, high, &mut budget, out);
+    }
+
+    /// What was read back to be applied, and what follows it.
+    fn read_and_in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
+        let read = self.chunk.entries.iter().take((high - low) as usize);
+        let mut entries: Vec<Entry> = read
+            .take_while(|entry| budget.take(entry))
+            .cloned()
+            .collect();
+        let next = low + entries.len() as u64;
+        if entries.len() == self.chunk.entries.len() {
+            let rest = self.in_memory(next, high, budget);
+            entries.extend_from_slice(&rest);
         }
-        budget.taken()
+        entries.into()
     }
 
     /// How much may be handed out at once.
@@ -588,26 +610,20 @@ impl Log {
 
     /// Entries from `low` on, as many as fit into `max_bytes` but at least one. The log holds
     /// what comes before `low`.
-    pub fn fetch(&self, low: Index, max_bytes: u64) -> Fetch {
+    pub fn fetch(&mut self, low: Index, max_bytes: u64) -> Fetch {
         let high = self.last_index() + 1;
-        if low >= high {
-            return Fetch::Entries(Vec::new());
-        }
-        if low < self.window.first_index() {
+        if low < high && low < self.window.first_index() {
             return Fetch::Read {
                 low,
                 high: self.window.first_index(),
             };
         }
-        // For a few entries, as usual, room at once; a long way back is cut by the limit in bytes.
-        let mut entries = Vec::with_capacity((high - low).min(FEW_ENTRIES) as usize);
-        self.window
-            .copy(low, high, &mut Budget::new(max_bytes), &mut entries);
-        Fetch::Entries(entries)
+        let mut budget = Budget::new(max_bytes);
+        Fetch::Entries(self.window.range_within(low, high, &mut budget))
     }
 
     /// Entries that were read back, cut to `max_bytes` and continued with what is in memory.
-    pub fn extend(&self, read: Vec<Entry>, max_bytes: u64) -> Vec<Entry> {
+    pub fn extend(&mut self, read: Vec<Entry>, max_bytes: u64) -> Entries {
         let mut budget = Budget::new(max_bytes);
         let mut entries = read;
         let fits = entries
@@ -615,14 +631,11 @@ impl Log {
             .take_while(|entry| budget.take(entry))
             .count();
         entries.truncate(fits);
-        if let Some(next) = entries.last().map(|entry| entry.index + 1)
-            && self.window.first_index() <= next
-            && next <= self.last_index()
-        {
-            self.window
-                .copy(next, self.last_index() + 1, &mut budget, &mut entries);
+        if let Some(next) = entries.last().map(|entry| entry.index + 1) {
+            let high = self.last_index() + 1;
+            entries.extend_from_slice(&self.in_memory(next, high, &mut budget));
         }
-        entries
+        entries.into()
     }
 
     /// Whether these are the entries that the log holds from `low` on, at most up to `high`.
@@ -689,14 +702,6 @@ impl Log {
             "what is not persisted is in the window",
         )
     }
-}
-
-/// The size of entries as limits count it.
-pub fn encoded_len(entries: &[Entry]) -> u64 {
-    entries
-        .iter()
-        .map(|entry| entry_encoded_len(entry) as u64)
-        .sum()
 }
 
 /// The size of entries' payloads alone.

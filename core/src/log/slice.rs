@@ -1,5 +1,6 @@
 //! A piece of a leader's log, as an append brings it.
 
+use crate::entries::Entries;
 use crate::types::{Entry, EntryId, Index, Term};
 
 /// Entries `(prev, last]` of the log of the leader of `term`. Indexes follow each other, and terms
@@ -7,7 +8,7 @@ use crate::types::{Entry, EntryId, Index, Term};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSlice {
     prev: EntryId,
-    entries: Vec<Entry>,
+    entries: Entries,
 }
 
 /// The entries are not a piece of any log.
@@ -31,7 +32,7 @@ impl LogSlice {
     }
 
     /// Entries that have been checked.
-    pub fn checked(prev: EntryId, entries: Vec<Entry>) -> LogSlice {
+    pub fn checked(prev: EntryId, entries: Entries) -> LogSlice {
         LogSlice { prev, entries }
     }
 
@@ -51,9 +52,7 @@ impl LogSlice {
     }
 
     /// The entries from `index` on.
-    pub fn into_entries_from(mut self, index: Index) -> Vec<Entry> {
-        let agreed = (index - self.prev.index - 1) as usize;
-        self.entries.drain(..agreed);
-        self.entries
+    pub fn entries_from(&self, index: Index) -> Entries {
+        self.entries.slice((index - self.prev.index - 1) as usize..)
     }
 }

@@ -3,30 +3,63 @@
 use std::collections::VecDeque;
 
 use crate::codec::entry_encoded_len;
+use crate::entries::Entries;
 use crate::types::{Entry, Index};
 
-/// Capacity that a burst leaves behind is given back above this many entries.
+/// Room that a burst leaves behind is given back above this many batches.
 const KEEP_CAPACITY: usize = 1024;
 
-/// Entries `[first_index, next_index)`.
+/// Entries `[first_index, next_index)`, in the batches in which they came.
 ///
-/// Each has the encoded size of all up to it beside it, so that the size of a range is a subtraction:
-/// to find out whether a batch fits, or how much of it, no entry has to be looked at.
+/// What comes in as a batch stays one, shared with whoever else has it. What a leader is given entry by
+/// entry is gathered, and becomes a batch when somebody first looks at it, which is when a Ready is
+/// taken. Each batch has the encoded size of all up to its end beside it, so that the size of a range is a
+/// subtraction, but for the parts of batches at its ends.
 #[derive(Clone, Debug)]
 pub struct Window {
     first_index: Index,
-    entries: VecDeque<Held>,
-    /// The size of all that came before the first entry.
-    bytes_before: u64,
-    /// The size of all up to the last one.
+    next_index: Index,
+    batches: VecDeque<Batch>,
+    /// What comes after the batches: still to become one.
+    gathered: Vec<Entry>,
+    /// The encoded size of all that it has held, up to the last one.
     bytes_to_end: u64,
 }
 
 #[derive(Clone, Debug)]
-struct Held {
-    entry: Entry,
-    /// The encoded size of all entries that the window has held up to this one.
+struct Batch {
+    /// The last one's index.
+    last_index: Index,
+    /// The encoded size of all entries that the window has held before the first one of these.
+    bytes_before: u64,
+    /// The same up to the last one of them.
     bytes_to_end: u64,
+    entries: Entries,
+}
+
+impl Batch {
+    fn first_index(&self) -> Index {
+        self.last_index + 1 - self.entries.len() as u64
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes_to_end - self.bytes_before
+    }
+
+    /// The size of all entries below `index`, which is in this batch or right behind it.
+    fn bytes_below(&self, index: Index) -> u64 {
+        match self.place(index) {
+            // Nearly always it is at one of its ends.
+            0 => self.bytes_before,
+            place => self.bytes_to_end - encoded_len(&self.entries[place..]),
+        }
+    }
+
+    /// Where an entry is within the batch: the first place if it comes earlier, the end if later.
+    fn place(&self, index: Index) -> usize {
+        let place = index.saturating_sub(self.first_index()) as usize;
+        place.min(self.entries.len())
+    }
 }
 
 impl Window {
@@ -34,8 +67,9 @@ impl Window {
     pub fn at(next_index: Index) -> Window {
         Window {
             first_index: next_index,
-            entries: VecDeque::new(),
-            bytes_before: 0,
+            next_index,
+            batches: VecDeque::new(),
+            gathered: Vec::new(),
             bytes_to_end: 0,
         }
     }
@@ -47,140 +81,205 @@ impl Window {
 
     /// The index after the last one.
     pub fn next_index(&self) -> Index {
-        self.first_index + self.entries.len() as u64
+        self.next_index
     }
 
-    /// The encoded size of all entries.
+    /// The encoded size of all batches.
     pub fn bytes(&self) -> u64 {
-        self.bytes_to_end - self.bytes_before
+        let first = self.batches.front();
+        first.map_or(0, |first| self.bytes_to_end - first.bytes_before)
     }
 
-    /// For how many entries there is room.
+    /// For how many batches there is room.
     #[cfg(test)]
     pub fn capacity(&self) -> usize {
-        self.entries.capacity()
+        self.batches.capacity()
     }
 
-    /// Adds the next entries. Room is made once for all: of 97 instructions for an entry pushed by
-    /// itself, 76 are left.
-    pub fn extend(&mut self, entries: &mut Vec<Entry>) {
+    /// Adds the next entries, which others are to follow before anybody looks. The list keeps its room.
+    pub fn gather(&mut self, entries: &mut Vec<Entry>) {
+        self.next_index += entries.len() as u64;
+        if self.gathered.capacity() == 0 {
+            // Whoever gets one gets one at a time.
+            self.gathered.reserve_exact(entries.len());
+        }
+        self.gathered.append(entries);
+    }
+
+    /// Adds the next entries as a batch.
+    pub fn push(&mut self, entries: Entries) {
+        self.seal();
+        if !entries.is_empty() {
+            self.push_batch(entries);
+        }
+    }
+
+    /// Makes a batch of what has been gathered.
+    #[inline]
+    fn seal(&mut self) {
+        if !self.gathered.is_empty() {
+            self.seal_gathered();
+        }
+    }
+
+    fn seal_gathered(&mut self) {
+        let entries = Entries::take_from(&mut self.gathered);
+        if self.gathered.capacity() > KEEP_CAPACITY {
+            self.gathered = Vec::new();
+        }
+        self.next_index -= entries.len() as u64;
+        self.push_batch(entries);
+    }
+
+    fn push_batch(&mut self, entries: Entries) {
         debug_assert!(
-            (self.next_index()..)
-                .zip(entries.iter())
+            (self.next_index..)
+                .zip(&entries)
                 .all(|(next, entry)| entry.index == next),
             "entries have no gaps"
         );
-        let mut bytes_to_end = self.bytes_to_end;
-        let held = entries.drain(..).map(|entry| {
-            bytes_to_end += entry_encoded_len(&entry) as u64;
-            Held {
-                entry,
-                bytes_to_end,
-            }
-        });
-        if self.entries.capacity() == 0 {
-            // A log that rests has an entry or two.
-            self.entries.reserve_exact(held.len());
+        if self.batches.capacity() == 0 {
+            // A log that rests has a batch or two.
+            self.batches.reserve_exact(1);
         }
-        self.entries.extend(held);
-        self.bytes_to_end = bytes_to_end;
+        let bytes_before = self.bytes_to_end;
+        self.next_index += entries.len() as u64;
+        self.bytes_to_end += encoded_len(&entries);
+        self.batches.push_back(Batch {
+            last_index: self.next_index - 1,
+            bytes_before,
+            bytes_to_end: self.bytes_to_end,
+            entries,
+        });
     }
 
     /// Drops the entries from `index` on.
     pub fn truncate_from(&mut self, index: Index) {
-        let kept = index.saturating_sub(self.first_index);
-        self.entries.truncate(kept as usize);
-        let last = self.entries.back();
-        self.bytes_to_end = last.map_or(self.bytes_before, |last| last.bytes_to_end);
+        self.seal();
+        while let Some(last) = self.batches.back_mut()
+            && last.last_index >= index
+        {
+            if last.first_index() < index {
+                let kept = last.place(index);
+                last.bytes_to_end -= encoded_len(&last.entries[kept..]);
+                last.entries.truncate(kept);
+                last.last_index = index - 1;
+            } else {
+                self.batches.pop_back();
+            }
+        }
+        if let Some(last) = self.batches.back() {
+            self.bytes_to_end = last.bytes_to_end;
+        }
         // If all that was held is gone, and so is what came before: begin at `index`.
         self.first_index = self.first_index.min(index);
+        self.next_index = self.next_index.min(index);
         self.shrink();
     }
 
     /// Drops the entries below `index`.
     pub fn drop_below(&mut self, index: Index) {
-        self.drop_while(|window| window.first_index < index);
-    }
-
-    /// Drops entries below `index` until what is left takes at most `max_bytes`.
-    pub fn evict(&mut self, index: Index, max_bytes: u64) {
-        if self.bytes() > max_bytes {
-            self.drop_while(|window| window.first_index < index && window.bytes() > max_bytes);
+        let index = index.min(self.next_index);
+        if index <= self.first_index {
+            return;
+        }
+        self.seal();
+        self.drop_batches(|window, first| window.first_index + first.len() as u64 <= index);
+        if let Some(first) = self.batches.front_mut()
+            && self.first_index < index
+        {
+            let dropped = first.place(index);
+            first.bytes_before += encoded_len(&first.entries[..dropped]);
+            first.entries = first.entries.slice(dropped..);
+            self.first_index = index;
         }
     }
 
-    fn drop_while(&mut self, condition: impl Fn(&Window) -> bool) {
-        while condition(self) {
-            let Some(dropped) = self.entries.pop_front() else {
-                break;
-            };
-            self.first_index += 1;
-            self.bytes_before = dropped.bytes_to_end;
+    /// Drops batches of which all entries are below `index` until what is left takes at most `max_bytes`.
+    pub fn evict(&mut self, index: Index, max_bytes: u64) {
+        if self.bytes() > max_bytes {
+            self.drop_batches(|window, first| {
+                window.first_index + first.len() as u64 <= index && window.bytes() > max_bytes
+            });
+        }
+    }
+
+    /// Drops the first batches, for as long as the condition holds of them.
+    fn drop_batches(&mut self, condition: impl Fn(&Window, &Entries) -> bool) {
+        while let Some(first) = self.batches.front()
+            && condition(self, &first.entries)
+        {
+            self.first_index = first.last_index + 1;
+            self.batches.pop_front();
         }
         self.shrink();
     }
 
+    /// Gives back room that is hardly used, half of it at a time: a log that is compacted now and then
+    /// would else get all of it anew each time, of pages that the system has to clear (28% of the time
+    /// of a batch of 64 proposals, once).
     fn shrink(&mut self) {
-        let len = self.entries.len();
-        if self.entries.capacity() > KEEP_CAPACITY.max(4 * len) {
-            self.entries.shrink_to(2 * len);
+        let room = self.batches.capacity();
+        if room > KEEP_CAPACITY.max(4 * self.batches.len()) {
+            self.batches.shrink_to(room / 2);
         }
     }
 
-    /// Clones entries `[low, high)` onto `out`. The range is within the window.
-    pub fn copy_all(&self, low: Index, high: Index, out: &mut Vec<Entry>) {
-        self.copy_places(self.place(low), self.place(high), out);
+    /// Entries `[low, high)`. The range is within the window.
+    pub fn range(&mut self, low: Index, high: Index) -> Entries {
+        self.range_within(low, high, &mut Budget::new(u64::MAX))
     }
 
-    /// Clones entries `[low, high)` onto `out`, as many as fit into `budget`. The range is within
-    /// the window.
-    pub fn copy(&self, low: Index, high: Index, budget: &mut Budget, out: &mut Vec<Entry>) {
-        let (start, mut end) = (self.place(low), self.place(high));
-        let before = self.bytes_up_to(start);
-        let room = before.saturating_add(budget.left);
-        let cut = self.bytes_up_to(end) > room;
-        if cut {
-            let fitting = self
-                .entries
-                .partition_point(|held| held.bytes_to_end <= room);
-            end = end.min(fitting.max(start + usize::from(budget.first)));
+    /// Entries `[low, high)`, as many as fit into `budget`. The range is within the window.
+    pub fn range_within(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
+        if low >= high {
+            return Entries::new();
         }
-        budget.take_bytes(self.bytes_up_to(end) - before);
-        if cut {
-            budget.left = 0;
+        self.seal();
+        // Nearly always it is all of the last batch.
+        if let Some(last) = self.batches.back()
+            && (last.first_index(), last.last_index + 1) == (low, high)
+            && last.bytes() <= budget.left
+        {
+            budget.take_bytes(last.bytes());
+            return last.entries.clone();
         }
-        self.copy_places(start, end, out);
+        self.collect(low, high, budget)
     }
 
-    fn copy_places(&self, start: usize, end: usize, out: &mut Vec<Entry>) {
-        // The list is a ring, in one piece or two. To look which of them has the range is 50
-        // instructions less than to go through both.
-        let (front, back) = self.entries.as_slices();
-        let copy = |held: &Held| held.entry.clone();
-        if end <= front.len() {
-            out.extend(front[start..end].iter().map(copy));
-        } else {
-            let middle = front.len();
-            out.extend(front[start.min(middle)..].iter().map(copy));
-            out.extend(
-                back[start.max(middle) - middle..end - middle]
-                    .iter()
-                    .map(copy),
-            );
+    /// The same, wherever it is: a part of a batch is shared, and of several a new one is made.
+    #[inline(never)]
+    fn collect(&self, low: Index, high: Index, budget: &mut Budget) -> Entries {
+        let first = self.batches.partition_point(|batch| batch.last_index < low);
+        let mut list = Vec::new();
+        for batch in self.batches.range(first..) {
+            let part = batch.place(low)..batch.place(high);
+            let bytes = batch.bytes_below(high) - batch.bytes_below(low);
+            let (fits, is_all) = (bytes <= budget.left, high <= batch.last_index + 1);
+            if fits && is_all && list.is_empty() {
+                budget.take_bytes(bytes);
+                return batch.entries.slice(part);
+            }
+            let part = &batch.entries[part];
+            if fits {
+                budget.take_bytes(bytes);
+                list.extend_from_slice(part);
+            } else {
+                let fitting = part.iter().take_while(|entry| budget.take(entry));
+                list.extend(fitting.cloned());
+            }
+            if is_all || !fits {
+                break;
+            }
         }
+        Entries::from(list)
     }
+}
 
-    fn place(&self, index: Index) -> usize {
-        debug_assert!(self.first_index <= index && index <= self.next_index());
-        (index - self.first_index) as usize
-    }
-
-    fn bytes_up_to(&self, place: usize) -> u64 {
-        match place {
-            0 => self.bytes_before,
-            _ => self.entries[place - 1].bytes_to_end,
-        }
-    }
+/// The size of entries as limits count it.
+pub fn encoded_len(entries: &[Entry]) -> u64 {
+    let sizes = entries.iter().map(|entry| entry_encoded_len(entry) as u64);
+    sizes.sum()
 }
 
 /// What may still go into one batch: encoded bytes, though the first entry always may. After the

@@ -227,7 +227,7 @@ impl Node {
             ..
         } = self.handed_out;
         let core = self.raft.core_mut();
-        let (log, outbox) = (&core.log, &mut core.outbox);
+        let (log, outbox) = (&mut core.log, &mut core.outbox);
 
         ready.clear();
         if soft_state != shown_soft {
@@ -239,8 +239,9 @@ impl Node {
         if let Some(snapshot) = log.next_snapshot() {
             ready.snapshot = Some(snapshot.clone());
         }
-        log.next_to_persist(&mut ready.entries);
-        let encoded_bytes = log.next_to_apply(ahead, &mut ready.committed_entries);
+        ready.entries = log.next_to_persist();
+        let (committed_entries, encoded_bytes) = log.next_to_apply(ahead);
+        ready.committed_entries = committed_entries;
         ready.must_sync = !ready.entries.is_empty()
             || hard_state.term != shown.term
             || (hard_state.vote != shown.vote && !mutant!(VoteIsNotSynced));

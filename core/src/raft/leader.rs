@@ -152,7 +152,7 @@ impl Leader {
             entry.term = term;
             entry.index = index;
         }
-        core.log.append(entries);
+        core.log.gather(entries);
         // The leader acknowledges its own entries when they are on its stable storage.
         // Once for each write, if appends are coalesced as well: in a batch of 64 proposals that
         // saves about 600 instructions for each.

@@ -46,11 +46,10 @@ impl Raft {
 }
 
 fn entries_of(message: &Message) -> u64 {
-    let entries = match &message.body {
-        Body::Propose { entries, .. }
-        | Body::Append { entries, .. }
-        | Body::ProposalDropped { entries, .. } => entries,
-        _ => return 0,
+    let count = match &message.body {
+        Body::Propose { entries, .. } | Body::ProposalDropped { entries, .. } => entries.len(),
+        Body::Append { entries, .. } => entries.len(),
+        _ => 0,
     };
-    entries.len() as u64
+    count as u64
 }

@@ -7,6 +7,7 @@
 
 use super::Core;
 use super::leader::Leader;
+use crate::entries::Entries;
 use crate::event::FlowReason;
 use crate::log::{Fetch, payload_len};
 use crate::message::Body;
@@ -189,7 +190,7 @@ impl Leader {
         let max_bytes = core.config.max_size_per_msg;
         let nothing_to_send = peer.is_window_full() || peer.next_index > horizon.last;
         let fetch = match nothing_to_send {
-            true => Fetch::Entries(Vec::new()),
+            true => Fetch::Entries(Entries::new()),
             false => core.log.fetch(peer.next_index, max_bytes),
         };
         match fetch {
@@ -222,7 +223,7 @@ impl Leader {
         core: &mut Core,
         place: usize,
         prev: EntryId,
-        mut entries: Vec<Entry>,
+        mut entries: Entries,
         horizon: Horizon,
     ) {
         let peer = self.tracker.at_mut(place);

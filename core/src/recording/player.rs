@@ -356,10 +356,12 @@ fn message_bytes(message: &Message) -> u64 {
     let context = |context: &Option<Bytes>| context.as_ref().map_or(0, |it| it.len() as u64);
     NUMBERS
         + match &message.body {
-            Body::Propose { entries, .. }
-            | Body::Append { entries, .. }
-            | Body::ProposalDropped { entries, .. }
-            | Body::StorageApplyResp { entries } => entries_bytes(entries),
+            Body::Propose { entries, .. } | Body::ProposalDropped { entries, .. } => {
+                entries_bytes(entries)
+            }
+            Body::Append { entries, .. } | Body::StorageApplyResp { entries } => {
+                entries_bytes(entries)
+            }
             Body::StorageAppend {
                 entries,
                 snapshot,

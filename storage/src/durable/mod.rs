@@ -189,7 +189,7 @@ impl Storage for DurableStorage {
             if let Some(from) = staged.truncate_from {
                 truncate(&mut log, counters, from)?;
             }
-            for (first, chunk) in records::chunks(staged.entries) {
+            for (first, chunk) in records::chunks(&staged.entries) {
                 counters.log_bytes += chunk.len() as u64;
                 log.insert(first, chunk.as_slice()).map_err(engine)?;
             }

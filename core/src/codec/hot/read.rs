@@ -113,7 +113,7 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
         },
         APPEND => Body::Append {
             prev: id,
-            entries: entries.unwrap_or_default(),
+            entries: entries.unwrap_or_default().into(),
             commit,
         },
         ACCEPT if index_given => Body::Accept { index: id.index },

@@ -90,7 +90,7 @@ impl Replica for Libraft {
     fn process(&mut self, ready: &mut Ready, send: &mut Vec<Message>) {
         let taken = self.node.ready_into(ready);
         taken.expect("the last one was advanced");
-        let saved = self.storage.save_taking(ready);
+        let saved = self.storage.save(ready);
         saved.expect("the entries fit the log");
         send.append(&mut ready.messages);
         for entry in &ready.committed_entries {
