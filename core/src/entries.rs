@@ -15,7 +15,7 @@ use crate::types::Entry;
 /// shares the entries.
 ///
 /// It is read as a slice: `entries.len()`, `entries[0]`, `for entry in &entries`. A part keeps the
-/// whole batch in memory.
+/// whole batch in memory: see [`Entries::slice_to_keep`].
 #[derive(Clone, Default)]
 pub struct Entries {
     /// None if there are no entries, so that no list of none is ever allocated.
@@ -54,11 +54,11 @@ impl Entries {
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Entries {
         let start = match range.start_bound() {
             Bound::Included(&place) => place,
-            Bound::Excluded(&place) => place + 1,
+            Bound::Excluded(&place) => place.saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(&place) => place + 1,
+            Bound::Included(&place) => place.saturating_add(1),
             Bound::Excluded(&place) => place,
             Bound::Unbounded => self.len(),
         };
@@ -74,6 +74,22 @@ impl Entries {
             batch: self.batch.clone(),
             start: self.start + start as u32,
             end: self.start + end as u32,
+        }
+    }
+
+    /// The same, for whoever keeps the part for long: copied if it is less than half of its batch, in memory,
+    /// so that it keeps no more than as much again of what nobody needs. (What entries have in common, as
+    /// payloads that came in one message have its bytes, it keeps anyway.)
+    ///
+    /// # Panics
+    /// As a slice does, if the range is not within this one.
+    pub fn slice_to_keep(&self, range: impl RangeBounds<usize>) -> Entries {
+        let part = self.slice(range);
+        match &part.batch {
+            Some(batch) if part.len() < batch.len() && 2 * memory(&part) < memory(batch) => {
+                part.iter().cloned().collect()
+            }
+            _ => part,
         }
     }
 
@@ -105,6 +121,12 @@ impl Entries {
             },
         }
     }
+}
+
+/// What entries take, in bytes.
+fn memory(entries: &[Entry]) -> usize {
+    let data: usize = entries.iter().map(|entry| entry.data.len()).sum();
+    size_of_val(entries) + data
 }
 
 impl Deref for Entries {
@@ -252,6 +274,30 @@ mod tests {
     }
 
     #[test]
+    fn a_small_part_that_is_kept_does_not_keep_the_rest() {
+        let all = Entries::from(entries(4));
+        for shared in [0..4, 0..2, 1..3, 2..4, 0..3] {
+            assert!(
+                all.slice_to_keep(shared.clone())
+                    .is_same(&all.slice(shared))
+            );
+        }
+        for copied in [0..1, 3..4] {
+            let part = all.slice_to_keep(copied.clone());
+            assert_eq!(part, all.slice(copied.clone()));
+            assert!(!part.is_same(&all.slice(copied)));
+        }
+        // What counts is the memory, and that of the whole batch.
+        let mut list = entries(4);
+        list[0].data = vec![0; 1000].into();
+        let all = Entries::from(list);
+        assert!(all.slice_to_keep(..1).is_same(&all.slice(..1)));
+        let part = all.slice(1..);
+        assert!(!part.slice_to_keep(..).is_same(&part));
+        assert!(all.slice_to_keep(2..2).batch.is_none());
+    }
+
+    #[test]
     fn none_take_no_memory() {
         let all = Entries::from(entries(3));
         for none in [
@@ -297,5 +343,11 @@ mod tests {
     #[should_panic(expected = "2..4 is no range of 3 entries")]
     fn a_part_beyond_the_end_is_refused() {
         Entries::from(entries(3)).slice(2..4);
+    }
+
+    #[test]
+    #[should_panic(expected = "is no range of 3 entries")]
+    fn a_part_up_to_the_last_place_of_all_is_refused() {
+        Entries::from(entries(3)).slice(..=usize::MAX);
     }
 }

@@ -225,7 +225,7 @@ export! {
             return Err(Failure::argument("hard_state has a term or an index of 2^63 or more: pass what a Ready had"));
         }
         // SAFETY: the caller vouches for `entries[..entries_len]` and each view in it.
-        let entries = decode_entries(unsafe { copied_list(entries, entries_len, "entries") }?)?;
+        let entries = decode_entries(unsafe { copied_list(entries, entries_len, "entries") }?)?.into();
         // SAFETY: the caller vouches for `snapshot[..snapshot_len]`.
         let snapshot = unsafe { copied(snapshot, snapshot_len, "snapshot") }?;
         let snapshot = match snapshot.is_empty() {

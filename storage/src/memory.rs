@@ -64,7 +64,7 @@ impl Inner {
             && last_index(last) >= index
         {
             let kept = index.saturating_sub(last[0].index) as usize;
-            last.truncate(kept);
+            *last = last.slice_to_keep(..kept);
             if kept == 0 {
                 self.batches.pop_back();
             }
@@ -79,7 +79,7 @@ impl Inner {
         if let Some(first) = self.batches.front_mut()
             && first[0].index < index
         {
-            *first = first.slice((index - first[0].index) as usize..);
+            *first = first.slice_to_keep((index - first[0].index) as usize..);
         }
     }
 

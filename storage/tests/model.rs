@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use libraft_core::{
-    ConfState, Entry, EntryId, EntryKind, HardState, Index, RestartState, Snapshot, Term, TermRun,
-    codec::encode_entry,
+    ConfState, Entries, Entry, EntryId, EntryKind, HardState, Index, RestartState, Snapshot, Term,
+    TermRun, codec::encode_entry,
 };
 use libraft_storage::{DurableStorage, Error, MemoryStorage, Storage, Update};
 use proptest::prelude::*;
@@ -269,7 +269,7 @@ impl Model {
             } => {
                 let first = (self.last() + 1).saturating_sub(*back).max(1);
                 let mut term = self.term(first - 1).unwrap_or(0).max(1);
-                let entries: Vec<Entry> = (first..)
+                let entries: Entries = (first..)
                     .zip(terms)
                     .map(|(index, more)| {
                         term += more;
@@ -323,11 +323,7 @@ impl Model {
                         vote: 0,
                         commit: index,
                     }),
-                    entries: if *then_append {
-                        std::slice::from_ref(&entry)
-                    } else {
-                        &[]
-                    },
+                    entries: &then_append.then_some(entry).into_iter().collect(),
                     snapshot: Some(&snapshot),
                     must_sync: false,
                 };
@@ -359,6 +355,7 @@ impl Model {
                     ..Entry::default()
                 };
                 for entries in [vec![entry(at + 2)], vec![entry(at + 1), entry(at + 3)]] {
+                    let entries = Entries::from(entries);
                     let update = Update {
                         entries: &entries,
                         ..Update::default()

@@ -209,7 +209,7 @@ fn write_for_ever(dir: &Path) {
                 vote: 1,
                 commit: index - 1,
             }),
-            entries: std::slice::from_ref(&entry),
+            entries: &entry.into(),
             snapshot: None,
             must_sync: true,
         };

@@ -91,7 +91,7 @@ fn append(storage: &DurableStorage, index: u64, bytes: usize) -> Result<(), Erro
             vote: 1,
             commit: index - 1,
         }),
-        entries: std::slice::from_ref(&entry),
+        entries: &entry.into(),
         must_sync: true,
         ..Update::default()
     })

@@ -111,7 +111,7 @@ fn peer_body() -> impl Strategy<Value = Body> {
             .prop_map(|(entries, ticket)| Body::Propose { entries, ticket }),
         (entry_id(), entries(), position()).prop_map(|(prev, entries, commit)| Body::Append {
             prev,
-            entries,
+            entries: entries.into(),
             commit
         }),
         position().prop_map(|index| Body::Accept { index }),
@@ -166,16 +166,20 @@ fn storage_body() -> impl Strategy<Value = Body> {
         (entries(), optional_snapshot(), responses()).prop_map(|(entries, snapshot, responses)| {
             Body::StorageAppend {
                 hard_state: None,
-                entries,
+                entries: entries.into(),
                 snapshot,
                 responses,
             }
         }),
         (proptest::option::of(last), optional_snapshot())
             .prop_map(|(last, snapshot)| Body::StorageAppendResp { last, snapshot }),
-        (entries(), responses())
-            .prop_map(|(entries, responses)| Body::StorageApply { entries, responses }),
-        entries().prop_map(|entries| Body::StorageApplyResp { entries }),
+        (entries(), responses()).prop_map(|(entries, responses)| Body::StorageApply {
+            entries: entries.into(),
+            responses
+        }),
+        entries().prop_map(|entries| Body::StorageApplyResp {
+            entries: entries.into()
+        }),
     ]
 }
 
@@ -244,14 +248,22 @@ proptest! {
             if again {
                 row.push(message.clone());
             }
-            if let Body::Append { entries, .. } | Body::Propose { entries, .. } = &mut message.body
-                && let Some(last) = entries.last_mut()
-            {
+            let mut list = match &message.body {
+                Body::Append { entries, .. } => entries.to_vec(),
+                Body::Propose { entries, .. } => entries.clone(),
+                _ => Vec::new(),
+            };
+            if let Some(last) = list.last_mut() {
                 last.term = last.term.min(5) + u64::from(later);
                 if longer {
                     last.data = [&last.data[..], &[1]].concat().into();
                     last.explicit.data = false;
                 }
+            }
+            match &mut message.body {
+                Body::Append { entries, .. } => *entries = list.into(),
+                Body::Propose { entries, .. } => *entries = list,
+                _ => {}
             }
             row.push(message);
         }
@@ -379,7 +391,8 @@ fn the_bytes_are_those_of_raftpb() {
                 kind: EntryKind::Normal,
                 data: Bytes::from_static(b"ab"),
                 ..Entry::default()
-            }],
+            }]
+            .into(),
             commit: 299,
         },
     };
@@ -395,7 +408,7 @@ fn the_messages_of_steady_state_are_read_by_hand() {
     let bodies = [
         Body::Append {
             prev: EntryId { term: 1, index: 1 },
-            entries: vec![Entry::command(Bytes::from_static(b"a")); 3],
+            entries: vec![Entry::command(Bytes::from_static(b"a")); 3].into(),
             commit: 1,
         },
         Body::Accept { index: 3 },

@@ -24,6 +24,8 @@ pub use window::{Budget, Window, encoded_len};
 mod model_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;
 
 /// How much the log may hold and hand out, in encoded bytes.
 #[derive(Clone, Copy, Debug)]

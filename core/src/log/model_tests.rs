@@ -213,11 +213,15 @@ impl Pair {
         match *step {
             Step::Append { count, newer_term } => {
                 model.term += u64::from(newer_term);
-                for _ in 0..count {
-                    let entry = model.next_entry();
-                    model.entries.push(entry.clone());
-                    log.append(&mut vec![entry]);
+                let mut list = Vec::new();
+                for place in 0..count {
+                    list.push(model.next_entry());
+                    model.entries.push(list[list.len() - 1].clone());
+                    if place % 3 == 0 {
+                        log.gather(&mut list);
+                    }
                 }
+                log.gather(&mut list);
             }
             Step::Replace { back, count } => {
                 let last = model.last().index;
@@ -233,7 +237,7 @@ impl Pair {
                 }
                 let sent = model.range(prev.index + 1, Index::MAX);
                 let end = prev.index + sent.len() as u64;
-                let appended = log.maybe_append(LogSlice::checked(prev, sent), 0);
+                let appended = log.maybe_append(LogSlice::checked(prev, sent.into()), 0);
                 assert_eq!(appended, Some(end));
             }
             Step::Agree { back, count, more } => {
@@ -257,11 +261,11 @@ impl Pair {
                     ..id
                 };
                 assert_eq!(
-                    log.maybe_append(LogSlice::checked(unknown, Vec::new()), commit),
+                    log.maybe_append(LogSlice::checked(unknown, Vec::new().into()), commit),
                     None
                 );
                 assert_eq!(
-                    log.maybe_append(LogSlice::checked(id, sent), commit),
+                    log.maybe_append(LogSlice::checked(id, sent.into()), commit),
                     Some(end)
                 );
                 model.committed = model.committed.max(commit.min(end));
@@ -284,6 +288,8 @@ impl Pair {
                 model.committed = index;
             }
             Step::HandOut => {
+                let given = log.next_to_persist();
+                assert_eq!(given, model.range(model.handed_out + 1, Index::MAX));
                 log.accept_unstable();
                 model.handed_out = model.last().index;
                 model.snapshot_handed_out = model.snapshot.is_some();
@@ -311,8 +317,7 @@ impl Pair {
                     return;
                 }
                 let batch = model.next_to_apply();
-                let mut given = Vec::new();
-                let bytes = log.next_to_apply(model.ahead, &mut given);
+                let (given, bytes) = log.next_to_apply(model.ahead);
                 assert_eq!(given, batch);
                 assert_eq!(bytes, encoded_len(&batch));
                 if let Some(last) = batch.last() {
@@ -334,8 +339,7 @@ impl Pair {
                 let Some((low, high, bytes)) = log.gap_to_apply(model.ahead) else {
                     return;
                 };
-                let mut at_hand = Vec::new();
-                log.next_to_apply(model.ahead, &mut at_hand);
+                let (at_hand, _) = log.next_to_apply(model.ahead);
                 assert_eq!(low, model.applying + 1 + at_hand.len() as u64);
                 assert!(low < high);
                 assert!(bytes > 0 || at_hand.is_empty(), "there is room for more");
@@ -439,8 +443,10 @@ impl Pair {
         model.found = model.persisted;
     }
 
+    /// On a copy of the log: to look makes a batch of what has been gathered, and what follows is to
+    /// begin without that as well.
     fn compare(&self) {
-        let Pair { log, model } = self;
+        let (log, model) = (&mut self.log.clone(), &self.model);
         log.check().unwrap();
         assert_eq!(log.first_index(), model.compacted.index + 1);
         assert_eq!(
@@ -474,8 +480,7 @@ impl Pair {
             .as_ref()
             .filter(|_| !model.snapshot_handed_out);
         assert_eq!(log.next_snapshot(), new_snapshot);
-        let mut to_persist = Vec::new();
-        log.next_to_persist(&mut to_persist);
+        let to_persist = log.next_to_persist();
         assert_eq!(log.has_next_to_persist(), !to_persist.is_empty());
         assert_eq!(to_persist, model.range(model.handed_out + 1, Index::MAX));
 
@@ -484,47 +489,45 @@ impl Pair {
             model.has_next_to_apply()
         );
         if model.has_next_to_apply() {
-            let mut at_hand = Vec::new();
-            log.next_to_apply(model.ahead, &mut at_hand);
+            let (at_hand, _) = log.next_to_apply(model.ahead);
             assert_eq!(log.is_next_to_apply_at_hand(), !at_hand.is_empty());
         }
-        self.compare_what_is_fetched();
+        compare_what_is_fetched(log, model);
     }
+}
 
-    /// What is not needed any more may have to be read back; nothing else.
-    fn compare_what_is_fetched(&self) {
-        let Pair { log, model } = self;
-        let needed = model.persisted.min(model.applied).max(model.found);
-        for low in model.compacted.index + 1..=model.last().index + 1 {
-            for max_bytes in [0, 40, u64::MAX] {
-                let mut batch = model.range(low, Index::MAX);
-                while batch.len() > 1 && encoded_len(&batch) > max_bytes {
-                    batch.pop();
+/// What is not needed any more may have to be read back; nothing else.
+fn compare_what_is_fetched(log: &mut Log, model: &Model) {
+    let needed = model.persisted.min(model.applied).max(model.found);
+    for low in model.compacted.index + 1..=model.last().index + 1 {
+        for max_bytes in [0, 40, u64::MAX] {
+            let mut batch = model.range(low, Index::MAX);
+            while batch.len() > 1 && encoded_len(&batch) > max_bytes {
+                batch.pop();
+            }
+            match log.fetch(low, max_bytes) {
+                Fetch::Entries(entries) => {
+                    assert_eq!(entries, batch);
+                    assert!(log.in_memory_from() <= low || batch.is_empty());
                 }
-                match log.fetch(low, max_bytes) {
-                    Fetch::Entries(entries) => {
-                        assert_eq!(entries, batch);
-                        assert!(log.in_memory_from() <= low || batch.is_empty());
-                    }
-                    Fetch::Read { low: from, high } => {
-                        assert_eq!((from, high), (low, log.in_memory_from()));
-                        assert!(high <= needed + 1);
-                        let unlimited = model.limits.cached_bytes == u64::MAX;
-                        assert!(!unlimited || low <= model.found, "there is room");
-                        let read = model.range(low, high);
-                        assert_eq!(log.extend(read.clone(), max_bytes), batch);
-                        assert!(log.is_answer(low, high, &read));
-                        assert!(log.is_answer(low, high, &read[..1]));
-                        assert!(!log.is_answer(low, high - 1, &read), "too many");
-                    }
+                Fetch::Read { low: from, high } => {
+                    assert_eq!((from, high), (low, log.in_memory_from()));
+                    assert!(high <= needed + 1);
+                    let unlimited = model.limits.cached_bytes == u64::MAX;
+                    assert!(!unlimited || low <= model.found, "there is room");
+                    let read = model.range(low, high);
+                    assert_eq!(log.extend(read.clone(), max_bytes), batch);
+                    assert!(log.is_answer(low, high, &read));
+                    assert!(log.is_answer(low, high, &read[..1]));
+                    assert!(!log.is_answer(low, high - 1, &read), "too many");
                 }
             }
         }
-        let unneeded = model.range(model.compacted.index + 1, needed + 1);
-        let all = encoded_len(&model.entries);
-        let must = all - encoded_len(&unneeded);
-        assert!(log.cached_bytes() >= must);
     }
+    let unneeded = model.range(model.compacted.index + 1, needed + 1);
+    let all = encoded_len(&model.entries);
+    let must = all - encoded_len(&unneeded);
+    assert!(log.cached_bytes() >= must);
 }
 
 fn limits() -> impl Strategy<Value = LogLimits> {

@@ -51,8 +51,9 @@ impl LogSlice {
         &self.entries
     }
 
-    /// The entries from `index` on.
+    /// The entries from `index` on, to be kept.
     pub fn entries_from(&self, index: Index) -> Entries {
-        self.entries.slice((index - self.prev.index - 1) as usize..)
+        self.entries
+            .slice_to_keep((index - self.prev.index - 1) as usize..)
     }
 }

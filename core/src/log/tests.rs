@@ -37,7 +37,7 @@ fn entries(terms: &[Term]) -> Vec<Entry> {
 
 fn log_of(terms: &[Term]) -> Log {
     let mut log = Log::restore(&RestartState::default(), NO_LIMITS).unwrap();
-    log.append(&mut entries(terms));
+    log.append(entries(terms).into());
     log
 }
 
@@ -46,19 +46,17 @@ fn persist(log: &mut Log) {
     log.persisted_to(log.last());
 }
 
-fn handed_out(log: &Log) -> Vec<Entry> {
+fn handed_out(log: &mut Log) -> Entries {
     assert_eq!(log.gap_to_apply(ApplyAhead::WithinReady), None);
-    let mut entries = Vec::new();
-    log.next_to_apply(ApplyAhead::WithinReady, &mut entries);
-    entries
+    log.next_to_apply(ApplyAhead::WithinReady).0
 }
 
 #[test]
 fn a_slice_is_appended_only_where_the_log_agrees() {
     let mut log = log_of(&[1, 1, 2]);
-    let slice = LogSlice::checked(id(1, 3), vec![entry(3, 4)]);
+    let slice = LogSlice::checked(id(1, 3), vec![entry(3, 4)].into());
     assert_eq!(log.maybe_append(slice, 0), None);
-    let slice = LogSlice::checked(id(2, 3), vec![entry(3, 4)]);
+    let slice = LogSlice::checked(id(2, 3), vec![entry(3, 4)].into());
     assert_eq!(log.maybe_append(slice, 3), Some(4));
     assert_eq!((log.last(), log.committed()), (id(3, 4), 3));
 }
@@ -67,19 +65,17 @@ fn a_slice_is_appended_only_where_the_log_agrees() {
 fn a_conflict_replaces_the_rest() {
     let mut log = log_of(&[1, 1, 2, 2]);
     persist(&mut log);
-    let slice = LogSlice::checked(id(1, 1), vec![entry(1, 2), entry(3, 3)]);
+    let slice = LogSlice::checked(id(1, 1), vec![entry(1, 2), entry(3, 3)].into());
     assert_eq!(log.maybe_append(slice, 0), Some(3));
     assert_eq!(log.last(), id(3, 3));
     assert_eq!(log.persisted(), 2, "the new entry 3 is not on disk");
-    let mut entries = Vec::new();
-    log.next_to_persist(&mut entries);
-    assert_eq!(entries, [entry(3, 3)]);
+    assert_eq!(log.next_to_persist(), [entry(3, 3)]);
 }
 
 #[test]
 fn a_stale_shorter_append_takes_nothing_away() {
     let mut log = log_of(&[1, 1, 1, 1]);
-    let slice = LogSlice::checked(id(1, 1), vec![entry(1, 2)]);
+    let slice = LogSlice::checked(id(1, 1), vec![entry(1, 2)].into());
     assert_eq!(log.maybe_append(slice, 9), Some(2));
     assert_eq!(log.last_index(), 4);
     assert_eq!(log.committed(), 2, "only what the leader is known to have");
@@ -90,7 +86,7 @@ fn a_stale_shorter_append_takes_nothing_away() {
 fn committed_entries_can_not_be_replaced() {
     let mut log = log_of(&[1, 1]);
     log.commit_to(2);
-    log.append(&mut vec![entry(2, 2)]);
+    log.append([entry(2, 2)].into());
 }
 
 #[test]
@@ -98,8 +94,8 @@ fn a_write_counts_only_if_the_log_still_holds_what_was_written() {
     let mut log = log_of(&[1, 1]);
     log.accept_unstable();
     // The tail is overwritten twice while the first write is under way.
-    log.append(&mut vec![entry(2, 2)]);
-    log.append(&mut vec![entry(3, 2)]);
+    log.append([entry(2, 2)].into());
+    log.append([entry(3, 2)].into());
     log.persisted_to(id(1, 2));
     assert_eq!(log.persisted(), 0);
     log.persisted_to(id(1, 1));
@@ -130,12 +126,12 @@ fn nothing_is_applied_before_a_snapshot_is() {
         id: id(5, 10),
         ..Snapshot::default()
     });
-    log.append(&mut vec![entry(5, 11)]);
+    log.append([entry(5, 11)].into());
     log.commit_to(11);
     assert!(!log.has_next_to_apply(ApplyAhead::WithinReady));
     log.snapshot_persisted(10);
     log.applied_to(10, 0);
-    assert_eq!(handed_out(&log), [entry(5, 11)]);
+    assert_eq!(handed_out(&mut log), [entry(5, 11)]);
 }
 
 #[test]
@@ -173,13 +169,13 @@ fn handing_out_stops_at_the_limit_until_something_is_applied() {
         ..NO_LIMITS
     };
     let mut log = Log::restore(&RestartState::default(), limits).unwrap();
-    log.append(&mut entries(&[1; 5]));
+    log.append(entries(&[1; 5]).into());
     log.commit_to(5);
-    assert_eq!(handed_out(&log).len(), 2);
+    assert_eq!(handed_out(&mut log).len(), 2);
     log.accept_applying(2, 2 * size, ApplyAhead::WithinReady);
     assert!(!log.has_next_to_apply(ApplyAhead::WithinReady));
     log.applied_to(2, 2 * size);
-    assert_eq!(handed_out(&log), [entry(1, 3), entry(1, 4)]);
+    assert_eq!(handed_out(&mut log), [entry(1, 3), entry(1, 4)]);
 }
 
 #[test]
@@ -189,9 +185,9 @@ fn one_entry_is_handed_out_whatever_its_size() {
         ..NO_LIMITS
     };
     let mut log = Log::restore(&RestartState::default(), limits).unwrap();
-    log.append(&mut entries(&[1, 1]));
+    log.append(entries(&[1, 1]).into());
     log.commit_to(2);
-    assert_eq!(handed_out(&log), [entry(1, 1)]);
+    assert_eq!(handed_out(&mut log), [entry(1, 1)]);
 }
 
 #[test]
@@ -201,13 +197,13 @@ fn unapplied_configuration_changes_are_known_without_a_look_at_the_log() {
         ..entry(1, index)
     };
     let mut log = log_of(&[1]);
-    log.append(&mut vec![change(2), entry(1, 3), change(4)]);
+    log.append([change(2), entry(1, 3), change(4)].into());
     assert!(!log.has_unapplied_conf_change(), "it is not committed");
     log.commit_to(3);
     assert!(log.has_unapplied_conf_change());
     log.applied_to(2, 0);
     assert!(!log.has_unapplied_conf_change());
-    log.append(&mut vec![entry(2, 4)]);
+    log.append([entry(2, 4)].into());
     log.commit_to(4);
     assert!(
         !log.has_unapplied_conf_change(),
@@ -432,11 +428,18 @@ fn what_is_needed_is_never_evicted_and_the_rest_is_read_back() {
         ..NO_LIMITS
     };
     let mut log = Log::restore(&RestartState::default(), limits).unwrap();
-    log.append(&mut entries(&[1; 10]));
+    // Whole batches are evicted: not the second one while a part of it is needed.
+    let all = Entries::from(entries(&[1; 10]));
+    log.append(all.slice(..4));
+    log.append(all.slice(4..7));
+    log.append(all.slice(7..));
     log.commit_to(8);
     log.accept_unstable();
     log.persisted_to(id(1, 9));
-    assert_eq!(log.fetch(1, u64::MAX), Fetch::Entries(entries(&[1; 10])));
+    assert_eq!(
+        log.fetch(1, u64::MAX),
+        Fetch::Entries(entries(&[1; 10]).into())
+    );
     log.applied_to(4, 0);
     assert_eq!(log.fetch(1, u64::MAX), Fetch::Read { low: 1, high: 5 });
     assert_eq!(log.extend(entries(&[1; 4]), u64::MAX), entries(&[1; 10]));
@@ -456,6 +459,50 @@ fn what_is_needed_is_never_evicted_and_the_rest_is_read_back() {
         "from another place"
     );
     assert!(!log.is_answer(1, 5, &[]));
+    log.applied_to(6, 0);
+    assert_eq!(log.in_memory_from(), 5);
+    log.applied_to(7, 0);
+    assert_eq!(log.in_memory_from(), 8);
+}
+
+#[test]
+fn entries_that_were_gathered_are_persisted_and_applied_as_one_batch() {
+    let mut log = log_of(&[1]);
+    persist(&mut log);
+    for index in 2..5 {
+        log.gather(&mut vec![entry(1, index)]);
+    }
+    // A copy has them as well, and each may lose them before anybody looks.
+    let mut copy = log.clone();
+    copy.append(vec![entry(2, 3)].into());
+    assert_eq!(copy.next_to_persist(), [entry(1, 2), entry(2, 3)]);
+    let batch = log.next_to_persist();
+    assert_eq!(batch, entries(&[1; 4])[1..]);
+    log.accept_unstable();
+    assert!(log.next_to_persist().is_empty());
+    log.commit_to(1);
+    log.applied_to(1, 0);
+    log.commit_to(4);
+    assert!(handed_out(&mut log).is_same(&batch));
+    let Fetch::Entries(sent) = log.fetch(2, u64::MAX) else {
+        panic!("they are in memory");
+    };
+    assert!(sent.is_same(&batch));
+}
+
+#[test]
+fn of_an_append_that_brings_little_news_the_rest_is_not_kept() {
+    let mut log = log_of(&[1; 9]);
+    let sent = Entries::from(entries(&[1; 12]));
+    let slice = LogSlice::checked(id(0, 0), sent.clone());
+    assert_eq!(log.maybe_append(slice, 0), Some(12));
+    let new = log.window.range(10, 13);
+    assert_eq!(new, sent[9..]);
+    assert!(!new.is_same(&sent.slice(9..)));
+    let slice = LogSlice::checked(id(1, 12), vec![entry(1, 13), entry(1, 14)].into());
+    let sent = slice.entries_from(13);
+    assert_eq!(log.maybe_append(slice, 0), Some(14));
+    assert!(log.window.range(13, 15).is_same(&sent));
 }
 
 #[test]
@@ -467,25 +514,6 @@ fn what_fits_exactly_fits() {
     assert!(budget.take(&all[0]) && budget.take(&all[1]));
     assert!(!budget.take(&all[2]));
     assert_eq!(budget.taken(), 2 * size);
-
-    let mut window = Window::at(1);
-    window.extend(&mut all.clone());
-    window.evict(5, 2 * size);
-    assert_eq!((window.first_index(), window.bytes()), (3, 2 * size));
-    window.evict(5, 2 * size - 1);
-    assert_eq!(window.first_index(), 4);
-}
-
-#[test]
-fn memory_of_a_burst_is_given_back() {
-    let mut window = Window::at(1);
-    for index in 1..=100_000 {
-        window.extend(&mut vec![entry(1, index)]);
-    }
-    window.drop_below(99_999);
-    let kept = [entry(1, 99_999), entry(1, 100_000)];
-    assert_eq!(window.bytes(), encoded_len(&kept));
-    assert!(window.capacity() < 2_000);
 }
 
 /// The definition: one step at a time.
@@ -576,7 +604,7 @@ proptest! {
         };
         let all: Vec<Entry> = (1..).zip(&sizes).map(sized).collect();
         let mut log = Log::restore(&RestartState::default(), NO_LIMITS).unwrap();
-        log.append(&mut all.clone());
+        log.append(all.clone().into());
         let Fetch::Entries(batch) = log.fetch(1, max_bytes) else { panic!() };
         prop_assert_eq!(&batch[..], &all[..batch.len()]);
         prop_assert!(batch.len() == 1 || encoded_len(&batch) <= max_bytes);

@@ -7,7 +7,7 @@ use crate::entries::Entries;
 use crate::types::{Entry, Index};
 
 /// Room that a burst leaves behind is given back above this many batches.
-const KEEP_CAPACITY: usize = 1024;
+pub(super) const KEEP_CAPACITY: usize = 1024;
 
 /// Entries `[first_index, next_index)`, in the batches in which they came.
 ///
@@ -96,6 +96,12 @@ impl Window {
         self.batches.capacity()
     }
 
+    /// For how many entries that are gathered there is room.
+    #[cfg(test)]
+    pub fn gathered_capacity(&self) -> usize {
+        self.gathered.capacity()
+    }
+
     /// Adds the next entries, which others are to follow before anybody looks. The list keeps its room.
     pub fn gather(&mut self, entries: &mut Vec<Entry>) {
         self.next_index += entries.len() as u64;
@@ -162,7 +168,7 @@ impl Window {
             if last.first_index() < index {
                 let kept = last.place(index);
                 last.bytes_to_end -= encoded_len(&last.entries[kept..]);
-                last.entries.truncate(kept);
+                last.entries = last.entries.slice_to_keep(..kept);
                 last.last_index = index - 1;
             } else {
                 self.batches.pop_back();
@@ -190,7 +196,7 @@ impl Window {
         {
             let dropped = first.place(index);
             first.bytes_before += encoded_len(&first.entries[..dropped]);
-            first.entries = first.entries.slice(dropped..);
+            first.entries = first.entries.slice_to_keep(dropped..);
             self.first_index = index;
         }
     }
@@ -235,6 +241,7 @@ impl Window {
         if low >= high {
             return Entries::new();
         }
+        debug_assert!(self.first_index <= low && high <= self.next_index);
         self.seal();
         // Nearly always it is all of the last batch.
         if let Some(last) = self.batches.back()
@@ -253,22 +260,21 @@ impl Window {
         let first = self.batches.partition_point(|batch| batch.last_index < low);
         let mut list = Vec::new();
         for batch in self.batches.range(first..) {
-            let part = batch.place(low)..batch.place(high);
+            let (start, mut end) = (batch.place(low), batch.place(high));
             let bytes = batch.bytes_below(high) - batch.bytes_below(low);
-            let (fits, is_all) = (bytes <= budget.left, high <= batch.last_index + 1);
-            if fits && is_all && list.is_empty() {
-                budget.take_bytes(bytes);
-                return batch.entries.slice(part);
-            }
-            let part = &batch.entries[part];
+            let fits = bytes <= budget.left;
             if fits {
                 budget.take_bytes(bytes);
-                list.extend_from_slice(part);
             } else {
-                let fitting = part.iter().take_while(|entry| budget.take(entry));
-                list.extend(fitting.cloned());
+                let part = batch.entries[start..end].iter();
+                end = start + part.take_while(|entry| budget.take(entry)).count();
             }
-            if is_all || !fits {
+            let is_end = !fits || high <= batch.last_index + 1;
+            if is_end && list.is_empty() {
+                return batch.entries.slice(start..end);
+            }
+            list.extend_from_slice(&batch.entries[start..end]);
+            if is_end {
                 break;
             }
         }

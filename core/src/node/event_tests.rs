@@ -488,7 +488,8 @@ fn snapshots_are_installed_or_ignored_for_a_reason() {
             term: 1,
             index: 6,
             ..Entry::default()
-        }],
+        }]
+        .into(),
         commit: 5,
     };
     member.node.step(one(append, 1, 2, 1)).unwrap();
@@ -553,7 +554,7 @@ fn refused_messages_say_why_and_name_the_sender() {
     let node = &mut cluster.at(1).node;
     let append = Body::Append {
         prev: EntryId::default(),
-        entries: vec![],
+        entries: vec![].into(),
         commit: 0,
     };
     assert!(node.step(one(append, 2, 1, 1)).is_err());

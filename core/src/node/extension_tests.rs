@@ -662,7 +662,7 @@ mod requested_snapshot {
                     term: 1,
                     index: last,
                 },
-                entries: vec![entry],
+                entries: vec![entry].into(),
                 commit,
             };
             node.step(from(1, 2, 1, body)).unwrap();

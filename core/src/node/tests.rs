@@ -547,7 +547,7 @@ fn a_stale_message_without_a_sender_is_refused_and_not_answered() {
     let bodies = [
         Body::Append {
             prev: EntryId::default(),
-            entries: vec![],
+            entries: vec![].into(),
             commit: 0,
         },
         Body::Heartbeat {
@@ -607,12 +607,12 @@ fn impossible_messages_change_nothing() {
         data: Bytes::new(),
     };
     let impossible = [
-        append(id(1, 2), vec![entry(1, 4)]),
-        append(id(1, 2), vec![entry(9, 3), entry(8, 4)]),
-        append(id(1, 2), vec![entry(99, 3)]),
-        append(id(9, 1), vec![]),
-        append(id(1, MAX_POSITION), vec![entry(1, MAX_POSITION + 1)]),
-        append(id(1, 2), vec![entry(1, 3), no_change]),
+        append(id(1, 2), vec![entry(1, 4)].into()),
+        append(id(1, 2), vec![entry(9, 3), entry(8, 4)].into()),
+        append(id(1, 2), vec![entry(99, 3)].into()),
+        append(id(9, 1), vec![].into()),
+        append(id(1, MAX_POSITION), vec![entry(1, MAX_POSITION + 1)].into()),
+        append(id(1, 2), vec![entry(1, 3), no_change].into()),
         Body::Heartbeat {
             commit: commit + 1,
             context: Bytes::new(),
@@ -644,7 +644,7 @@ fn impossible_messages_change_nothing() {
 
     let to_leader = [
         Body::Accept { index: commit + 1 },
-        append(id(1, 2), vec![]),
+        append(id(1, 2), vec![].into()),
         Body::HeartbeatResp {
             context: Bytes::from_static(b"short"),
         },
@@ -684,7 +684,7 @@ fn a_peer_can_not_speak_for_this_node_or_its_storage() {
         (
             2,
             Body::StorageApplyResp {
-                entries: Vec::new(),
+                entries: Vec::new().into(),
             },
         ),
     ];
@@ -767,7 +767,7 @@ fn a_change_that_was_handed_out_before_a_snapshot_does_not_alter_its_configurati
     };
     node.step(message(Body::Append {
         prev: EntryId::default(),
-        entries: vec![entry],
+        entries: vec![entry].into(),
         commit: 1,
     }))
     .unwrap();

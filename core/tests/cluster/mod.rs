@@ -20,9 +20,9 @@ fn used_ready() -> Ready {
         soft_state: Some(SoftState::default()),
         hard_state: Some(HardState::default()),
         read_states: vec![ReadState::default()],
-        entries: vec![Entry::default()],
+        entries: vec![Entry::default()].into(),
         snapshot: Some(Snapshot::default()),
-        committed_entries: vec![Entry::default()],
+        committed_entries: vec![Entry::default()].into(),
         must_sync: true,
         ..Ready::default()
     }
@@ -272,7 +272,7 @@ impl Member {
     fn save(
         &mut self,
         hard_state: Option<HardState>,
-        entries: Vec<Entry>,
+        entries: Entries,
         snapshot: Option<Snapshot>,
     ) {
         if let Some(hard_state) = hard_state {
@@ -292,7 +292,7 @@ impl Member {
     }
 
     /// Applies what the state machine doesn't have already.
-    fn apply(&mut self, entries: Vec<Entry>) {
+    fn apply(&mut self, entries: Entries) {
         for entry in entries {
             if entry.index <= self.applied_index {
                 continue;

@@ -146,7 +146,7 @@ pub fn entries_after(prev: EntryId, terms: &[Term]) -> Vec<Entry> {
 pub fn append(prev: EntryId, terms: &[Term], commit: Index) -> Body {
     Body::Append {
         prev,
-        entries: entries_after(prev, terms),
+        entries: entries_after(prev, terms).into(),
         commit,
     }
 }

@@ -12,7 +12,7 @@ struct Work {
     /// To be sent at once.
     at_once: Vec<Message>,
     hard_state: Option<HardState>,
-    entries: Vec<Entry>,
+    entries: Entries,
     /// To be sent when hard state and entries are persisted.
     when_persisted: Vec<Message>,
 }

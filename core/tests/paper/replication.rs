@@ -25,7 +25,7 @@ fn s5_3_a_leader_appends_a_proposal_and_sends_it_to_all_others() {
     assert_eq!(leader.log.last(), Some(&entry));
     let expected = Body::Append {
         prev: id(2, 3),
-        entries: vec![entry],
+        entries: vec![entry].into(),
         commit: 3,
     };
     for id in [2, 3] {

@@ -173,7 +173,7 @@ fn t5_1_replication_goes_on_after_the_snapshot() {
     let entries = leader.log[..].to_vec();
     let expected = Body::Append {
         prev: id(1, 3),
-        entries,
+        entries: entries.into(),
         commit: 4,
     };
     assert_eq!(to(&sent, 3), [expected]);

@@ -199,7 +199,7 @@ fn t3_10_a_target_that_must_not_lead_does_not_campaign() {
     };
     let with_change = Body::Append {
         prev: id(1, 1),
-        entries: vec![entry],
+        entries: vec![entry].into(),
         commit: 2,
     };
     // Committed, handed out, and not applied yet.

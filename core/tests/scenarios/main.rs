@@ -373,7 +373,7 @@ fn nobody_campaigns_with_a_committed_change_that_is_not_applied() {
             let mut member = node_with(config, 3, 1, &[1]);
             let body = Body::Append {
                 prev: id(1, 1),
-                entries: vec![entry.clone()],
+                entries: vec![entry.clone()].into(),
                 commit: 2,
             };
             step(&mut member, 2, 1, body);
@@ -413,7 +413,7 @@ fn a_joint_configuration_that_is_being_left_is_left_once() {
     let mut member = node_in(plain(1), joint(), 1, &[1]);
     let body = Body::Append {
         prev: id(1, 1),
-        entries: vec![entry_of(2, &ConfChangeV2::default())],
+        entries: vec![entry_of(2, &ConfChangeV2::default())].into(),
         commit: 1,
     };
     member.hear(2, 1, body);

@@ -25,7 +25,7 @@ fn messages() -> Vec<Vec<u8>> {
         },
         Body::Append {
             prev: id,
-            entries: vec![entry(2), entry(3)],
+            entries: vec![entry(2), entry(3)].into(),
             commit: 1,
         },
         Body::Accept { index: 1 },

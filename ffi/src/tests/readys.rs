@@ -75,13 +75,14 @@ fn full(len: usize) -> Ready {
         entries: vec![
             entry(13, EntryKind::Normal),
             entry(14, EntryKind::ConfChange),
-        ],
+        ]
+        .into(),
         snapshot: Some(snapshot.clone()),
-        committed_entries: vec![entry(12, EntryKind::ConfChangeV2)],
+        committed_entries: vec![entry(12, EntryKind::ConfChangeV2)].into(),
         messages: vec![
             message(Body::Append {
                 prev: EntryId { term: 5, index: 12 },
-                entries: vec![entry(13, EntryKind::Normal)],
+                entries: vec![entry(13, EntryKind::Normal)].into(),
                 commit: 12,
             }),
             message(Body::InstallSnapshot {
@@ -96,7 +97,7 @@ fn full(len: usize) -> Ready {
                     term: 5,
                     ..HardState::default()
                 }),
-                entries: vec![entry(13, EntryKind::Normal)],
+                entries: vec![entry(13, EntryKind::Normal)].into(),
                 snapshot: None,
                 responses: vec![
                     message(Body::Accept { index: 13 }),
@@ -108,9 +109,9 @@ fn full(len: usize) -> Ready {
             Message {
                 term: 0,
                 ..message(Body::StorageApply {
-                    entries: vec![entry(12, EntryKind::ConfChangeV2)],
+                    entries: vec![entry(12, EntryKind::ConfChangeV2)].into(),
                     responses: vec![message(Body::StorageApplyResp {
-                        entries: vec![entry(12, EntryKind::ConfChangeV2)],
+                        entries: vec![entry(12, EntryKind::ConfChangeV2)].into(),
                     })],
                 })
             },

@@ -15,14 +15,7 @@ fn filled() -> MemoryStorage {
             vote: 1,
             commit: 3,
         }),
-        entries: (1..=5)
-            .map(|index| Entry {
-                term: 1,
-                index,
-                data: vec![index as u8; 10].into(),
-                ..Entry::default()
-            })
-            .collect(),
+        entries: (1..=5).map(|index| entry(1, index)).collect(),
         must_sync: true,
         ..Ready::default()
     };
@@ -40,54 +33,83 @@ fn it_may_be_compacted_beyond_its_snapshot() {
     assert!(matches!(created, Err(Error::Compacted)));
 }
 
-#[test]
-fn a_save_that_takes_the_entries_stores_what_one_that_copies_them_does() {
-    let entry = |term, index| Entry {
+fn entry(term: Term, index: Index) -> Entry {
+    Entry {
         term,
         index,
-        data: vec![index as u8; 3].into(),
+        data: vec![index as u8; 10].into(),
         ..Entry::default()
-    };
-    let list = |term, range: std::ops::Range<Index>| range.map(|at| entry(term, at)).collect();
-    // More of the log, some of it anew, some of it compacted and some not, and nothing.
-    let lists: [Vec<Entry>; 4] = [list(1, 6..9), list(2, 5..8), list(2, 1..6), Vec::new()];
-    for entries in lists {
-        let (copying, taking) = (filled(), filled());
-        copying.compact(4).unwrap();
-        taking.compact(4).unwrap();
-        let mut ready = Ready {
-            entries,
-            ..Ready::default()
-        };
-        copying.save(&ready).unwrap();
-        taking.save_taking(&mut ready).unwrap();
-        assert!(ready.entries.is_empty());
-        assert_eq!(taking.restart_state(), copying.restart_state());
-        let (first, end) = (copying.first_index(), copying.last_index() + 1);
-        assert_eq!(
-            taking.entries(first, end, u64::MAX).unwrap(),
-            copying.entries(first, end, u64::MAX).unwrap()
-        );
     }
 }
 
-#[test]
-fn a_save_that_fails_takes_nothing() {
-    let storage = filled();
-    let gap = Entry {
-        term: 1,
-        index: 7,
-        ..Entry::default()
-    };
-    let mut ready = Ready {
-        entries: vec![gap],
+fn save(storage: &MemoryStorage, entries: &Entries) {
+    let ready = Ready {
+        entries: entries.clone(),
         ..Ready::default()
     };
-    let before = ready.clone();
-    let refused = storage.save_taking(&mut ready);
-    assert!(matches!(refused, Err(Error::Invalid(_))));
-    assert_eq!(ready, before);
-    assert_eq!(storage.last_index(), 5);
+    storage.save(&ready).unwrap();
+}
+
+/// As the storage has them.
+fn batches(storage: &MemoryStorage) -> Vec<Entries> {
+    storage.read().batches.iter().cloned().collect()
+}
+
+#[test]
+fn a_save_shares_the_entries() {
+    let storage = filled();
+    let list = |term, range: std::ops::Range<Index>| range.map(|at| entry(term, at)).collect();
+    let (more, anew): (Entries, Entries) = (list(1, 6..10), list(2, 8..12));
+    save(&storage, &more);
+    assert!(batches(&storage)[1].is_same(&more));
+    // Of those that are replaced, what stays is shared still, and so is what is left by a compaction.
+    save(&storage, &anew);
+    assert!(batches(&storage)[1].is_same(&more.slice(..2)));
+    assert!(batches(&storage)[2].is_same(&anew));
+    storage.compact(10).unwrap();
+    let [last] = &batches(&storage)[..] else {
+        panic!("one batch is left");
+    };
+    assert!(last.is_same(&anew.slice(2..)));
+    // Nor are those copied that come with others, which are compacted.
+    let late: Entries = list(3, 9..13);
+    save(&storage, &late);
+    assert!(batches(&storage)[0].is_same(&late.slice(1..)));
+    assert_eq!(storage.entries(10, 13, u64::MAX).unwrap(), late[1..]);
+}
+
+#[test]
+fn a_small_rest_of_a_batch_does_not_keep_it_in_memory() {
+    let storage = MemoryStorage::new();
+    let all: Entries = (1..9).map(|index| entry(1, index)).collect();
+    save(&storage, &all);
+    save(&storage, &entry(2, 4).into());
+    let rest = batches(&storage)[0].clone();
+    assert_eq!(rest, all[..3]);
+    assert!(!rest.is_same(&all.slice(..3)));
+    storage.compact(3).unwrap();
+    assert_eq!(batches(&storage)[0], all[2..3]);
+    assert!(!batches(&storage)[0].is_same(&rest.slice(2..)));
+}
+
+#[test]
+fn a_save_that_fails_changes_nothing() {
+    let storage = filled();
+    let (before, state) = (batches(&storage), storage.restart_state());
+    let gap: Entries = [entry(1, 7)].into();
+    let gap_within: Entries = [entry(2, 3), entry(2, 5)].into();
+    for entries in [gap, gap_within] {
+        let ready = Ready {
+            entries,
+            ..Ready::default()
+        };
+        let refused = storage.save(&ready);
+        assert!(matches!(refused, Err(Error::Invalid(_))));
+        assert_eq!(storage.restart_state(), state);
+        let after = batches(&storage);
+        assert_eq!(after.len(), before.len());
+        assert!(after[0].is_same(&before[0]));
+    }
 }
 
 #[test]
@@ -101,7 +123,7 @@ fn entries_that_were_read_do_not_change_when_the_log_does() {
     };
     storage
         .write(Update {
-            entries: &[replaced],
+            entries: &replaced.into(),
             ..Update::default()
         })
         .unwrap();
@@ -154,7 +176,8 @@ fn the_append_worker_of_asynchronous_writes_saves_a_message() {
                 term: 1,
                 index: 1,
                 ..Entry::default()
-            }],
+            }]
+            .into(),
             snapshot: None,
             responses,
         },

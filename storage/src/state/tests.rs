@@ -16,7 +16,7 @@ fn run(first_index: Index, term: Term) -> TermRun {
 
 fn append(state: &LogState, entries: &[Entry]) -> Result<LogState> {
     let update = Update {
-        entries,
+        entries: &entries.to_vec().into(),
         ..Update::default()
     };
     state.stage(&update).map(|staged| staged.state)
@@ -168,7 +168,7 @@ fn a_snapshot_replaces_itself_unless_the_log_goes_on_after_it() {
         ..Entry::default()
     };
     let more = Update {
-        entries: &[entry],
+        entries: &entry.into(),
         ..Update::default()
     };
     let longer = restored.stage(&more).unwrap().state;

@@ -154,14 +154,19 @@ impl Run<'_> {
         } else {
             let synced = ready.must_sync || ready.snapshot.is_some();
             let old = self.machine.disk.written;
-            let list = writes(old, ready.hard_state, ready.snapshot.clone(), ready.entries);
+            let list = writes(
+                old,
+                ready.hard_state,
+                ready.snapshot.clone(),
+                ready.entries.to_vec(),
+            );
             self.write(list, synced)?;
             for message in messages {
                 self.send(message)?;
             }
             self.machine.work = Some(Work {
                 snapshot: ready.snapshot,
-                committed: ready.committed_entries,
+                committed: ready.committed_entries.to_vec(),
             });
         }
         self.answer_requests(ready.reads, ready.snapshot_requests)?;
@@ -201,11 +206,12 @@ impl Run<'_> {
                     responses,
                 } => self.machine.appends.push_back(Append {
                     hard_state,
-                    entries,
+                    entries: entries.to_vec(),
                     snapshot: snapshot.map(|snapshot| *snapshot),
                     responses,
                 }),
                 Body::StorageApply { entries, responses } => {
+                    let entries = entries.to_vec();
                     self.machine.applies.push_back(Apply { entries, responses });
                 }
                 _ => self.send(message)?,
@@ -373,7 +379,12 @@ impl Run<'_> {
             }
             let ready = machine.node.ready();
             let ready = ready.map_err(|error| broken("a Ready can be taken", error))?;
-            writes(old, ready.hard_state, ready.snapshot, ready.entries)
+            writes(
+                old,
+                ready.hard_state,
+                ready.snapshot,
+                ready.entries.to_vec(),
+            )
         } else {
             return Ok(false);
         };

@@ -255,9 +255,8 @@ pub fn sum_of(message: &Message) -> u64 {
             sum = sum.and(prev.index).and(prev.term).and(*commit);
             sum.and_entries(entries).end()
         }
-        Body::Propose { entries, .. } | Body::StorageApplyResp { entries } => {
-            sum.and_entries(entries).end()
-        }
+        Body::Propose { entries, .. } => sum.and_entries(entries).end(),
+        Body::StorageApplyResp { entries } => sum.and_entries(entries).end(),
         Body::Accept { index } => sum.and(*index).end(),
         Body::Reject { index, hint } => sum.and(*index).and(hint.index).and(hint.term).end(),
         Body::RequestVote { last, transfer, .. } => sum

@@ -124,10 +124,10 @@ impl World {
             host.work = Some(Work {
                 stage: Stage::Write,
                 hard_state: ready.hard_state,
-                entries: ready.entries,
+                entries: ready.entries.to_vec(),
                 snapshot: ready.snapshot,
                 messages: ready.messages.into(),
-                committed: ready.committed_entries.into(),
+                committed: ready.committed_entries.into_iter().collect(),
                 must_sync: ready.must_sync,
                 begun: false,
             });
@@ -199,12 +199,13 @@ impl World {
                 } => {
                     host.appends.push_back(Append {
                         hard_state,
-                        entries,
+                        entries: entries.to_vec(),
                         snapshot: snapshot.map(|snapshot| *snapshot),
                         responses,
                     });
                 }
                 Body::StorageApply { entries, responses } => {
+                    let entries = entries.to_vec();
                     host.applies.push_back(Apply { entries, responses });
                 }
                 _ => self.post(message)?,

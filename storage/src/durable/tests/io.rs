@@ -40,7 +40,7 @@ fn a_write_that_need_not_be_synced_takes_none() {
     assert_eq!(storage.hard_state().commit, 44);
     storage
         .write(Update {
-            entries: &entries(45..50, 3),
+            entries: &entries(45..50, 3).into(),
             ..Update::default()
         })
         .unwrap();
@@ -79,7 +79,7 @@ fn closing_syncs_what_was_written_without_a_sync() {
         .unwrap();
     storage
         .write(Update {
-            entries: &entries(45..50, 3),
+            entries: &entries(45..50, 3).into(),
             ..Update::default()
         })
         .unwrap();
@@ -94,7 +94,7 @@ fn closing_syncs_what_was_written_without_a_sync() {
 fn unsynced_writes_that_a_crash_takes_are_counted() {
     let (sim, storage) = prepared();
     for index in 45..48 {
-        let entries = entries(index..index + 1, 3);
+        let entries = entries(index..index + 1, 3).into();
         storage
             .write(Update {
                 entries: &entries,

@@ -43,7 +43,7 @@ fn append(storage: &DurableStorage, entries: &[Entry]) -> Result<()> {
             vote: 1,
             commit: entries[0].index - 1,
         }),
-        entries,
+        entries: &entries.to_vec().into(),
         must_sync: true,
         ..Update::default()
     })
@@ -143,7 +143,7 @@ const WRITES: [(&str, Write); 10] = [
                     vote: 0,
                     commit: 60,
                 }),
-                entries: &entries(61..64, 6),
+                entries: &entries(61..64, 6).into(),
                 snapshot: Some(&snapshot(60, 6, 5000)),
                 must_sync: true,
             })

@@ -1,7 +1,7 @@
 //! Files that the engine finds sound, with rows that no storage has written: their checksums fit, so
 //! that only a look at what they say can tell.
 
-use libraft_core::{ConfState, Entry, codec};
+use libraft_core::{ConfState, Entries, Entry, codec};
 use redb::{Database, TableDefinition};
 
 use super::super::recovery::DATABASE;
@@ -21,7 +21,7 @@ fn opened_with(
     storage
         .bootstrap_members(ConfState::of_voters([1]))
         .unwrap();
-    let entries: Vec<Entry> = (2..=5)
+    let entries: Entries = (2..=5)
         .map(|index| Entry {
             term: 1 + index / 4,
             index,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use libraft_core::{
-    ConfChangeV2, Config, DropKind, EntryKind, Error, Node, ReadFailure, ReadOnlyOption,
+    ConfChangeV2, Config, DropKind, Entries, EntryKind, Error, Node, ReadFailure, ReadOnlyOption,
     SnapshotStatus, codec,
 };
 use libraft_storage::{MemoryStorage, Storage, Update};
@@ -164,7 +164,7 @@ impl Member {
             storage.bootstrap(beginning)?;
         }
         let entries = request.list.iter().cloned().map(codec::decode_entry);
-        let entries = entries.collect::<std::result::Result<Vec<_>, _>>()?;
+        let entries = entries.collect::<std::result::Result<Entries, _>>()?;
         storage.write(Update {
             hard_state: Some(codec::decode_hard_state(&request.x)?),
             entries: &entries,

@@ -228,7 +228,7 @@ mod tests {
     fn a_leader_has_synced_its_term() {
         let append = Body::Append {
             prev: EntryId::default(),
-            entries: vec![],
+            entries: vec![].into(),
             commit: 0,
         };
         let append = message(append);

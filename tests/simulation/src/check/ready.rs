@@ -108,8 +108,8 @@ mod tests {
     fn sound() -> (Ready, Before, BasicStatus) {
         let ready = Ready {
             hard_state: Some(state(2, 1, 4)),
-            entries: vec![entry(2, 5), entry(2, 6)],
-            committed_entries: vec![entry(2, 4)],
+            entries: vec![entry(2, 5), entry(2, 6)].into(),
+            committed_entries: vec![entry(2, 4)].into(),
             must_sync: true,
             ..Ready::default()
         };
@@ -146,17 +146,17 @@ mod tests {
             }),
             ("no news", |_, before| before.hard_state.commit = 4),
             ("must_sync", |ready, _| ready.must_sync = false),
-            ("entries are missing", |ready, _| drop(ready.entries.pop())),
+            ("entries are missing", |ready, _| ready.entries.truncate(1)),
             ("a gap", |_, before| before.applying = 2),
             ("not committed", |ready, _| {
-                ready.committed_entries.push(entry(2, 5))
+                ready.committed_entries = [entry(2, 4), entry(2, 5)].into()
             }),
             ("not persisted", |_, before| {
                 before.asynchronous = true;
                 before.synced_last = 3;
             }),
             ("the limit", |ready, before| {
-                ready.committed_entries.insert(0, entry(2, 3));
+                ready.committed_entries = [entry(2, 3), entry(2, 4)].into();
                 (before.applying, before.max_committed_bytes) = (2, 1);
             }),
             ("sent at once", |ready, before| {

@@ -91,7 +91,7 @@ pub const STEPS: &[Step] = &[
                     vote: 0,
                     commit: 60,
                 }),
-                entries: &entries(61..70, 6),
+                entries: &entries(61..70, 6).into(),
                 snapshot: Some(&snapshot(60, 6, 9000)),
                 must_sync: true,
             })
@@ -129,7 +129,7 @@ pub const TIGHT: Sizes = Sizes {
 
 fn append_lazily(storage: &DurableStorage, entries: &[Entry]) -> Result<()> {
     storage.write(Update {
-        entries,
+        entries: &entries.to_vec().into(),
         ..Update::default()
     })
 }
