@@ -50,10 +50,8 @@ fn has_term_of_its_own(message: &Message) -> bool {
 /// An entry without an index has no place in a log, and its term is not written.
 fn loses_terms(message: &Message) -> bool {
     let lists: &[&[Entry]] = match &message.body {
-        Body::Propose { entries, .. }
-        | Body::Append { entries, .. }
-        | Body::ProposalDropped { entries, .. }
-        | Body::StorageApplyResp { entries } => &[entries],
+        Body::Propose { entries, .. } | Body::ProposalDropped { entries, .. } => &[entries],
+        Body::Append { entries, .. } | Body::StorageApplyResp { entries } => &[entries],
         Body::StorageAppend {
             entries, responses, ..
         }

@@ -188,7 +188,7 @@ fn body(input: &mut Input, around: &Around) -> Body {
         0 | 1 => {
             let prev = id(input, around);
             Body::Append {
-                entries: entries(input, prev),
+                entries: entries(input, prev).into(),
                 prev,
                 commit: index(input, around),
             }
@@ -257,11 +257,11 @@ fn body(input: &mut Input, around: &Around) -> Body {
             snapshot: input.bool().then(|| snapshot(input, around)),
         },
         23 => Body::StorageApplyResp {
-            entries: entries(input, EntryId::default()),
+            entries: entries(input, EntryId::default()).into(),
         },
         _ => Body::StorageAppend {
             hard_state: None,
-            entries: entries(input, EntryId::default()),
+            entries: entries(input, EntryId::default()).into(),
             snapshot: input.bool().then(|| snapshot(input, around)),
             responses: vec![Message {
                 to: around.id,

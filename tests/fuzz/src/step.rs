@@ -337,7 +337,7 @@ fn answer(input: &mut Input, host: &mut Host) {
                 let Body::Append { entries, .. } = messages::message(input, &around).body else {
                     return;
                 };
-                host.call(|node| node.provide_entries(read.id, entries))
+                host.call(|node| node.provide_entries(read.id, entries.to_vec()))
             }
         };
     } else if !host.snapshot_requests.is_empty() {

@@ -175,7 +175,7 @@ fn write(input: &mut Input, storage: &DurableStorage) -> bool {
                 data: Bytes::from(vec![index as u8; size]),
                 ..Entry::default()
             };
-            let entries: Vec<Entry> = (from..from + input.below(8) as u64).map(entry).collect();
+            let entries: Entries = (from..from + input.below(8) as u64).map(entry).collect();
             let must_sync = input.bool();
             let hard_state = input.bool().then(|| HardState {
                 term,
@@ -242,7 +242,7 @@ fn use_it(storage: &DurableStorage) {
         ..Entry::default()
     };
     let _ = storage.write(Update {
-        entries: &[entry],
+        entries: &entry.into(),
         must_sync: true,
         ..Update::default()
     });

@@ -259,7 +259,7 @@ impl Engine for Durable {
     fn append(&mut self, first: u64, count: u64, payload: &[u8], sync: bool) {
         use libraft_storage::Storage;
         let payload = bytes::Bytes::copy_from_slice(payload);
-        let entries: Vec<_> = (first..first + count)
+        let entries: libraft_core::Entries = (first..first + count)
             .map(|index| libraft_core::Entry {
                 term: 1,
                 index,
