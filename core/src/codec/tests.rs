@@ -225,7 +225,7 @@ proptest! {
         prop_assert_eq!(&written, &expected);
         let (prev, commit) = (EntryId { term: 1, index: 1000 }, 1 << 21);
         let sent = if same { &entries } else { &others };
-        let body = Body::Append { prev, entries: sent.clone(), commit };
+        let body = Body::Append { prev, entries: sent.clone().into(), commit };
         let message = Message { to: 300, from: 1, term: 1 << 14, body };
         let mut writer = MessageWriter::behind(&entries, 1..written.len());
         for _ in 0..2 {
