@@ -11,18 +11,15 @@ import (
 )
 
 // #include "calls.h"
-//
-// #cgo nocallback go_ready
-// #cgo nocallback go_peek_ready
 import "C"
 
 // takeReady answers what the node asks for, and takes a batch.
-func (rn *RawNode) takeReady() (Ready, error) {
+func (rn *RawNode) takeReady() (ready Ready, err error) {
 	if err := rn.Err(); err != nil {
-		return Ready{}, err
+		return ready, err
 	}
 	if err := rn.followCompaction(); err != nil {
-		return Ready{}, err
+		return ready, err
 	}
 	rn.loan.takeBack()
 	for {
@@ -31,12 +28,11 @@ func (rn *RawNode) takeReady() (Ready, error) {
 		rn.advancing = false
 		if taken.requests != nil {
 			if err := rn.answerLent(taken.requests); err != nil {
-				return Ready{}, err
+				return ready, err
 			}
 			continue
 		}
-		ready, err := rn.given(taken)
-		if err != nil {
+		if err := rn.given(taken, &ready); err != nil {
 			return Ready{}, err
 		}
 		rn.taken(&ready)
@@ -57,8 +53,8 @@ func (rn *RawNode) peekReady() Ready {
 		return Ready{}
 	}
 	rn.loan.takeBack()
-	ready, err := rn.given(C.go_peek_ready(rn.at()))
-	if err != nil {
+	var ready Ready
+	if err := rn.given(C.go_peek_ready(rn.at()), &ready); err != nil {
 		rn.stop("no Ready can be made", err)
 		return Ready{}
 	}
@@ -86,31 +82,31 @@ func (rn *RawNode) taken(ready *Ready) {
 	}
 }
 
-// given makes a Ready of what the library gives, and lends it until the next one.
-func (rn *RawNode) given(taken C.go_taken) (Ready, error) {
+// given makes a Ready of what the library gives, and lends it until the next one. It is written where
+// the host gets it, which saves copies of 150 bytes.
+func (rn *RawNode) given(taken C.go_taken, ready *Ready) error {
 	runtime.KeepAlive(rn)
 	rn.changed()
 	err := rn.outcome(taken.status, taken.error)
 	if err != nil && errors.Is(err, &Error{Code: CodeMisuse}) {
-		return Ready{}, err
+		return err
 	}
 	if err != nil {
 		// The next call would find the same, and a host that asks for as long as there is something
 		// to do would ask for ever.
-		return Ready{}, rn.stop("no Ready can be made", err)
+		return rn.stop("no Ready can be made", err)
 	}
-	ready, err := rn.decodeReady(taken.ready)
-	if err != nil {
-		return Ready{}, rn.stop("a Ready can't be read", err)
+	if err := rn.decodeReady(taken.ready, ready); err != nil {
+		return rn.stop("a Ready can't be read", err)
 	}
 	rn.view = taken.ready
 	rn.events, rn.dropped = eventsOf(rn.view), droppedOf(rn.view)
-	rn.loan.lend(rn.view, &ready)
-	return ready, nil
+	rn.loan.lend(rn.view, ready)
+	return nil
 }
 
-// decodeReady copies what the library lends, of which the host may keep everything.
-func (rn *RawNode) decodeReady(lent *C.raft_ready) (rd Ready, err error) {
+// decodeReady copies what the library lends, of which the host may keep everything, to an empty Ready.
+func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 	known := rn.known
 	rd.MustSync = bool(lent.must_sync)
 	if state := lent.soft_state; state != nil {
@@ -129,20 +125,20 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready) (rd Ready, err error) {
 		// The log is another one now.
 		known = knownEntries{}
 		if rd.Snapshot, err = decodeSnapshot(copyBytes(lent.snapshot.encoded)); err != nil {
-			return rd, err
+			return err
 		}
 	}
 	if lent.entries_len > 0 {
 		entries := unsafe.Slice(lent.entries, int(lent.entries_len))
 		if rd.Entries, err = rn.newEntries(entries); err != nil {
-			return rd, err
+			return err
 		}
 		known = known.with(rd.Entries)
 	}
 	if lent.committed_entries_len > 0 {
 		entries := unsafe.Slice(lent.committed_entries, int(lent.committed_entries_len))
 		if rd.CommittedEntries, err = rn.handBack(entries, known); err != nil {
-			return rd, err
+			return err
 		}
 	}
 	if lent.messages_len > 0 {
@@ -150,7 +146,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready) (rd Ready, err error) {
 		views := unsafe.Slice(lent.messages, int(lent.messages_len))
 		for i := range views {
 			if err = messages.add(borrowed(views[i].encoded)); err != nil {
-				return rd, err
+				return err
 			}
 		}
 		rd.Messages = messages.messages
@@ -159,7 +155,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready) (rd Ready, err error) {
 		known = known.without(rd.CommittedEntries[n-1].GetIndex())
 	}
 	rn.offered = known
-	return rd, nil
+	return nil
 }
 
 // newHardState makes one object of a hard state and the numbers that it points to.

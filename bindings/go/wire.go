@@ -157,15 +157,19 @@ type entryCell struct {
 	kind        pb.EntryType
 }
 
+// smallPayload is how many bytes of a payload are kept with its entry.
+const smallPayload = 40
+
 // newEntryList has room for so many entries with so many bytes of payload.
 func newEntryList(count, bytes int) entryList {
-	if count == 1 {
-		// As it is with one command at a time: one object less.
+	if count == 1 && bytes <= smallPayload {
+		// As it is with one short command at a time: one object in place of three.
 		one := &struct {
 			cells   [1]entryCell
 			entries [1]*pb.Entry
+			data    [smallPayload]byte
 		}{}
-		return entryList{entries: one.entries[:0], cells: one.cells[:], data: make([]byte, 0, bytes)}
+		return entryList{entries: one.entries[:0], cells: one.cells[:], data: one.data[:0:bytes]}
 	}
 	return entryList{
 		entries: make([]*pb.Entry, 0, count),
@@ -234,13 +238,21 @@ type messageCell struct {
 }
 
 func newMessageList(count int, known entryRun) messageList {
-	if count == 1 {
+	switch count {
+	case 1:
 		// As a follower's answer: one object less.
 		one := &struct {
 			cells    [1]messageCell
 			messages [1]*pb.Message
 		}{}
 		return messageList{messages: one.messages[:0], cells: one.cells[:], known: known}
+	case 2:
+		// As appends of the leader of three.
+		two := &struct {
+			cells    [2]messageCell
+			messages [2]*pb.Message
+		}{}
+		return messageList{messages: two.messages[:0], cells: two.cells[:], known: known}
 	}
 	return messageList{
 		messages: make([]*pb.Message, 0, count),
