@@ -124,10 +124,11 @@ func appendOptional(b []byte, field byte, number *uint64) []byte {
 }
 
 func appendVarint(b []byte, number uint64) []byte {
-	if number < 0x80 {
-		return append(b, byte(number))
+	for number >= 0x80 {
+		b = append(b, byte(number)|0x80)
+		number >>= 7
 	}
-	return protowire.AppendVarint(b, number)
+	return append(b, byte(number))
 }
 
 // Where generated messages keep fields that nobody knows. They tell by way of ProtoReflect as well,

@@ -29,38 +29,44 @@ func (r entryRun) cut(low uint64, count int) entryRun {
 	return r[at : at+uint64(count) : at+uint64(count)]
 }
 
-// sent gives the entries that are in an encoded message from this field on, and goes on to the last of
-// them that follow each other, if all of those are known. Only the first and the last one are read: both
-// lists are of one node, and logs that have an entry of the same index and term are the same up to
-// there (the Log Matching Property, Ongaro 2014, §3.5). For an append of 64 entries that is 2 us less.
-func (r entryRun) sent(f *fields) []*pb.Entry {
+// keyOfEntry is that of an entry in a message.
+const keyOfEntry = 7<<3 | keyOfBytes
+
+// sent gives the entries that an encoded message begins with, or what is left of one, and their length
+// there, if all those that follow each other are known. Only the first and the last one are read: both lists
+// are of one node, and logs that have an entry of the same index and term are the same up to there (the
+// Log Matching Property, Ongaro 2014, §3.5). For an append of 64 entries that is 2 us less.
+func (r entryRun) sent(encoded []byte) (entries []*pb.Entry, length int) {
 	if len(r) == 0 {
-		return nil
+		return nil, 0
 	}
-	key := byte(f.id<<3 | keyOfBytes)
-	encoded, rest, count := f.bytes, f.rest, 1
-	for len(rest) > 0 && rest[0] == key {
-		size, n := varint(rest[1:])
-		if n <= 0 || size > uint64(len(rest)-1-n) {
-			return nil
+	var head, tail []byte
+	count := 0
+	for length < len(encoded) {
+		key, _, begin, end := readField(encoded[length:])
+		if end == 0 || key != keyOfEntry {
+			break
 		}
-		encoded, rest = rest[1+n:][:size], rest[1+n:][size:]
+		tail = encoded[length:][begin:end]
+		if count == 0 {
+			head = tail
+		}
 		count++
+		length += end
 	}
-	first, err := readEntry(f.bytes)
+	first, err := readEntry(head)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
-	last, err := readEntry(encoded)
+	last, err := readEntry(tail)
 	if err != nil || last.index != first.index+uint64(count-1) {
-		return nil
+		return nil, 0
 	}
 	known := r.cut(first.index, count)
 	if known == nil || known[0].GetTerm() != first.term || known[count-1].GetTerm() != last.term {
-		return nil
+		return nil, 0
 	}
-	f.rest = rest
-	return known
+	return known, length
 }
 
 // above is the part above an index, if any of it is.

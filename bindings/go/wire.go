@@ -20,104 +20,6 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// fields goes through an encoded message, field by field:
-//
-//	for f := fieldsOf(encoded); f.next(); {
-//		switch f.id {
-//
-// Fields that nobody knows are passed over. What can't be read ends it with an err.
-type fields struct {
-	id protowire.Number
-	// The value of a varint.
-	number uint64
-	// The value of a field with a length: a part of the encoded message.
-	bytes []byte
-	err   error
-
-	all []byte
-	// What is left of all.
-	rest []byte
-	// Where the field begins, counted from the end of all.
-	start int
-}
-
-func fieldsOf(encoded []byte) fields {
-	return fields{all: encoded, rest: encoded}
-}
-
-// next goes on to the next field, if there is one.
-func (f *fields) next() bool {
-	rest := f.rest
-	f.start = len(rest)
-	if len(rest) == 0 {
-		return false
-	}
-	// Nearly all keys take one byte, and are of a number or of bytes.
-	if key := rest[0]; key >= 1<<3 && key&0x85 == 0 {
-		if number, n := varint(rest[1:]); n > 0 {
-			rest = rest[1+n:]
-			if key&7 == keyOfVarint {
-				f.id, f.number, f.bytes, f.rest = protowire.Number(key>>3), number, nil, rest
-				return true
-			}
-			if number <= uint64(len(rest)) {
-				f.id, f.number, f.bytes, f.rest = protowire.Number(key>>3), 0, rest[:number], rest[number:]
-				return true
-			}
-		}
-	}
-	return f.nextOfAnyKind()
-}
-
-// varint is protowire.ConsumeVarint, in place for those of one byte. n is not positive if there is none.
-func varint(b []byte) (number uint64, n int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		return uint64(b[0]), 1
-	}
-	return protowire.ConsumeVarint(b)
-}
-
-func (f *fields) nextOfAnyKind() bool {
-	id, kind, n := protowire.ConsumeTag(f.rest)
-	if n < 0 {
-		f.err = fmt.Errorf("a field that can't be read: %w", protowire.ParseError(n))
-		return false
-	}
-	rest := f.rest[n:]
-	f.id, f.number, f.bytes = id, 0, nil
-	switch kind {
-	case protowire.VarintType:
-		f.number, n = protowire.ConsumeVarint(rest)
-	case protowire.BytesType:
-		f.bytes, n = protowire.ConsumeBytes(rest)
-	default:
-		n = protowire.ConsumeFieldValue(id, kind, rest)
-	}
-	if n < 0 {
-		f.err = fmt.Errorf("field %d: %w", id, protowire.ParseError(n))
-		return false
-	}
-	f.rest = rest[n:]
-	return true
-}
-
-// whole is the field with its key.
-func (f *fields) whole() []byte {
-	return f.all[len(f.all)-f.start : len(f.all)-len(f.rest)]
-}
-
-// sizes says how often the field appears from here on, this one included, and how many bytes these
-// have in all.
-func (f fields) sizes() (count, bytes int) {
-	for id, more := f.id, true; more; more = f.next() {
-		if f.id == id {
-			count++
-			bytes += len(f.bytes)
-		}
-	}
-	return count, bytes
-}
-
 // entryFields are those of an encoded entry.
 type entryFields struct {
 	kind, term, index          uint64
@@ -127,20 +29,24 @@ type entryFields struct {
 }
 
 func readEntry(encoded []byte) (e entryFields, err error) {
-	f := fieldsOf(encoded)
-	for f.next() {
-		switch f.id {
-		case 1:
-			e.kind, e.hasKind = f.number, true
-		case 2:
-			e.term, e.hasTerm = f.number, true
-		case 3:
-			e.index, e.hasIndex = f.number, true
-		case 4:
-			e.data = f.bytes
+	for len(encoded) > 0 {
+		key, number, begin, end := readField(encoded)
+		if end == 0 {
+			return e, fieldError(encoded)
 		}
+		switch key {
+		case 1<<3 | keyOfVarint:
+			e.kind, e.hasKind = number, true
+		case 2<<3 | keyOfVarint:
+			e.term, e.hasTerm = number, true
+		case 3<<3 | keyOfVarint:
+			e.index, e.hasIndex = number, true
+		case 4<<3 | keyOfBytes:
+			e.data = encoded[begin:end]
+		}
+		encoded = encoded[end:]
 	}
-	return e, f.err
+	return e, nil
 }
 
 // entryList makes entries in one piece of memory, with the numbers that their fields point to, and a
@@ -271,59 +177,62 @@ func (l *messageList) add(encoded []byte) error {
 		responses *messageList
 		err       error
 	)
-	f := fieldsOf(encoded)
-	for f.next() && err == nil {
-		switch f.id {
-		case 1:
-			cell.kind, m.Type = pb.MessageType(f.number), &cell.kind
-		case 2:
-			cell.to, m.To = f.number, &cell.to
-		case 3:
-			cell.from, m.From = f.number, &cell.from
-		case 4:
-			cell.term, m.Term = f.number, &cell.term
-		case 5:
-			cell.logTerm, m.LogTerm = f.number, &cell.logTerm
-		case 6:
-			cell.index, m.Index = f.number, &cell.index
-		case 7:
+	for len(encoded) > 0 && err == nil {
+		key, number, begin, end := readField(encoded)
+		if end == 0 {
+			return fieldError(encoded)
+		}
+		value := encoded[begin:end]
+		switch key {
+		case 1<<3 | keyOfVarint:
+			cell.kind, m.Type = pb.MessageType(number), &cell.kind
+		case 2<<3 | keyOfVarint:
+			cell.to, m.To = number, &cell.to
+		case 3<<3 | keyOfVarint:
+			cell.from, m.From = number, &cell.from
+		case 4<<3 | keyOfVarint:
+			cell.term, m.Term = number, &cell.term
+		case 5<<3 | keyOfVarint:
+			cell.logTerm, m.LogTerm = number, &cell.logTerm
+		case 6<<3 | keyOfVarint:
+			cell.index, m.Index = number, &cell.index
+		case keyOfEntry:
 			if entries == nil {
-				if m.Entries = l.known.sent(&f); m.Entries != nil {
-					continue
+				if known, length := l.known.sent(encoded); known != nil {
+					m.Entries, end = known, length
+					break
 				}
-				list := newEntryList(f.sizes())
+				list := newEntryList(sizes(encoded, key))
 				entries = &list
 			}
-			err = entries.add(f.bytes)
+			err = entries.add(value)
 			m.Entries = entries.entries
-		case 8:
-			cell.commit, m.Commit = f.number, &cell.commit
-		case 9:
-			m.Snapshot, err = mergeSnapshot(m.Snapshot, bytes.Clone(f.bytes))
-		case 10:
-			cell.reject, m.Reject = f.number != 0, &cell.reject
-		case 11:
-			cell.hint, m.RejectHint = f.number, &cell.hint
-		case 12:
-			m.Context = bytes.Clone(f.bytes)
-		case 13:
-			cell.vote, m.Vote = f.number, &cell.vote
-		case 14:
+		case 8<<3 | keyOfVarint:
+			cell.commit, m.Commit = number, &cell.commit
+		case 9<<3 | keyOfBytes:
+			m.Snapshot, err = mergeSnapshot(m.Snapshot, bytes.Clone(value))
+		case 10<<3 | keyOfVarint:
+			cell.reject, m.Reject = number != 0, &cell.reject
+		case 11<<3 | keyOfVarint:
+			cell.hint, m.RejectHint = number, &cell.hint
+		case 12<<3 | keyOfBytes:
+			m.Context = bytes.Clone(value)
+		case 13<<3 | keyOfVarint:
+			cell.vote, m.Vote = number, &cell.vote
+		case 14<<3 | keyOfBytes:
 			if responses == nil {
-				count, _ := f.sizes()
+				count, _ := sizes(encoded, key)
 				list := newMessageList(count, l.known)
 				responses = &list
 			}
-			err = responses.add(f.bytes)
+			err = responses.add(value)
 			m.Responses = responses.messages
 		default:
 			// An extension, which goes along when the message is encoded again.
 			reflected := m.ProtoReflect()
-			reflected.SetUnknown(append(reflected.GetUnknown(), f.whole()...))
+			reflected.SetUnknown(append(reflected.GetUnknown(), encoded[:end]...))
 		}
-	}
-	if err == nil {
-		err = f.err
+		encoded = encoded[end:]
 	}
 	return err
 }
