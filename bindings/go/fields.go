@@ -13,9 +13,16 @@ import (
 // most, all of this is in registers: 4 ns for each field less than with a fields.
 func readField(encoded []byte) (key, number uint64, begin, end int) {
 	// Nearly all keys take one byte, and most numbers and lengths.
-	if len(encoded) > 1 && encoded[0] >= 1<<3 && encoded[0]&0x85 == 0 && encoded[1] < 0x80 {
+	if len(encoded) > 1 && encoded[0] >= 1<<3 && encoded[0]&0x85 == 0 {
 		key, number, begin = uint64(encoded[0]), uint64(encoded[1]), 2
-	} else if key, number, begin = readLongField(encoded); begin <= 0 {
+		if number >= 0x80 {
+			n := 0
+			if number, n = protowire.ConsumeVarint(encoded[1:]); n < 0 {
+				return 0, 0, 0, 0
+			}
+			begin = 1 + n
+		}
+	} else if key, number, begin = readOddField(encoded); begin <= 0 {
 		return 0, 0, 0, 0
 	}
 	if key&7 != keyOfBytes {
@@ -27,8 +34,9 @@ func readField(encoded []byte) (key, number uint64, begin, end int) {
 	return key, number, begin, begin + int(number)
 }
 
-// readLongField does the same up to where the bytes begin. What is of another kind has no number.
-func readLongField(encoded []byte) (key, number uint64, n int) {
+// readOddField does the same for any other, up to where the bytes begin. What is of another kind has no
+// number.
+func readOddField(encoded []byte) (key, number uint64, n int) {
 	id, kind, n := protowire.ConsumeTag(encoded)
 	if n < 0 {
 		return 0, 0, n
