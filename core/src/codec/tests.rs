@@ -226,27 +226,32 @@ proptest! {
         let (prev, commit) = (EntryId { term: 1, index: 1000 }, 1 << 21);
         let sent = if same { &entries } else { &others };
         let body = Body::Append { prev, entries: sent.clone().into(), commit };
-        let message = Message { to: 300, from: 1, term: 1 << 14, body };
+        let to_all = [300, 1, 2, 127, 128, 5].map(|to| Message { to, from: 1, term: 1 << 14, body: body.clone() });
         let mut writer = MessageWriter::behind(&entries, 1..written.len());
-        for _ in 0..2 {
-            let start = writer.put(&message, &mut written);
-            expected.extend(message_to_proto(&message).encode_length_delimited_to_vec());
+        for message in &to_all {
+            let start = writer.put(message, &mut written);
+            expected.extend(message_to_proto(message).encode_length_delimited_to_vec());
             prop_assert_eq!(&written, &expected);
-            prop_assert_eq!(&written[start..], &message_to_proto(&message).encode_to_vec());
+            prop_assert_eq!(&written[start..], &message_to_proto(message).encode_to_vec());
         }
     }
 
     #[test]
     fn messages_in_a_row_are_what_prost_writes(
         messages in proptest::collection::vec(message_of(peer_body()), 1..4),
-        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<[bool; 3]>()), 1..8),
+        order in proptest::collection::vec((any::<prop::sample::Index>(), any::<[bool; 4]>(), 1..200u64), 1..8),
     ) {
         // Some of them with the entries of another, and some with entries that differ in a little.
         let mut row = Vec::new();
-        for (which, [again, later, longer]) in order {
+        for (which, [again, later, longer, other], to) in order {
             let mut message: Message = which.get(&messages).clone();
+            if other {
+                message.to = to;
+            }
             if again {
                 row.push(message.clone());
+                let to = (1 + to) ^ message.to;
+                row.push(Message { to, ..message.clone() });
             }
             let mut list = match &message.body {
                 Body::Append { entries, .. } => entries.to_vec(),
