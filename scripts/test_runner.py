@@ -119,17 +119,39 @@ def test_what_runs_is_ended_with_the_runner(runner: ModuleType, tmp_path: Path) 
     assert next(events)[0] is quick
     with pytest.raises(KeyboardInterrupt):
         events.throw(KeyboardInterrupt)
-    # Its children are nobody's then, and go as soon as they are looked after.
-    state = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert is_over((tmp_path / "pid").read_text().strip())
+
+
+def is_over(process: str) -> bool:
+    """Whether a process that was killed goes: it is nobody's child then, and does so in its own time."""
+    state = Path("/proc", process, "stat")
     for _ in range(1000):
         try:
             if state.read_text().rpartition(")")[2].split()[0] == "Z":
-                break
+                return True
         except (FileNotFoundError, ProcessLookupError):
-            break
+            return True
         time.sleep(0.01)
-    else:
-        pytest.fail("it goes on")
+    return False
+
+
+def test_a_runner_that_is_told_to_end_takes_its_suites_along(tmp_path: Path) -> None:
+    program = tmp_path / "test"
+    head, tail = SCRIPT.read_text().split("SUITES = [\n", 1)
+    tail = tail.split("\n]\n", 1)[1]
+    slow = "sleep 1000 & echo $! >pid.new; mv pid.new pid; wait"
+    program.write_text(f"{head}SUITES = [Suite('slow', 'check', {slow!r})]\n{tail}")
+    # Below a directory of its own, which is what the program takes for the project's.
+    place = tmp_path / "project" / "scripts"
+    place.mkdir(parents=True)
+    program = program.rename(place / "test")
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        while not (tmp_path / "project" / "pid").exists():
+            assert child.poll() is None
+            time.sleep(0.01)
+        child.terminate()
+        assert child.wait() != 0
+    assert is_over((tmp_path / "project" / "pid").read_text().strip())
 
 
 def test_suites_that_wait_for_each_other_are_an_error(runner: ModuleType) -> None:
