@@ -90,15 +90,19 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
         id.index = reader.position()?;
         index_given = true;
     }
-    let entries = match reader.0.first() {
-        // In other messages they are left over.
-        Some(&ENTRIES) if matches!(kind, APPEND | PROPOSE) => {
+    // In other messages than these two, entries are left over.
+    let (mut batch, mut list) = (None, None);
+    match (reader.0.first(), kind) {
+        (Some(&ENTRIES), APPEND) => {
             let (entries, rest) = reader.entries(&mut payloads)?;
-            reader = rest;
-            Some(entries)
+            (batch, reader) = (Some(entries), rest);
         }
-        _ => None,
-    };
+        (Some(&ENTRIES), PROPOSE) => {
+            let (entries, rest) = reader.entries(&mut payloads)?;
+            (list, reader) = (Some(entries), rest);
+        }
+        _ => {}
+    }
     if reader.is_at(COMMIT) {
         commit = reader.position()?;
     }
@@ -108,12 +112,12 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     reader.ended()?;
     let body = match kind {
         PROPOSE => Body::Propose {
-            entries: entries.unwrap_or_default(),
+            entries: list.unwrap_or_default(),
             ticket: None,
         },
         APPEND => Body::Append {
             prev: id,
-            entries: entries.unwrap_or_default().into(),
+            entries: batch.unwrap_or_default(),
             commit,
         },
         ACCEPT if index_given => Body::Accept { index: id.index },
@@ -145,21 +149,28 @@ pub fn read_entry(bytes: &Bytes) -> Option<Entry> {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// The entries of a message, and what comes behind them. Not inlined, so that the other messages
-    /// need few registers; by value, so that what is left to read is in them.
+    /// The entries of a message, and what comes behind them. They are counted first, so that the list is
+    /// allocated once and at its size. Not inlined, so that the other messages need few registers; by value,
+    /// so that what is left to read is in them.
     #[inline(never)]
-    fn entries(mut self, payloads: &mut Payloads<'_>) -> Option<(Vec<Entry>, Reader<'a>)> {
-        let mut entries = Vec::new();
-        while self.is_at(ENTRIES) {
-            let entry = self.slice()?;
-            if entries.is_empty() {
-                // The others are usually as long.
-                let more = self.0.len() / (entry.len() + 2);
-                entries.reserve_exact(1 + more.min(1024));
-            }
-            entries.push(Reader(entry).entry(payloads)?);
+    fn entries<List: FromIterator<Entry>>(
+        mut self,
+        payloads: &mut Payloads<'_>,
+    ) -> Option<(List, Reader<'a>)> {
+        let (mut rest, mut count) = (self, 0);
+        while rest.is_at(ENTRIES) {
+            rest.slice()?;
+            count += 1;
         }
-        Some((entries, self))
+        let mut all_read = true;
+        let mut next = |_: usize| {
+            self.is_at(ENTRIES);
+            let entry = self.slice().and_then(|entry| Reader(entry).entry(payloads));
+            all_read &= entry.is_some();
+            entry.unwrap_or_default()
+        };
+        let list = (0..count).map(&mut next).collect();
+        all_read.then_some((list, rest))
     }
 
     /// Whether the next field has this key, which is then behind us.
