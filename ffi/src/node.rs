@@ -349,11 +349,16 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
         let data = unsafe { copied_if_any(data, len, "data") }?;
-        node.with(|inner| Ok(match data {
-            Some(data) if data.is_empty() => inner.node.propose_entries(vec![proposal(Some(data))])?,
-            // Needs no list: an allocation and 200 instructions.
-            data => inner.node.propose(data.unwrap_or_default())?,
-        }))
+        node.with(|inner| {
+            match data {
+                Some(data) if data.is_empty() => {
+                    inner.node.propose_entries(vec![proposal(Some(data))])?;
+                }
+                // Needs no list: an allocation and 200 instructions.
+                data => inner.node.propose(data.unwrap_or_default())?,
+            }
+            Ok(())
+        })
     }
 }
 
