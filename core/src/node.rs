@@ -39,9 +39,6 @@ mod recording_tests;
 #[cfg(test)]
 mod tests;
 
-/// The room for proposals of up to so many commands is kept.
-const PROPOSAL_ROOM: usize = 4;
-
 /// One member of one Raft group.
 ///
 /// It does nothing by itself: the host passes in ticks, messages and proposals, takes a [`crate::Ready`]
@@ -62,9 +59,6 @@ pub struct Node {
     handed_out: HandedOut,
     /// A part of that: promises of this node to itself. Beside it, so that the list keeps its room.
     own: OwnPromises,
-    /// Empty: the room for a proposal of few commands, which saves the one allocation of each that is
-    /// not its payload's.
-    proposal: Vec<Entry>,
     poisoned: Option<String>,
     recorder: Option<Box<Recorder>>,
 }
@@ -93,7 +87,6 @@ impl Node {
             peeked: false,
             is_working: false,
             own: OwnPromises::default(),
-            proposal: Vec::new(),
             poisoned: None,
             recorder,
         })
@@ -226,7 +219,7 @@ impl Node {
     /// # Errors
     /// [`Error::ProposalDropped`], with the reason.
     pub fn propose(&mut self, data: Bytes) -> Result<()> {
-        self.propose_many([data])
+        self.propose_checked(&mut [Entry::command(data)])
     }
 
     /// Proposes several commands at once: all are taken, in this order, or none is.
@@ -234,17 +227,11 @@ impl Node {
     /// # Errors
     /// As [`Node::propose`]. An empty list is no error, and nothing.
     pub fn propose_many(&mut self, data: impl IntoIterator<Item = Bytes>) -> Result<()> {
-        let mut entries = std::mem::take(&mut self.proposal);
-        entries.extend(data.into_iter().map(Entry::command));
-        let result = match entries.is_empty() {
+        let mut entries: Vec<Entry> = data.into_iter().map(Entry::command).collect();
+        match entries.is_empty() {
             true => Ok(()),
             false => self.propose_checked(&mut entries),
-        };
-        entries.clear();
-        if entries.capacity() <= PROPOSAL_ROOM {
-            self.proposal = entries;
         }
-        result
     }
 
     /// Proposes a change of one member. The host calls [`Node::apply_conf_change`] when it comes
@@ -283,7 +270,7 @@ impl Node {
             ..Entry::default()
         };
         codec::conf_change_of(&entry)?;
-        self.propose_checked(&mut vec![entry])
+        self.propose_checked(&mut [entry])
     }
 
     /// Proposes entries with all that their encoding spells out, as one proposal. Their places in
@@ -302,7 +289,7 @@ impl Node {
     }
 
     /// Proposes entries of which all that are configuration changes can be decoded.
-    fn propose_checked(&mut self, entries: &mut Vec<Entry>) -> Result<()> {
+    fn propose_checked(&mut self, entries: &mut [Entry]) -> Result<()> {
         self.call(
             entries,
             |entries| Call::of_propose(entries),

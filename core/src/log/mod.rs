@@ -272,10 +272,17 @@ impl Log {
         }
     }
 
-    /// Appends entries at the end, which are shared from the next look at them on. Takes them out of the
-    /// list, which keeps some room.
-    pub fn gather(&mut self, entries: &mut Vec<Entry>) {
-        self.note_next(entries);
+    /// Appends entries of the newest term at the end, and takes them out of the list. They become a
+    /// batch when somebody first looks at them.
+    pub fn gather(&mut self, term: Term, entries: &mut [Entry]) {
+        for (index, entry) in (self.last_index() + 1..).zip(entries.iter_mut()) {
+            (entry.term, entry.index) = (term, index);
+            if entry.is_conf_change() {
+                self.conf_changes.push_back(index);
+            }
+        }
+        self.terms.extend(entries);
+        self.appended += entries.len() as u64;
         self.window.gather(entries);
     }
 

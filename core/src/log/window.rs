@@ -1,6 +1,7 @@
 //! The end of the log, in memory: a gapless run of entries up to the last one.
 
 use std::collections::VecDeque;
+use std::mem::take;
 
 use crate::codec::entry_encoded_len;
 use crate::entries::Entries;
@@ -102,14 +103,14 @@ impl Window {
         self.gathered.capacity()
     }
 
-    /// Adds the next entries, which others are to follow before anybody looks. The list keeps its room.
-    pub fn gather(&mut self, entries: &mut Vec<Entry>) {
+    /// Adds the next entries, which others are to follow before anybody looks. Takes them out of the list.
+    pub fn gather(&mut self, entries: &mut [Entry]) {
         self.next_index += entries.len() as u64;
         if self.gathered.capacity() == 0 {
             // Whoever gets one gets one at a time.
             self.gathered.reserve_exact(entries.len());
         }
-        self.gathered.append(entries);
+        self.gathered.extend(entries.iter_mut().map(take));
     }
 
     /// Adds the next entries as a batch.

@@ -62,7 +62,7 @@ impl Candidate {
     }
 
     /// There is no leader to take it.
-    pub fn on_propose(&self) -> Result<Next> {
+    pub fn on_propose(&self) -> Result<()> {
         Err(Error::ProposalDropped(DropReason::NoLeader))
     }
 

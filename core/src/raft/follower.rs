@@ -153,12 +153,7 @@ impl Follower {
     }
 
     /// A proposal goes to the leader.
-    pub fn on_propose(
-        &self,
-        core: &mut Core,
-        from: NodeId,
-        entries: &mut Vec<Entry>,
-    ) -> Result<Next> {
+    pub fn on_propose(&self, core: &mut Core, from: NodeId, entries: &mut [Entry]) -> Result<()> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if core.leader() == NONE {
             return dropped(DropReason::NoLeader);
@@ -169,9 +164,9 @@ impl Follower {
         core.notes.rare().proposals_forwarded += entries.len() as u64;
         // What others have sent without a ticket goes on without one.
         let ticket = if from == NONE { core.ticket() } else { None };
-        let entries = std::mem::take(entries);
+        let entries = entries.iter_mut().map(std::mem::take).collect();
         core.forward(from, core.leader(), Body::Propose { entries, ticket });
-        Ok(Next::Stay)
+        Ok(())
     }
 
     /// A read goes to the leader (thesis §6.4).

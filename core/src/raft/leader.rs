@@ -61,7 +61,7 @@ impl Leader {
     /// Appends the empty entry of a new term, which commits all that comes before it
     /// (paper §5.4.2, §8), and shows it to everybody.
     pub fn begin_term(&mut self, core: &mut Core) {
-        self.append(core, &mut vec![Entry::default()], 0);
+        self.append(core, &mut [Entry::default()], 0);
         self.broadcast_append(core);
     }
 
@@ -86,17 +86,21 @@ impl Leader {
         &mut self,
         core: &mut Core,
         from: NodeId,
-        entries: &mut Vec<Entry>,
-    ) -> Result<Next> {
+        entries: &mut [Entry],
+    ) -> Result<()> {
         let screened = self.admit(core, entries)?;
-        for (reason, entry) in self.take(core, entries, screened) {
-            if from == NONE {
-                core.drop_of_host(DropKind::ConfChange, reason, entry.data);
-            } else {
-                core.notes.dropped(DropKind::ConfChange, reason, from, 1);
+        let refused = self.take(core, entries, screened);
+        // Looks first: to walk and drop an empty list is 30 instructions.
+        if !refused.is_empty() {
+            for (reason, entry) in refused {
+                if from == NONE {
+                    core.drop_of_host(DropKind::ConfChange, reason, entry.data);
+                } else {
+                    core.notes.dropped(DropKind::ConfChange, reason, from, 1);
+                }
             }
         }
-        Ok(Next::Stay)
+        Ok(())
     }
 
     /// Whether new commands can be taken, and which configuration changes among them.
@@ -104,7 +108,7 @@ impl Leader {
     /// # Errors
     /// [`Error::ProposalDropped`] if they can't; [`Error::Impossible`] for a change that can't be
     /// decoded.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
         let dropped = |reason| Err(Error::ProposalDropped(reason));
         if self.tracker.get(core.id()).is_none() {
@@ -126,11 +130,11 @@ impl Leader {
 
     /// Takes new commands that have been admitted. Returns the configuration changes among them that it
     /// had to refuse.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(
         &mut self,
         core: &mut Core,
-        entries: &mut Vec<Entry>,
+        entries: &mut [Entry],
         screened: Screened,
     ) -> Vec<(DropReason, Entry)> {
         self.pending_conf_index = screened.pending_conf_index;
@@ -145,14 +149,10 @@ impl Leader {
         refused
     }
 
-    fn append(&mut self, core: &mut Core, entries: &mut Vec<Entry>, payload_bytes: u64) {
+    #[inline]
+    fn append(&mut self, core: &mut Core, entries: &mut [Entry], payload_bytes: u64) {
         self.uncommitted_bytes += payload_bytes;
-        let (term, last) = (core.term(), core.log.last_index());
-        for (index, entry) in (last + 1..).zip(entries.iter_mut()) {
-            entry.term = term;
-            entry.index = index;
-        }
-        core.log.gather(entries);
+        core.log.gather(core.term(), entries);
         // The leader acknowledges its own entries when they are on its stable storage.
         // Once for each write, if appends are coalesced as well: in a batch of 64 proposals that
         // saves about 600 instructions for each.

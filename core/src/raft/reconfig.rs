@@ -31,6 +31,7 @@ pub(super) struct Screened {
 impl Screened {
     /// Puts an empty entry in place of each that is refused, since its proposer counts on an entry
     /// of its own. Returns what was there, with the reasons.
+    #[inline(always)]
     pub fn take_out(self, entries: &mut [Entry]) -> Vec<(DropReason, Entry)> {
         let take_out = |(place, reason)| {
             // As etcd-io/raft writes it, so that it is of the same size there.
@@ -53,7 +54,7 @@ impl Screened {
 
 impl Leader {
     /// Lets through at most one change at a time, and none that can't apply.
-    #[inline]
+    #[inline(always)]
     pub(super) fn screen_conf_changes(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
         let mut screened = Screened {
             refused: Vec::new(),
@@ -221,11 +222,9 @@ impl Raft {
             ..Entry::default()
         };
         let from = self.core.id();
-        match leader.on_propose(&mut self.core, from, &mut vec![leave]) {
-            Ok(next) => self.transition(next),
-            Err(Error::ProposalDropped(_)) => {}
-            Err(other) => return Err(other),
+        match leader.on_propose(&mut self.core, from, &mut [leave]) {
+            Err(Error::ProposalDropped(_)) => Ok(()),
+            other => other,
         }
-        Ok(())
     }
 }

@@ -317,19 +317,18 @@ impl Raft {
     ///
     /// # Errors
     /// [`Error::ProposalDropped`] if they are not taken.
-    pub fn propose(&mut self, from: NodeId, entries: &mut Vec<Entry>) -> Result<()> {
-        let (kind, count) = (kind_of(entries), entries.len());
+    pub fn propose(&mut self, from: NodeId, entries: &mut [Entry]) -> Result<()> {
         let core = &mut self.core;
         let result = match &mut self.role {
+            RoleState::Leader(role) => role.on_propose(core, from, entries),
             RoleState::Follower(role) => role.on_propose(core, from, entries),
             RoleState::PreCandidate(role) | RoleState::Candidate(role) => role.on_propose(),
-            RoleState::Leader(role) => role.on_propose(core, from, entries),
         };
         if let Err(Error::ProposalDropped(reason)) = &result {
-            core.notes.dropped(kind, *reason, from, count);
+            core.notes
+                .dropped(kind_of(entries), *reason, from, entries.len());
         }
-        self.transition(result?);
-        Ok(())
+        result
     }
 
     fn propose_with_ticket(
