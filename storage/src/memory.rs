@@ -35,26 +35,28 @@ struct Inner {
 
 impl Inner {
     fn write(&mut self, update: &Update<'_>) -> Result<()> {
-        let (entries, truncate_from) = match update.snapshot {
+        let growth = match update.snapshot {
             // In place: a copy of the state is 200 instructions, a dozen of them atomic.
             None => self.state.take(update)?,
             Some(snapshot) => {
-                let staged = self.state.stage(update)?;
-                self.state = staged.state;
+                let mut state = self.state.clone();
+                let growth = state.take(update)?;
+                self.state = state;
                 self.batches.clear();
                 self.snapshot_data = snapshot.data.clone();
-                (staged.entries, staged.truncate_from)
+                growth
             }
         };
-        if let Some(from) = truncate_from {
+        if let Some(from) = growth.truncate_from {
             self.truncate_from(from);
         }
-        if !entries.is_empty() {
+        if update.entries.len() > growth.skipped {
             if self.batches.capacity() == 0 {
                 // A log that rests has a batch or two.
                 self.batches.reserve_exact(1);
             }
-            self.batches.push_back(entries);
+            self.batches
+                .push_back(update.entries.slice(growth.skipped..));
         }
         Ok(())
     }

@@ -45,6 +45,15 @@ pub(crate) struct Staged {
     pub truncate_from: Option<Index>,
 }
 
+/// What an update's entries do to the log.
+#[derive(Debug, Default)]
+pub(crate) struct Growth {
+    /// So many of the first ones are not appended, being below the log's first index.
+    pub skipped: usize,
+    /// Stored entries from here on are replaced.
+    pub truncate_from: Option<Index>,
+}
+
 impl LogState {
     pub fn first_index(&self) -> Index {
         self.compacted.index + 1
@@ -139,21 +148,23 @@ impl LogState {
     /// Checks an update, and works out the state after it.
     pub fn stage(&self, update: &Update<'_>) -> Result<Staged> {
         let mut state = self.clone();
-        let (entries, truncate_from) = state.take(update)?;
+        let Growth {
+            skipped,
+            truncate_from,
+        } = state.take(update)?;
         Ok(Staged {
             state,
             restored: update.snapshot.is_some(),
-            entries,
+            entries: update.entries.slice(skipped..),
             truncate_from,
         })
     }
 
-    /// Becomes the state after an update. Returns which of its entries are really to be appended,
-    /// and from where on stored ones are replaced.
+    /// Becomes the state after an update. Returns what becomes of its entries.
     ///
     /// On an error, an update with a snapshot may have been taken in part; any other has changed
     /// nothing.
-    pub fn take(&mut self, update: &Update<'_>) -> Result<(Entries, Option<Index>)> {
+    pub fn take(&mut self, update: &Update<'_>) -> Result<Growth> {
         let state = self;
         if let Some(snapshot) = update.snapshot {
             if snapshot.is_empty() {
@@ -161,26 +172,24 @@ impl LogState {
             }
             state.restore(snapshot)?;
         }
-        let mut entries = update.entries.clone();
-        let mut truncate_from = None;
-        if let Some(first) = update.entries.first() {
-            let has_changes = check_contiguous(&entries)?;
+        let mut growth = Growth::default();
+        if let [first, ..] = &**update.entries {
+            let has_changes = check_contiguous(update.entries)?;
             let (first_index, next_index) = (state.first_index(), state.last_index + 1);
-            if first.index < first_index {
-                let below = (first_index - first.index) as usize;
-                entries = entries.slice(below.min(entries.len())..);
-            }
-            if let Some(first) = entries.first() {
+            let below = first_index.saturating_sub(first.index) as usize;
+            growth.skipped = below.min(update.entries.len());
+            let entries = &update.entries[growth.skipped..];
+            if let [first, ..] = entries {
                 if first.index < next_index {
-                    truncate_from = Some(first.index);
+                    growth.truncate_from = Some(first.index);
                 }
-                state.append(&entries, has_changes)?;
+                state.append(entries, has_changes)?;
             }
         }
         if let Some(hard_state) = update.hard_state {
             state.hard_state = hard_state;
         }
-        Ok((entries, truncate_from))
+        Ok(growth)
     }
 
     /// The state after `create_snapshot`, and its id.

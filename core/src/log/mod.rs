@@ -673,6 +673,7 @@ impl Log {
         Ok(())
     }
 
+    #[inline]
     fn evict(&mut self) {
         let needed = self.persisted.min(self.applied) + 1;
         self.window.evict(needed, self.limits.cached_bytes);

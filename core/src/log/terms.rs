@@ -142,6 +142,7 @@ impl Terms {
     }
 
     /// Notes the next entries.
+    #[inline]
     pub fn extend(&mut self, entries: &[Entry]) {
         let Some(last) = entries.last() else {
             return;

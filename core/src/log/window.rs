@@ -203,6 +203,7 @@ impl Window {
     }
 
     /// Drops batches of which all entries are below `index` until what is left takes at most `max_bytes`.
+    #[inline]
     pub fn evict(&mut self, index: Index, max_bytes: u64) {
         if self.bytes() > max_bytes {
             self.drop_batches(|window, first| {

@@ -32,6 +32,7 @@ impl Raft {
     /// # Errors
     /// [`Error::LocalMessage`], [`Error::UnknownPeer`] or [`Error::Impossible`] if no correct
     /// node can have sent it; [`Error::ProposalDropped`] for a proposal that can't be taken.
+    #[inline]
     pub fn step(&mut self, message: &mut Message) -> Result<()> {
         self.vet_origin(message)?;
         self.step_trusted(message)?;
