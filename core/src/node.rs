@@ -278,14 +278,15 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::propose`]; [`Error::Malformed`] for a configuration change that is none.
-    pub fn propose_entries(&mut self, mut entries: Vec<Entry>) -> Result<()> {
+    pub fn propose_entries(&mut self, mut entries: impl AsMut<[Entry]>) -> Result<()> {
+        let entries = entries.as_mut();
         if entries.is_empty() {
             return Ok(());
         }
         for entry in entries.iter().filter(|entry| entry.is_conf_change()) {
             codec::conf_change_of(entry)?;
         }
-        self.propose_checked(&mut entries)
+        self.propose_checked(entries)
     }
 
     /// Proposes entries of which all that are configuration changes can be decoded.
