@@ -9,6 +9,8 @@ use crate::types::{Entry, Index};
 
 /// Room that a burst leaves behind is given back above this many batches.
 pub(super) const KEEP_CAPACITY: usize = 1024;
+/// Room for so many entries that are still to become a batch is kept: 4 KiB.
+pub(super) const KEEP_GATHERED: usize = 64;
 
 /// Entries `[first_index, next_index)`, in the batches in which they came.
 ///
@@ -131,7 +133,7 @@ impl Window {
 
     fn seal_gathered(&mut self) {
         let entries = Entries::take_from(&mut self.gathered);
-        if self.gathered.capacity() > KEEP_CAPACITY {
+        if self.gathered.capacity() > KEEP_GATHERED {
             self.gathered = Vec::new();
         }
         self.next_index -= entries.len() as u64;
