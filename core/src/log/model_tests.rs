@@ -218,10 +218,11 @@ impl Pair {
                     list.push(model.next_entry());
                     model.entries.push(list[list.len() - 1].clone());
                     if place % 3 == 0 {
-                        log.gather(&mut list);
+                        log.gather(model.term, &mut list);
+                        list.clear();
                     }
                 }
-                log.gather(&mut list);
+                log.gather(model.term, &mut list);
             }
             Step::Replace { back, count } => {
                 let last = model.last().index;

@@ -470,7 +470,7 @@ fn entries_that_were_gathered_are_persisted_and_applied_as_one_batch() {
     let mut log = log_of(&[1]);
     persist(&mut log);
     for index in 2..5 {
-        log.gather(&mut vec![entry(1, index)]);
+        log.gather(1, &mut [entry(1, index)]);
     }
     // A copy has them as well, and each may lose them before anybody looks.
     let mut copy = log.clone();
