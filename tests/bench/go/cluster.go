@@ -53,9 +53,10 @@ func (a *applied) apply(index uint64, data []byte) {
 }
 
 type cluster struct {
-	nodes     []*replica
-	cutOff    uint64
-	outbox    []message
+	nodes  []*replica
+	cutOff uint64
+	// In idle, one for all groups: a host's thread has one, however many groups it has.
+	outbox    *[]message
 	compacted uint64
 	best      bool
 }
@@ -71,7 +72,7 @@ func newCluster(count, voters uint64, best bool) *cluster {
 	for i := range members {
 		members[i] = uint64(i) + 1
 	}
-	c := &cluster{best: best}
+	c := &cluster{best: best, outbox: new([]message)}
 	for id := uint64(1); id <= count; id++ {
 		c.nodes = append(c.nodes, newReplica(id, members, best))
 	}
@@ -104,10 +105,11 @@ func (c *cluster) run() {
 				continue
 			}
 			idle = false
-			c.outbox = node.process(c.outbox[:0])
-			for i := range c.outbox {
-				if to := recipient(&c.outbox[i]); to != c.cutOff {
-					c.nodes[to-1].step(c.outbox[i])
+			outbox := node.process((*c.outbox)[:0])
+			*c.outbox = outbox
+			for i := range outbox {
+				if to := recipient(&outbox[i]); to != c.cutOff {
+					c.nodes[to-1].step(outbox[i])
 				}
 			}
 		}

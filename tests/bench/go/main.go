@@ -109,8 +109,10 @@ func idle(groups int, best bool) (workload, []*cluster) {
 	}
 	all := make([]*cluster, groups)
 	before := live()
+	outbox := new([]message)
 	for i := range all {
 		all[i] = newCluster(3, 3, best)
+		all[i].outbox = outbox
 	}
 	return workload{
 		nodeBytes: (live() - before) / uint64(3*groups),

@@ -118,10 +118,24 @@ pub struct Cluster<R: Replica> {
     pub nodes: Vec<R>,
     /// To whom nothing is delivered.
     pub cut_off: Option<u64>,
-    outbox: Vec<R::Message>,
-    scratch: R::Scratch,
+    lists: Lists<R>,
     compacted: u64,
     mode: Mode,
+}
+
+/// What the host's loop keeps from one round to the next: once for a thread, however many groups it has.
+pub struct Lists<R: Replica> {
+    outbox: Vec<R::Message>,
+    scratch: R::Scratch,
+}
+
+impl<R: Replica> Default for Lists<R> {
+    fn default() -> Lists<R> {
+        Lists {
+            outbox: Vec::new(),
+            scratch: R::Scratch::default(),
+        }
+    }
 }
 
 /// The log is compacted each time that so many entries have been applied.
@@ -136,8 +150,7 @@ impl<R: Replica> Cluster<R> {
         let mut cluster = Cluster {
             nodes: (1..=count).map(|id| R::new(id, &members, mode)).collect(),
             cut_off: None,
-            outbox: Vec::new(),
-            scratch: R::Scratch::default(),
+            lists: Lists::default(),
             compacted: 0,
             mode,
         };
@@ -163,35 +176,18 @@ impl<R: Replica> Cluster<R> {
 
     /// Passes messages along until nobody has anything to do.
     pub fn run(&mut self) {
-        loop {
-            let mut idle = true;
-            for place in 0..self.nodes.len() {
-                if self.nodes[place].has_ready() {
-                    idle = false;
-                    self.nodes[place].process(&mut self.scratch, &mut self.outbox);
-                    self.deliver();
-                }
-            }
-            if idle {
-                return;
-            }
-        }
+        run(&mut self.nodes, self.cut_off, &mut self.lists);
     }
 
-    /// Drops the driver's own lists, of which a host has one set for all its groups: they don't count as
+    /// The same with lists that are also those of other groups.
+    pub fn run_with(&mut self, lists: &mut Lists<R>) {
+        run(&mut self.nodes, self.cut_off, lists);
+    }
+
+    /// Drops the group's own lists: it is run with those of its thread from here on, and they don't count as
     /// a node's memory.
     pub fn forget_lists(&mut self) {
-        self.outbox = Vec::new();
-        self.scratch = R::Scratch::default();
-    }
-
-    fn deliver(&mut self) {
-        for message in self.outbox.drain(..) {
-            let to = R::to(&message);
-            if self.cut_off != Some(to) {
-                self.nodes[to as usize - 1].step(message);
-            }
-        }
+        self.lists = Lists::default();
     }
 
     /// Drops old entries, if it is time.
@@ -220,6 +216,27 @@ impl<R: Replica> Cluster<R> {
                 "node {id} has applied the same"
             );
             assert!(node.last_entries(1000) == log, "node {id} has the same log");
+        }
+    }
+}
+
+fn run<R: Replica>(nodes: &mut [R], cut_off: Option<u64>, lists: &mut Lists<R>) {
+    loop {
+        let mut idle = true;
+        for place in 0..nodes.len() {
+            if nodes[place].has_ready() {
+                idle = false;
+                nodes[place].process(&mut lists.scratch, &mut lists.outbox);
+                for message in lists.outbox.drain(..) {
+                    let to = R::to(&message);
+                    if cut_off != Some(to) {
+                        nodes[to as usize - 1].step(message);
+                    }
+                }
+            }
+        }
+        if idle {
+            return;
         }
     }
 }

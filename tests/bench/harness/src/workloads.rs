@@ -1,7 +1,7 @@
 //! The workloads, by name. Each does a chunk of its work at a time, of which the measured part is
 //! a number of operations: proposals, reads, heartbeat rounds, whatever the workload is about.
 
-use crate::cluster::{Cluster, Payload, Replica};
+use crate::cluster::{Cluster, Lists, Payload, Replica};
 use crate::{Meter, Mode, alloc};
 
 /// A workload at work.
@@ -181,6 +181,8 @@ impl<R: Replica> Chunk for Reads<R> {
 /// Many groups of three with nothing to do but heartbeats.
 struct Idle<R: Replica> {
     groups: Vec<Cluster<R>>,
+    /// One set for all of them, as a host's thread has it.
+    lists: Lists<R>,
     node_bytes: u64,
 }
 
@@ -196,8 +198,9 @@ impl<R: Replica> Idle<R> {
         let mut idle = Idle {
             node_bytes: (alloc::live() - before) / (3 * groups as u64),
             groups: all,
+            lists: Lists::default(),
         };
-        // A round in which the driver's lists get their room again.
+        // A round in which the driver's lists get their room.
         let mut unmeasured = Meter::new();
         unmeasured.pause();
         idle.run(&mut unmeasured);
@@ -212,7 +215,7 @@ impl<R: Replica> Chunk for Idle<R> {
                 // The followers' clocks are set back by every heartbeat, so that only the
                 // leader's has to move.
                 group.nodes[0].tick();
-                group.run();
+                group.run_with(&mut self.lists);
             }
         });
     }

@@ -102,7 +102,9 @@ impl Replica for Libraft {
                 self.applied.apply(entry.index, &entry.data);
             }
         }
-        self.applied.reads += ready.read_states.len() as u64;
+        if !ready.read_states.is_empty() {
+            self.applied.reads += ready.read_states.len() as u64;
+        }
         self.node.advance().expect("a Ready was taken");
     }
 
