@@ -16,6 +16,13 @@ pub(super) struct HandedOut {
     /// As of then, whether or not they were news.
     pub(super) soft_state: SoftState,
     pub(super) hard_state: HardState,
+    /// None if the Ready had nothing to write or to apply, as those with messages alone.
+    work: Option<Work>,
+}
+
+/// What a host has to do besides sending.
+#[derive(Clone, Copy, Debug)]
+struct Work {
     /// The end of the log, if any of it was unstable.
     last: Option<EntryId>,
     snapshot: Option<Index>,
@@ -30,15 +37,19 @@ struct Batch {
     payload_bytes: u64,
 }
 
+impl Work {
+    fn is_any(&self) -> bool {
+        self.last.is_some() || self.snapshot.is_some() || self.applied.is_some()
+    }
+}
+
 impl HandedOut {
     /// Nothing yet, with these states known.
     pub(super) fn nothing(soft_state: SoftState, hard_state: HardState) -> HandedOut {
         HandedOut {
             soft_state,
             hard_state,
-            last: None,
-            snapshot: None,
-            applied: None,
+            work: None,
         }
     }
 }
@@ -190,11 +201,16 @@ impl Node {
     fn finish(&mut self) -> Result<()> {
         self.raft.on_own_promises(&mut self.own)?;
         // Taken out, so that nodes that are alike are equal.
-        let done = &mut self.handed_out;
-        let (last, snapshot) = (done.last.take(), done.snapshot.take());
-        let applied = done.applied.take();
+        let Some(Work {
+            last,
+            snapshot,
+            applied,
+        }) = self.handed_out.work.take()
+        else {
+            return Ok(());
+        };
         // What was written in an older term may have been replaced since.
-        let current = done.hard_state.term == self.raft.core().term();
+        let current = self.handed_out.hard_state.term == self.raft.core().term();
         self.raft.on_appended(last.filter(|_| current), snapshot)?;
         match applied {
             Some(Batch {
@@ -252,9 +268,7 @@ impl Node {
             ready.dropped = rare.dropped;
         }
         core.notes.copy_events(&mut ready.events);
-        self.handed_out = HandedOut {
-            soft_state,
-            hard_state,
+        let work = Work {
             last: log.has_unstable().then(|| log.last()),
             snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
             applied: ready.committed_entries.last().map(|last| Batch {
@@ -262,6 +276,11 @@ impl Node {
                 encoded_bytes,
                 payload_bytes: payload_len(&ready.committed_entries),
             }),
+        };
+        self.handed_out = HandedOut {
+            soft_state,
+            hard_state,
+            work: work.is_any().then_some(work),
         };
         if self.async_storage_writes {
             let after_append = std::mem::take(&mut outbox.after_append);
@@ -279,7 +298,8 @@ impl Node {
         let core = self.raft.core_mut();
         core.notes.forget_events();
         core.log.accept_unstable();
-        if let Some(batch) = &self.handed_out.applied {
+        let applied = self.handed_out.work.and_then(|work| work.applied);
+        if let Some(batch) = applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
             core.log.accept_applying(index, bytes, ahead);
         }
@@ -287,12 +307,7 @@ impl Node {
         self.is_working = self.may_advance && !(self.own.is_empty() && ready.is_empty());
         if !self.is_working {
             // Nothing follows when the host advances, as never with asynchronous storage writes.
-            let HandedOut {
-                soft_state,
-                hard_state,
-                ..
-            } = self.handed_out;
-            self.handed_out = HandedOut::nothing(soft_state, hard_state);
+            self.handed_out.work = None;
         }
     }
 

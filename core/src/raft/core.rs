@@ -17,7 +17,7 @@ use crate::types::*;
 
 use super::group_commit::CommitGroups;
 use super::notes::{Notes, flow_state};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, OwnPromise, Promise};
 use super::reports::Reports;
 use super::timer::Timer;
 
@@ -305,13 +305,26 @@ impl Core {
         }
         if message.body.waits_for_storage() || self.holds_vote_request(&message.body) {
             match message.to == self.id() && !self.config.async_storage_writes {
-                true => self.outbox.to_self.push(message),
+                true => self.promise_self(message.term, &message.body),
                 false => self.outbox.send_after_append(message),
             }
         } else {
             debug_assert_ne!(message.to, self.id(), "only promises go to the node itself");
             self.outbox.send(message);
         }
+    }
+
+    /// Notes what the node promises itself, to be counted when the host has written it.
+    fn promise_self(&mut self, term: Term, body: &Body) {
+        let what = match *body {
+            Body::Accept { index } => Promise::Accept(index),
+            Body::Vote { pre, granted: true } => Promise::Vote { pre },
+            _ => {
+                debug_assert!(false, "a node acknowledges and votes for itself, no more");
+                return;
+            }
+        };
+        self.outbox.to_self.push(OwnPromise { term, what });
     }
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).

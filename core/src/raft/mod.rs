@@ -38,7 +38,7 @@ use follower::Follower;
 use leader::Leader;
 
 pub use self::core::Core;
-pub use self::outbox::{OwnPromises, move_list};
+pub use self::outbox::{OwnPromise, OwnPromises, Promise, move_list};
 
 /// One node of the protocol.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What is on its way out, collected until the host takes its Ready.
 
 use crate::event::Dropped;
-use crate::message::{Body, Message};
+use crate::message::Message;
 use crate::types::{Index, ReadRequest, ReadState, RequestId, SnapshotRequest, Term};
 
 /// What is on its way out.
@@ -28,60 +28,89 @@ pub struct Outbox {
 /// it may count on its own log and vote no earlier than others may.
 #[derive(Clone, Debug, Default)]
 pub struct OwnPromises {
-    /// The first one, if it is an acknowledgement: of everything up to the index, in the term. Nearly
-    /// always it is the only one, and as a message like any other it would cost 300 instructions.
-    pub accept: Option<(Term, Index)>,
+    /// The first one, if there is any. Nearly always it is the only one, and as a message like any other it
+    /// would cost 300 instructions.
+    first: Option<OwnPromise>,
     /// The others.
-    pub messages: Vec<Message>,
+    others: Vec<OwnPromise>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnPromise {
+    /// The term of the message that it is.
+    pub term: Term,
+    /// What is promised.
+    pub what: Promise,
+}
+
+/// What a node promises itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// The log is on stable storage up to an index.
+    Accept(Index),
+    /// The node votes for itself.
+    Vote {
+        /// That it would, that is.
+        pre: bool,
+    },
 }
 
 impl OwnPromises {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.accept.is_none() && self.messages.is_empty()
+        self.first.is_none()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
     }
 
     /// Adds one.
-    pub fn push(&mut self, message: Message) {
-        match message.body {
-            Body::Accept { index } if self.is_empty() => {
-                self.accept = Some((message.term, index));
-            }
-            _ => self.messages.push(message),
+    pub fn push(&mut self, promise: OwnPromise) {
+        match self.first {
+            None => self.first = Some(promise),
+            Some(_) => self.others.push(promise),
         }
+    }
+
+    /// Takes the first one out. The others are to be taken next.
+    pub fn take_first(&mut self) -> Option<OwnPromise> {
+        self.first.take()
+    }
+
+    /// Takes the others out. The list keeps its room.
+    pub fn drain_others(&mut self) -> impl Iterator<Item = OwnPromise> {
+        self.others.drain(..)
     }
 
     /// Makes the last one, if it is an acknowledgement of this term, one of everything up to `index`.
     /// Returns whether it is.
-    pub fn extend_accept(&mut self, term: Term, index: Index) -> bool {
-        let accepted = match self.messages.last_mut() {
-            Some(message) => match &mut message.body {
-                Body::Accept { index } if message.term == term => Some(index),
-                _ => None,
-            },
-            None => match &mut self.accept {
-                Some((of, index)) if *of == term => Some(index),
-                _ => None,
-            },
-        };
-        let extends = accepted.is_some();
-        if let Some(accepted) = accepted {
-            *accepted = index;
+    pub fn extend_accept(&mut self, of: Term, index: Index) -> bool {
+        match self.others.last_mut().or(self.first.as_mut()) {
+            Some(OwnPromise {
+                term,
+                what: Promise::Accept(accepted),
+            }) if *term == of => {
+                *accepted = index;
+                true
+            }
+            _ => false,
         }
-        extends
     }
 
     /// Moves those of another list here, where there are none.
     pub fn take(&mut self, from: &mut OwnPromises) {
-        debug_assert!(self.accept.is_none() && self.messages.is_empty());
-        self.accept = from.accept.take();
-        move_list(&mut from.messages, &mut self.messages);
+        debug_assert!(self.is_empty());
+        self.first = from.first.take();
+        move_list(&mut from.others, &mut self.others);
     }
 
     /// Forgets them.
     pub fn clear(&mut self) {
-        self.accept = None;
-        self.messages.clear();
+        self.first = None;
+        self.others.clear();
     }
 }
 
@@ -156,8 +185,7 @@ impl Outbox {
         });
         self.held.len()
             + self.after_append.len()
-            + usize::from(self.to_self.accept.is_some())
-            + self.to_self.messages.len()
+            + self.to_self.len()
             + self.read_states.len()
             + rare
     }

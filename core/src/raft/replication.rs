@@ -70,7 +70,7 @@ impl Leader {
             .any(|peer| match self.need_of(core, peer) {
                 Need::Nothing => false,
                 // Nothing can be sent; and there may be nothing to send.
-                _ if peer.is_paused() || peer.pending_request.is_some() => false,
+                _ if peer.is_paused() || peer.has_request() => false,
                 Need::Entries => peer.next_index <= core.log.last_index() && !peer.is_window_full(),
                 Need::Append => true,
             })
@@ -133,7 +133,7 @@ impl Leader {
         more: bool,
     ) -> bool {
         let peer = self.tracker.at(place);
-        if peer.pending_request.is_none() {
+        if !peer.has_request() {
             let horizon = core.horizon();
             return self.send_within(core, place, if_empty, more, horizon);
         }
@@ -146,17 +146,18 @@ impl Leader {
     /// An append has to wait for the answer to a request for its recipient.
     fn wait_for_request(&mut self, core: &mut Core, place: usize, if_empty: bool, more: bool) {
         let peer = self.tracker.at_mut(place);
-        let Some(request) = &mut peer.pending_request else {
+        let id = peer.id;
+        let Some(request) = peer.request_mut() else {
             return;
         };
         if core.is_overdue(request.asked_at) {
             request.asked_at = core.timer.now;
-            core.repeat_request(request.id, request.range, peer.id);
+            core.repeat_request(request.id, request.range, id);
         } else if core.config.coalesce_appends || !core.outbox.holds_place(request.id) {
             request.more |= more;
         } else {
             let place = core.hold_place();
-            peer.late_sends.push_back(LateSend {
+            peer.push_late_send(LateSend {
                 place,
                 if_empty,
                 more,
@@ -175,7 +176,7 @@ impl Leader {
         horizon: Horizon,
     ) -> bool {
         let peer = self.tracker.at_mut(place);
-        if peer.is_paused() || peer.pending_request.is_some() {
+        if peer.is_paused() || peer.has_request() {
             return false;
         }
         let index = peer.next_index - 1;
@@ -204,7 +205,7 @@ impl Leader {
             Fetch::Read { low, high } => {
                 let id = core.request_entries(low, high, max_bytes);
                 core.outbox.hold_place(id);
-                peer.pending_request = Some(PendingRequest {
+                peer.set_request(PendingRequest {
                     id,
                     range: RequestedRange::Entries { low, high },
                     asked_at: core.timer.now,
@@ -279,7 +280,7 @@ impl Leader {
     /// The member for whom a request was made, if it still waits for it.
     pub fn requester(&self, id: RequestId) -> Option<(NodeId, RequestedRange)> {
         self.tracker.iter().find_map(|peer| {
-            let request = peer.pending_request.filter(|request| request.id == id)?;
+            let request = peer.request().filter(|request| request.id == id)?;
             Some((peer.id, request.range))
         })
     }
@@ -287,8 +288,7 @@ impl Leader {
     /// The member no longer waits for its request, nor for what was to follow.
     pub fn drop_request(&mut self, of: NodeId) {
         if let Some(peer) = self.tracker.get_mut(of) {
-            peer.pending_request = None;
-            peer.late_sends.clear();
+            peer.stop_waiting();
         }
     }
 
@@ -304,20 +304,19 @@ impl Leader {
     ) -> Option<T> {
         let place = self.tracker.place(to)?;
         let peer = self.tracker.at_mut(place);
-        let mut request = peer.pending_request.take()?;
+        let mut request = peer.take_request()?;
         if !core.outbox.holds_place(request.id) {
             // What was put off is sent together with what has come since.
-            request.more |= !peer.late_sends.is_empty();
+            request.more |= peer.drop_late_sends();
             request.horizon = core.horizon();
-            peer.late_sends.clear();
         }
         let after = core.outbox.split_at_place(request.id);
         let result = send(self, core, place, request);
         core.outbox.put_back(after);
 
         while let peer = self.tracker.at_mut(place)
-            && peer.pending_request.is_none()
-            && let Some(late) = peer.late_sends.pop_front()
+            && !peer.has_request()
+            && let Some(late) = peer.pop_late_send()
         {
             let after = core.outbox.split_at_place(late.place);
             let mut sent = self.send_within(core, place, late.if_empty, late.more, late.horizon);

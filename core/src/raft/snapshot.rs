@@ -20,7 +20,7 @@ impl Leader {
             let min_index = peer.wanted_snapshot.unwrap_or(0);
             let id = core.request_snapshot(peer.id, min_index);
             core.outbox.hold_place(id);
-            peer.pending_request = Some(PendingRequest {
+            peer.set_request(PendingRequest {
                 id,
                 range: RequestedRange::Snapshot { min_index },
                 asked_at: core.timer.now,

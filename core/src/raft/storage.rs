@@ -3,23 +3,38 @@
 //! Answers may be late, stale, wrong or missing, and none of that does harm: an answer counts
 //! only while the one who asked still waits for it and only if it is what the log says.
 
-use super::{OwnPromises, Raft, RoleState};
+use super::{OwnPromise, OwnPromises, Promise, Raft, RoleState};
 use crate::error::{Error, Result};
 use crate::log::{ApplyAhead, ApplyRead, encoded_len, payload_len};
+use crate::message::{Body, Message};
 use crate::tracker::{InflightLimits, RequestedRange};
 use crate::types::*;
 
 impl Raft {
     /// What this node has promised itself is on stable storage. Empties the list.
     pub fn on_own_promises(&mut self, own: &mut OwnPromises) -> Result<()> {
-        if let Some((term, index)) = own.accept.take() {
-            self.on_own_accept(term, index);
-        }
-        if !own.messages.is_empty() {
-            for message in &mut own.messages {
-                self.step_own(message)?;
+        if let Some(first) = own.take_first() {
+            self.on_own_promise(first)?;
+            for other in own.drain_others() {
+                self.on_own_promise(other)?;
             }
-            own.messages.clear();
+        }
+        Ok(())
+    }
+
+    fn on_own_promise(&mut self, OwnPromise { term, what }: OwnPromise) -> Result<()> {
+        match what {
+            Promise::Accept(index) => self.on_own_accept(term, index),
+            Promise::Vote { pre } => {
+                let id = self.core.id();
+                let body = Body::Vote { pre, granted: true };
+                self.step_own(&mut Message {
+                    to: id,
+                    from: id,
+                    term,
+                    body,
+                })?;
+            }
         }
         Ok(())
     }

@@ -139,9 +139,9 @@ fn a_wanted_snapshot_makes_other_requests_useless() {
     let snapshot = request(RequestedRange::Snapshot { min_index: 9 });
     let after = |pending, wanted| {
         let mut peer = probe(3, 4);
-        peer.pending_request = Some(pending);
+        peer.set_request(pending);
         assert!(peer.want_snapshot(wanted));
-        peer.pending_request
+        peer.request().copied()
     };
     assert_eq!(after(entries, 9), None);
     assert_eq!(after(snapshot, 10), None, "that one may not do");
