@@ -87,28 +87,31 @@ impl ApplyRead {
 }
 
 /// The log of one node.
+// Ordered as `Node` is: what it has to look at to find that there is nothing to do comes first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Log {
-    terms: Terms,
-    window: Window,
-    /// A snapshot that has been accepted and isn't persisted yet. Apart, since there seldom is one.
-    snapshot: Option<Box<Snapshot>>,
-    snapshot_in_progress: bool,
-    /// The last index that is on stable storage.
-    persisted: Index,
-    /// The last index that has been handed out to be persisted.
-    in_progress: Index,
     committed: Index,
     /// The last index that has been handed out to be applied.
     applying: Index,
+    /// The last index that has been handed out to be persisted.
+    in_progress: Index,
+    /// A snapshot that has been accepted and isn't persisted yet. Apart, since there seldom is one.
+    snapshot: Option<Box<Snapshot>>,
+    snapshot_in_progress: bool,
+    /// Nothing more is handed out before something has been applied.
+    applying_paused: bool,
+    /// Apart for the same reason.
+    apply_read: Option<Box<ApplyRead>>,
+    /// The last index that is on stable storage.
+    persisted: Index,
+    terms: Terms,
+    window: Window,
     applied: Index,
     limits: LogLimits,
     /// The size of what is handed out and not yet applied.
     applying_bytes: u64,
-    /// Nothing more is handed out before something has been applied.
-    applying_paused: bool,
     chunk: ApplyChunk,
-    apply_read: Option<ApplyRead>,
     /// The indexes of configuration changes in `(applied, last]`.
     conf_changes: VecDeque<Index>,
     /// How many entries have been appended.
@@ -473,7 +476,10 @@ impl Log {
     /// What has to be read before [`Log::next_to_apply`] can give all that the limit allows:
     /// `[low, high)`, and how many bytes of that.
     pub fn gap_to_apply(&self, ahead: ApplyAhead) -> Option<(Index, Index, u64)> {
-        // Nearly always the window reaches back that far.
+        // Nearly always there is nothing to apply, or the window reaches back that far.
+        if self.applying >= self.committed {
+            return None;
+        }
         if self.window.first_index() <= self.applying + 1 || !self.has_next_to_apply(ahead) {
             return None;
         }
@@ -536,12 +542,12 @@ impl Log {
 
     /// The read for [`Log::next_to_apply`] that is under way.
     pub fn apply_read(&self) -> Option<ApplyRead> {
-        self.apply_read
+        self.apply_read.as_deref().copied()
     }
 
     /// Notes such a read, or that there is none any more.
     pub fn set_apply_read(&mut self, read: Option<ApplyRead>) {
-        self.apply_read = read;
+        self.apply_read = read.map(Box::new);
     }
 
     /// That read has failed. It counts as under way until the next tick, so that a host that

@@ -5,11 +5,12 @@ use crate::types::{Entry, EntryId, Index, Term, TermRun};
 
 /// The terms of entries `[compacted, last]`.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Terms {
+    last_index: Index,
     /// The entry before the log's first. Its term is known, because the first append after it
     /// needs that.
     compacted: EntryId,
-    last_index: Index,
     /// The runs within `(compacted, last]`, ascending in index and term.
     runs: Vec<TermRun>,
 }

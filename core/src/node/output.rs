@@ -12,12 +12,13 @@ use crate::types::*;
 
 /// What the last Ready handed out, as far as anything follows from it.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct HandedOut {
+    /// None if the Ready had nothing to write or to apply, as those with messages alone.
+    work: Option<Work>,
     /// As of then, whether or not they were news.
     pub(super) soft_state: SoftState,
     pub(super) hard_state: HardState,
-    /// None if the Ready had nothing to write or to apply, as those with messages alone.
-    work: Option<Work>,
 }
 
 /// What a host has to do besides sending.

@@ -25,29 +25,31 @@ use super::timer::Timer;
 pub const FIRST_TERM: Term = 1;
 
 /// The state that all roles share.
+// Ordered as `Node` is: what a heartbeat needs ends with the first part of the log.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Core {
+    term: Term,
+    vote: NodeId,
+    leader: NodeId,
+    /// What is on its way out.
+    pub outbox: Outbox,
+    /// Events and counters.
+    pub notes: Notes,
+    /// The clocks.
+    pub timer: Timer,
     /// The node's settings.
     pub config: Config,
     /// The log.
     pub log: Log,
     /// The members, as of the last applied change.
     pub membership: Membership,
-    /// The clocks.
-    pub timer: Timer,
-    /// What is on its way out.
-    pub outbox: Outbox,
+    /// What peers and we tell each other about requests that came to nothing.
+    pub reports: Reports,
     /// Which members belong together for commits.
     pub commit_groups: CommitGroups,
     /// Members that have other limits for what is in flight to them than the settings say.
     pub own_inflight_limits: BTreeMap<NodeId, InflightLimits>,
-    /// Events and counters.
-    pub notes: Notes,
-    /// What peers and we tell each other about requests that came to nothing.
-    pub reports: Reports,
-    term: Term,
-    vote: NodeId,
-    leader: NodeId,
     next_request: RequestId,
 }
 

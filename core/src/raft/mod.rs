@@ -42,9 +42,10 @@ pub use self::outbox::{OwnPromise, OwnPromises, Promise, move_list};
 
 /// One node of the protocol.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Raft {
-    core: Core,
     role: RoleState,
+    core: Core,
 }
 
 /// The part that the node plays, with the data that only this role has.
@@ -101,8 +102,8 @@ impl Raft {
     pub fn new(config: Config, state: &RestartState) -> Result<Raft> {
         let core = Core::new(config, state)?;
         Ok(Raft {
-            core,
             role: RoleState::Follower(Follower::default()),
+            core,
         })
     }
 

@@ -19,15 +19,16 @@ pub const MAX_EVENTS: usize = 256;
 
 /// Events that wait for the next Ready, and counters.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Notes {
-    events: VecDeque<Event>,
-    /// What is counted all the time.
-    pub frequent: Frequent,
+    /// Where `committed` and `applied` stood when the node was made.
+    pub began: (Index, Index),
     /// The other counters. A node that has only followed, without a refused vote or a change of its
     /// members, has none of them, and is 440 bytes smaller.
     rare: Option<Box<Metrics>>,
-    /// Where `committed` and `applied` stood when the node was made.
-    pub began: (Index, Index),
+    /// What is counted all the time.
+    pub frequent: Frequent,
+    events: VecDeque<Event>,
 }
 
 /// Makes [`Frequent`] of a list of fields of [`Metrics`].
@@ -35,6 +36,7 @@ macro_rules! frequent {
     ($($name:ident,)+) => {
         /// The counters of [`Metrics`] that a node needs to follow or to lead.
         #[derive(Clone, Copy, Debug, Default)]
+        #[repr(C)]
         pub struct Frequent {
             $(pub $name: u64,)+
         }
@@ -51,10 +53,8 @@ macro_rules! frequent {
     };
 }
 
+// Ordered as `Node` is: what a heartbeat counts comes last.
 frequent! {
-    ticks,
-    messages_received,
-    messages_sent,
     leader_changes,
     role_changes,
     pre_elections_started,
@@ -63,9 +63,12 @@ frequent! {
     flow_changes,
     votes_granted,
     proposals_taken,
-    appends_sent,
     appends_accepted,
+    appends_sent,
     heartbeats_sent,
+    messages_sent,
+    messages_received,
+    ticks,
 }
 
 impl Notes {

@@ -6,6 +6,7 @@ use crate::types::{Index, ReadRequest, ReadState, RequestId, SnapshotRequest, Te
 
 /// What is on its way out.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Outbox {
     /// May be sent at once. The list that the Ready takes over as it is.
     pub messages: Vec<Message>,
@@ -16,17 +17,18 @@ pub struct Outbox {
     pub to_self: OwnPromises,
     /// Reads that may be served.
     pub read_states: Vec<ReadState>,
+    /// None if there is nothing in it. Apart, so that a node that rests is small.
+    rare: Option<Box<Rare>>,
     /// Places among the messages, in their order: how many come before, and the request whose answer
     /// leads to others. Whoever answers before taking the Ready sees them in the order in which they
     /// would come without a request.
     held: Vec<(usize, RequestId)>,
-    /// None if there is nothing in it. Apart, so that a node that rests is small.
-    rare: Option<Box<Rare>>,
 }
 
 /// Promises of a node to itself, its votes and acknowledgements, in the order in which they were made:
 /// it may count on its own log and vote no earlier than others may.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct OwnPromises {
     /// The first one, if there is any. Nearly always it is the only one, and as a message like any other it
     /// would cost 300 instructions.
@@ -173,7 +175,9 @@ impl Outbox {
     /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
     /// not go to the node itself. Lists change hands as wholes where they can: no message is moved.
     pub fn take_messages(&mut self, to: &mut Vec<Message>) {
-        self.held.clear();
+        if !self.held.is_empty() {
+            self.held.clear();
+        }
         move_list(&mut self.messages, to);
         move_list(&mut self.after_append, to);
     }

@@ -4,18 +4,19 @@ use fastrand::Rng;
 
 /// A node's clocks.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Timer {
-    election_ticks: u32,
+    rng: Rng,
     /// `[min, max)`
     range: (u32, u32),
-    rng: Rng,
+    election_ticks: u32,
+    randomized_timeout: u32,
     /// Ticks since the last reset, or since word from the leader.
     pub election_elapsed: u32,
     /// Ticks since the last heartbeat that this node sent as a leader.
     pub heartbeat_elapsed: u32,
     /// Ticks since the node was made.
     pub now: u64,
-    randomized_timeout: u32,
 }
 
 impl Timer {

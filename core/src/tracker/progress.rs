@@ -337,7 +337,10 @@ impl Progress {
 
     /// Puts off a send until the host has answered.
     pub fn push_late_send(&mut self, late: LateSend) {
-        self.waiting.get_or_insert_default().late_sends.push_back(late);
+        self.waiting
+            .get_or_insert_default()
+            .late_sends
+            .push_back(late);
     }
 
     /// The first send that was put off.
@@ -347,7 +350,10 @@ impl Progress {
 
     /// Forgets the sends that were put off. Returns whether there were any.
     pub fn drop_late_sends(&mut self) -> bool {
-        let late = self.waiting.as_mut().map(|waiting| std::mem::take(&mut waiting.late_sends));
+        let late = self
+            .waiting
+            .as_mut()
+            .map(|waiting| std::mem::take(&mut waiting.late_sends));
         late.is_some_and(|late| !late.is_empty())
     }
 
