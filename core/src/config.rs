@@ -251,5 +251,59 @@ impl Config {
     }
 }
 
+/// What of a [`Config`] a node asks for while it runs, under the same names. The rest is in what is made of it
+/// at the start.
+// Ordered as `Node` is.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub(crate) struct Settings {
+    pub id: NodeId,
+    pub election_ticks: u32,
+    pub heartbeat_ticks: u32,
+    pub async_storage_writes: bool,
+    pub check_quorum: bool,
+    pub coalesce_appends: bool,
+    pub peer_reports: bool,
+    pub pre_vote: bool,
+    pub disable_proposal_forwarding: bool,
+    pub disable_conf_change_validation: bool,
+    pub step_down_on_removal: bool,
+    pub read_only: ReadOnlyOption,
+    pub max_inflight_msgs: u32,
+    pub max_pending_reads: u32,
+    pub max_inflight_bytes: u64,
+    pub max_size_per_msg: u64,
+    /// Its default filled in.
+    pub uncommitted_bytes_limit: u64,
+    pub max_apply_unpersisted_entries: u64,
+    pub priority: i64,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Settings {
+        Settings {
+            id: config.id,
+            election_ticks: config.election_ticks,
+            heartbeat_ticks: config.heartbeat_ticks,
+            async_storage_writes: config.async_storage_writes,
+            check_quorum: config.check_quorum,
+            coalesce_appends: config.coalesce_appends,
+            peer_reports: config.peer_reports,
+            pre_vote: config.pre_vote,
+            disable_proposal_forwarding: config.disable_proposal_forwarding,
+            disable_conf_change_validation: config.disable_conf_change_validation,
+            step_down_on_removal: config.step_down_on_removal,
+            read_only: config.read_only,
+            max_inflight_msgs: config.max_inflight_msgs,
+            max_inflight_bytes: config.max_inflight_bytes,
+            max_pending_reads: config.max_pending_reads,
+            max_size_per_msg: config.max_size_per_msg,
+            uncommitted_bytes_limit: config.uncommitted_bytes_limit(),
+            max_apply_unpersisted_entries: config.max_apply_unpersisted_entries,
+            priority: config.priority,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{CampaignReason, Event, RefusalReason};
 use crate::message::{Body, Message};
 use crate::metrics::Metrics;
-use crate::raft::{OwnPromises, Raft, invariants};
+use crate::raft::{Raft, invariants};
 use crate::recording::{self, Answer, Call, Recorder, Start, Unencodable};
 use crate::status::{BasicStatus, Status};
 use crate::tracker::InflightLimits;
@@ -19,7 +19,7 @@ use crate::types::*;
 
 pub(crate) use recorded::Load;
 
-use output::HandedOut;
+use output::{Shown, Work, Working};
 
 mod output;
 mod recorded;
@@ -58,13 +58,12 @@ pub struct Node {
     /// Whether nothing has happened since the next Ready was looked at.
     peeked: bool,
     /// Whether the host works on a Ready that was not empty.
-    is_working: bool,
-    /// A part of what the last Ready said: promises of this node to itself. By itself, so that the list keeps
-    /// its room.
-    own: OwnPromises,
-    /// What the last Ready said, and what follows when the host is done with it.
-    handed_out: HandedOut,
+    working: Working,
+    /// The states of the last Ready.
+    shown: Shown,
     raft: Raft,
+    /// What follows when the host is done with the last Ready: nothing, unless it is [`Working::Writes`].
+    work: Work,
 }
 
 impl Node {
@@ -84,13 +83,13 @@ impl Node {
             }
         };
         Ok(Node {
-            handed_out: HandedOut::nothing(raft.soft_state(), raft.core().hard_state()),
+            shown: Shown::of(&raft),
             raft,
             async_storage_writes,
             may_advance: false,
             peeked: false,
-            is_working: false,
-            own: OwnPromises::default(),
+            working: Working::No,
+            work: Work::default(),
             poisoned: None,
             recorder,
         })
@@ -127,7 +126,7 @@ impl Node {
                 }
                 node.raft.bootstrap(peers)?;
                 // Nothing of this is in storage yet.
-                node.handed_out.hard_state = HardState::default();
+                node.shown.hard_state = HardState::default();
                 Ok(())
             },
         )

@@ -5,25 +5,44 @@ use super::Node;
 use crate::error::{Error, Result};
 use crate::log::payload_len;
 use crate::message::{Body, Message};
-use crate::raft::move_list;
+use crate::raft::{OwnPromises, Raft, move_list};
 use crate::ready::Ready;
 use crate::recording::{Answer, Call};
 use crate::types::*;
 
-/// What the last Ready handed out, as far as anything follows from it.
+/// The states as of a Ready, whether or not they were news in it.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(super) struct HandedOut {
-    /// None if the Ready had nothing to write or to apply, as those with messages alone.
-    work: Option<Work>,
-    /// As of then, whether or not they were news.
+pub(super) struct Shown {
     pub(super) soft_state: SoftState,
     pub(super) hard_state: HardState,
 }
 
-/// What a host has to do besides sending.
-#[derive(Clone, Copy, Debug)]
-struct Work {
+impl Shown {
+    /// Those of now.
+    pub(super) fn of(raft: &Raft) -> Shown {
+        Shown {
+            soft_state: raft.soft_state(),
+            hard_state: raft.core().hard_state(),
+        }
+    }
+}
+
+/// What the host does between a Ready and its advance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Working {
+    /// Nothing: the Ready was empty, there was none yet, or it is advanced.
+    No,
+    /// It sends, and answers requests. Nothing follows from that.
+    Sends,
+    /// It writes or applies too, or the node has promised itself something.
+    Writes,
+}
+
+/// What follows when the host is done with a Ready.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Work {
+    /// Promises of this node to itself.
+    own: OwnPromises,
     /// The end of the log, if any of it was unstable.
     last: Option<EntryId>,
     snapshot: Option<Index>,
@@ -39,19 +58,10 @@ struct Batch {
 }
 
 impl Work {
-    fn is_any(&self) -> bool {
-        self.last.is_some() || self.snapshot.is_some() || self.applied.is_some()
-    }
-}
-
-impl HandedOut {
-    /// Nothing yet, with these states known.
-    pub(super) fn nothing(soft_state: SoftState, hard_state: HardState) -> HandedOut {
-        HandedOut {
-            soft_state,
-            hard_state,
-            work: None,
-        }
+    /// Forgets it; the lists keep their room.
+    fn clear(&mut self) {
+        self.own.clear();
+        (self.last, self.snapshot, self.applied) = (None, None, None);
     }
 }
 
@@ -65,8 +75,8 @@ impl Node {
         let hard_state = core.hard_state();
         !core.outbox.is_empty()
             || log.has_next_to_persist()
-            || (hard_state != self.handed_out.hard_state && !hard_state.is_empty())
-            || self.raft.soft_state() != self.handed_out.soft_state
+            || (hard_state != self.shown.hard_state && !hard_state.is_empty())
+            || self.raft.soft_state() != self.shown.soft_state
             || log.next_snapshot().is_some()
             || (log.has_next_to_apply(self.raft.apply_ahead())
                 && (log.is_next_to_apply_at_hand() || log.apply_read().is_none()))
@@ -123,10 +133,11 @@ impl Node {
                 node.make_requests();
                 let mut ready = Ready::default();
                 let outbox = node.raft.core().outbox.clone();
-                let handed_out = node.handed_out;
+                let shown = node.shown;
                 node.build_ready(&mut ready);
-                node.own.clear();
-                node.handed_out = handed_out;
+                node.shown = shown;
+                node.working = Working::No;
+                node.work.clear();
                 node.raft.core_mut().outbox = outbox;
                 node.record_answer(|| Answer::ready(&ready));
                 Ok(ready)
@@ -161,11 +172,11 @@ impl Node {
     }
 
     fn check_advanced(&self) -> Result<()> {
-        match self.is_working {
-            true => Err(Error::Misuse(
+        match self.working {
+            Working::No => Ok(()),
+            Working::Sends | Working::Writes => Err(Error::Misuse(
                 "the last Ready has not been advanced: do what it says, and call advance first",
             )),
-            false => Ok(()),
         }
     }
 
@@ -185,7 +196,7 @@ impl Node {
                         "there is no Ready to advance: call ready first",
                     ));
                 }
-                if !std::mem::take(&mut node.is_working) {
+                if std::mem::replace(&mut node.working, Working::No) != Working::Writes {
                     return Ok(());
                 }
                 let finished = node.finish();
@@ -200,18 +211,13 @@ impl Node {
 
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self) -> Result<()> {
-        self.raft.on_own_promises(&mut self.own)?;
         // Taken out, so that nodes that are alike are equal.
-        let Some(Work {
-            last,
-            snapshot,
-            applied,
-        }) = self.handed_out.work.take()
-        else {
-            return Ok(());
-        };
+        let work = &mut self.work;
+        self.raft.on_own_promises(&mut work.own)?;
+        let (last, snapshot) = (work.last.take(), work.snapshot.take());
+        let applied = work.applied.take();
         // What was written in an older term may have been replaced since.
-        let current = self.handed_out.hard_state.term == self.raft.core().term();
+        let current = self.shown.hard_state.term == self.raft.core().term();
         self.raft.on_appended(last.filter(|_| current), snapshot)?;
         match applied {
             Some(Batch {
@@ -234,23 +240,20 @@ impl Node {
     /// The Ready that hands out the outbox and what there is besides, in place of what `ready`
     /// held; and the messages of the node to itself, if they are to wait for its advance. Empties the
     /// outbox. All lists keep their room, or get that of the Ready's. What follows from it is in
-    /// `handed_out`.
+    /// `work`, if `working` says so.
     fn build_ready(&mut self, ready: &mut Ready) {
         let ahead = self.raft.apply_ahead();
-        let (soft_state, hard_state) = (self.raft.soft_state(), self.raft.core().hard_state());
-        let HandedOut {
-            soft_state: shown_soft,
-            hard_state: shown,
-            ..
-        } = self.handed_out;
+        let now = Shown::of(&self.raft);
+        let shown = std::mem::replace(&mut self.shown, now);
+        let (soft_state, hard_state) = (now.soft_state, now.hard_state);
         let core = self.raft.core_mut();
         let (log, outbox) = (&mut core.log, &mut core.outbox);
 
         ready.clear();
-        if soft_state != shown_soft {
+        if soft_state != shown.soft_state {
             ready.soft_state = Some(soft_state);
         }
-        if hard_state != shown {
+        if hard_state != shown.hard_state {
             ready.hard_state = Some(hard_state);
         }
         if let Some(snapshot) = log.next_snapshot() {
@@ -260,8 +263,8 @@ impl Node {
         let (committed_entries, encoded_bytes) = log.next_to_apply(ahead);
         ready.committed_entries = committed_entries;
         ready.must_sync = !ready.entries.is_empty()
-            || hard_state.term != shown.term
-            || (hard_state.vote != shown.vote && !mutant!(VoteIsNotSynced));
+            || hard_state.term != shown.hard_state.term
+            || (hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
         move_list(&mut outbox.read_states, &mut ready.read_states);
         if let Some(rare) = outbox.take_rare() {
             ready.reads = rare.reads;
@@ -269,28 +272,33 @@ impl Node {
             ready.dropped = rare.dropped;
         }
         core.notes.copy_events(&mut ready.events);
-        let work = Work {
-            last: log.has_unstable().then(|| log.last()),
-            snapshot: ready.snapshot.as_ref().map(|snapshot| snapshot.id.index),
-            applied: ready.committed_entries.last().map(|last| Batch {
+        let writes = log.has_unstable()
+            || ready.snapshot.is_some()
+            || !ready.committed_entries.is_empty()
+            || !outbox.to_self.is_empty();
+        if writes {
+            let work = &mut self.work;
+            work.last = log.has_unstable().then(|| log.last());
+            work.snapshot = ready.snapshot.as_ref().map(|snapshot| snapshot.id.index);
+            work.applied = ready.committed_entries.last().map(|last| Batch {
                 last_index: last.index,
                 encoded_bytes,
                 payload_bytes: payload_len(&ready.committed_entries),
-            }),
-        };
-        self.handed_out = HandedOut {
-            soft_state,
-            hard_state,
-            work: work.is_any().then_some(work),
-        };
+            });
+            work.own.take(&mut outbox.to_self);
+        }
         if self.async_storage_writes {
             let after_append = std::mem::take(&mut outbox.after_append);
             outbox.take_messages(&mut ready.messages);
             self.add_storage_messages(ready, after_append);
         } else {
             outbox.take_messages(&mut ready.messages);
-            self.own.take(&mut outbox.to_self);
         }
+        self.working = match writes {
+            true => Working::Writes,
+            false if ready.is_empty() => Working::No,
+            false => Working::Sends,
+        };
     }
 
     /// Takes account of what a Ready hands out.
@@ -299,16 +307,19 @@ impl Node {
         let core = self.raft.core_mut();
         core.notes.forget_events();
         core.log.accept_unstable();
-        let applied = self.handed_out.work.and_then(|work| work.applied);
-        if let Some(batch) = applied {
+        let writes = self.working == Working::Writes;
+        if writes && let Some(batch) = &self.work.applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
             core.log.accept_applying(index, bytes, ahead);
         }
         self.may_advance = !self.async_storage_writes;
-        self.is_working = self.may_advance && !(self.own.is_empty() && ready.is_empty());
-        if !self.is_working {
+        let is_empty = writes && self.work.own.is_empty() && ready.is_empty();
+        if self.async_storage_writes || is_empty {
             // Nothing follows when the host advances, as never with asynchronous storage writes.
-            self.handed_out.work = None;
+            self.working = Working::No;
+            if writes {
+                self.work.clear();
+            }
         }
     }
 

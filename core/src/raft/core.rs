@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::error::{DropReason, Error, Result};
 use crate::event::{DropKind, Dropped, Event, FlowReason};
 use crate::log::{Log, LogLimits};
@@ -25,21 +25,22 @@ use super::timer::Timer;
 pub const FIRST_TERM: Term = 1;
 
 /// The state that all roles share.
-// Ordered as `Node` is: what a heartbeat needs ends with the first part of the log.
+// Ordered as `Node` is: what a heartbeat needs begins in the middle of the notes and ends with the first part
+// of the log.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Core {
+    /// Events and counters.
+    pub notes: Notes,
+    /// The clocks.
+    pub timer: Timer,
     term: Term,
     vote: NodeId,
     leader: NodeId,
     /// What is on its way out.
     pub outbox: Outbox,
-    /// Events and counters.
-    pub notes: Notes,
-    /// The clocks.
-    pub timer: Timer,
     /// The node's settings.
-    pub config: Config,
+    pub config: Settings,
     /// The log.
     pub log: Log,
     /// The members, as of the last applied change.
@@ -86,7 +87,7 @@ impl Core {
                 config.seed,
                 config.id,
             ),
-            config,
+            config: Settings::from(&config),
             log,
             membership,
             outbox: Outbox::default(),

@@ -53,6 +53,11 @@ pub fn check(raft: &Raft) -> Result<(), &'static str> {
                 leader.tracker().committed_index() == core.membership.committed_index(acked),
                 "who votes is what the configuration says",
             )?;
+            let members = core.membership.members();
+            ensure(
+                leader.tracker().iter().map(|peer| peer.id).eq(members),
+                "a leader keeps track of its members",
+            )?;
             for peer in leader.tracker().iter() {
                 ensure(peer.match_index < peer.next_index, "match < next")?;
                 ensure(

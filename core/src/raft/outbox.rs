@@ -8,13 +8,13 @@ use crate::types::{Index, ReadRequest, ReadState, RequestId, SnapshotRequest, Te
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct Outbox {
+    /// What the node promises itself, if the host writes before it advances.
+    pub to_self: OwnPromises,
     /// May be sent at once. The list that the Ready takes over as it is.
     pub messages: Vec<Message>,
     /// Must not be sent before what it promises is on stable storage. With asynchronous storage
     /// writes, messages to the node itself are among these.
     pub after_append: Vec<Message>,
-    /// What the node promises itself, if the host writes before it advances.
-    pub to_self: OwnPromises,
     /// Reads that may be served.
     pub read_states: Vec<ReadState>,
     /// None if there is nothing in it. Apart, so that a node that rests is small.
@@ -30,11 +30,11 @@ pub struct Outbox {
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct OwnPromises {
+    /// Those after the first one.
+    others: Vec<OwnPromise>,
     /// The first one, if there is any. Nearly always it is the only one, and as a message like any other it
     /// would cost 300 instructions.
     first: Option<OwnPromise>,
-    /// The others.
-    others: Vec<OwnPromise>,
 }
 
 /// One of them.

@@ -55,11 +55,20 @@ impl Raft {
             if of_own && !(promise && self.core.config.async_storage_writes) {
                 return Err(Error::LocalMessage);
             }
-            if !self.core.membership.contains(message.from) {
+            if !self.is_member(message.from) {
                 return Err(Error::UnknownPeer(message.from));
             }
         }
         Ok(())
+    }
+
+    /// Whether this is a member in any capacity. A leader has the same members in its tracker, where the
+    /// handler will look next.
+    fn is_member(&self, id: NodeId) -> bool {
+        match &self.role {
+            RoleState::Leader(leader) => leader.tracker().place(id).is_some(),
+            _ => self.core.membership.contains(id),
+        }
     }
 
     /// Takes a call of the host, in the name of `from`.

@@ -9,16 +9,23 @@ use crate::types::{Index, NodeId, RequestId};
 ///
 /// Always `match_index < next_index`: entries `[1, match_index]` are known to be there,
 /// `[match_index + 1, next_index)` are on their way, `[next_index, ..)` are still to be sent.
+// Ordered as `Node` is: what a heartbeat and its answer need comes last.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Progress {
+    /// How much may be on its way to it.
+    pub limits: InflightLimits,
+    /// The member has asked for a snapshot of at least this index. It takes no entries until it
+    /// has one.
+    pub wanted_snapshot: Option<Index>,
+    /// How it is sent to.
+    pub flow: Flow,
     /// The member.
     pub id: NodeId,
     /// The last index known to be on its stable storage.
     pub match_index: Index,
     /// The next index to send.
     pub next_index: Index,
-    /// How it is sent to.
-    pub flow: Flow,
     /// Whether it has been heard from since the last check of the quorum.
     pub recent_active: bool,
     /// Whether it has no vote.
@@ -26,14 +33,9 @@ pub struct Progress {
     /// Whether it votes in either half of the configuration; the second one is empty unless that
     /// is joint.
     pub votes_in: [bool; 2],
-    /// How much may be on its way to it.
-    pub limits: InflightLimits,
     /// What the next Ready has to send to it, if appends are coalesced, besides what all are to get:
     /// `Leader::need_of` is the whole of it.
     pub need: Need,
-    /// The member has asked for a snapshot of at least this index. It takes no entries until it
-    /// has one.
-    pub wanted_snapshot: Option<Index>,
     /// What the host has been asked on its behalf, and what waits for that. Apart, since there seldom is
     /// anything: a member is 88 bytes less.
     waiting: Option<Box<Waiting>>,
