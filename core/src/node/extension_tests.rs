@@ -886,7 +886,10 @@ mod apply_unpersisted {
 
     /// A leader of three whose own disk is slow: the others persist at once.
     fn leader(limit: u64) -> Node {
-        let mut config = Config::new(1);
+        leader_with(limit, Config::new(1))
+    }
+
+    fn leader_with(limit: u64, mut config: Config) -> Node {
         config.async_storage_writes = true;
         config.max_apply_unpersisted_entries = limit;
         let state = RestartState {
@@ -1094,8 +1097,7 @@ mod apply_unpersisted {
     fn what_is_applied_and_not_persisted_stays_in_memory() {
         let mut config = Config::new(1);
         config.max_cached_bytes = 0;
-        let mut node = leader(9);
-        node.raft.core_mut().config.max_cached_bytes = config.max_cached_bytes;
+        let mut node = leader_with(9, config);
         propose(&mut node, 3);
         settle(&mut node);
         accept(&mut node, 4);
