@@ -6,7 +6,7 @@
 
 use super::{Membership, Result, has};
 use crate::error::ConfChangeError;
-use crate::types::{AutoLeave, ConfChangeKind, ConfChangeSingle, ConfChangeV2, NodeId};
+use crate::types::{AutoLeave, ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, NodeId};
 
 /// The outcome of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl Membership {
         if self.is_joint() {
             return Err(ConfChangeError::SimpleInJoint);
         }
-        let changed = self.take_steps(steps)?;
-        let (old, new) = (&self.state.voters, &changed.membership.state.voters);
+        let changed = take_steps(self.conf_state(), steps)?;
+        let (old, new) = (&self.voters, &changed.membership.voters);
         let only_in = |a: &[NodeId], b: &[NodeId]| a.iter().filter(|&&id| !has(b, id)).count();
         if only_in(old, new) + only_in(new, old) > 1 {
             return Err(ConfChangeError::MoreThanOneVoter);
@@ -56,14 +56,13 @@ impl Membership {
         if self.is_joint() {
             return Err(ConfChangeError::AlreadyJoint);
         }
-        if self.state.voters.is_empty() {
+        if self.voters.is_empty() {
             return Err(ConfChangeError::ZeroVoters);
         }
-        let mut joint = self.clone();
-        joint.state.voters_outgoing = joint.state.voters.clone();
-        let mut changed = joint.take_steps(steps)?;
-        changed.membership.state.auto_leave = auto_leave.0;
-        Ok(changed)
+        let mut joint = self.conf_state();
+        joint.voters_outgoing = joint.voters.clone();
+        joint.auto_leave = auto_leave.0;
+        take_steps(joint, steps)
     }
 
     /// Gives up the outgoing half.
@@ -71,73 +70,69 @@ impl Membership {
         if !self.is_joint() {
             return Err(ConfChangeError::NotJoint);
         }
-        let mut membership = self.clone();
-        let state = &mut membership.state;
+        let mut state = self.conf_state();
         state.learners.append(&mut state.learners_next);
         state.learners.sort_unstable();
         state.voters_outgoing.clear();
         state.auto_leave = false;
-        membership.check()?;
-        Ok(Changed {
-            membership,
-            added: Vec::new(),
-        })
+        changed(state, Vec::new())
     }
+}
 
-    fn take_steps(&self, steps: &[ConfChangeSingle]) -> Result<Changed> {
-        let mut next = self.clone();
-        let mut added = Vec::new();
-        for step in steps.iter().filter(|step| step.node_id != crate::NONE) {
-            let id = step.node_id;
-            let known = next.contains(id);
-            match step.kind {
-                ConfChangeKind::AddNode => next.make_voter(id),
-                ConfChangeKind::AddLearnerNode => next.make_learner(id),
-                ConfChangeKind::RemoveNode => next.remove(id),
-                ConfChangeKind::UpdateNode => {}
+fn changed(state: ConfState, added: Vec<NodeId>) -> Result<Changed> {
+    let membership = Membership::of(state);
+    membership.check()?;
+    Ok(Changed { membership, added })
+}
+
+fn take_steps(mut next: ConfState, steps: &[ConfChangeSingle]) -> Result<Changed> {
+    let mut added = Vec::new();
+    for step in steps.iter().filter(|step| step.node_id != crate::NONE) {
+        let id = step.node_id;
+        let known = next.contains(id);
+        match step.kind {
+            ConfChangeKind::AddNode => make_voter(&mut next, id),
+            ConfChangeKind::AddLearnerNode => make_learner(&mut next, id),
+            ConfChangeKind::RemoveNode => remove(&mut next, id),
+            ConfChangeKind::UpdateNode => {}
+        }
+        if known {
+            if !next.contains(id) {
+                added.retain(|&other| other != id);
             }
-            if known {
-                if !next.contains(id) {
-                    added.retain(|&other| other != id);
-                }
-            } else if next.contains(id) {
-                added.push(id);
-            }
+        } else if next.contains(id) {
+            added.push(id);
         }
-        if next.state.voters.is_empty() {
-            return Err(ConfChangeError::RemovedAllVoters);
-        }
-        next.check()?;
-        Ok(Changed {
-            membership: next,
-            added,
-        })
     }
+    if next.voters.is_empty() {
+        return Err(ConfChangeError::RemovedAllVoters);
+    }
+    changed(next, added)
+}
 
-    fn make_voter(&mut self, id: NodeId) {
-        delete(&mut self.state.learners, id);
-        delete(&mut self.state.learners_next, id);
-        insert(&mut self.state.voters, id);
-    }
+fn make_voter(state: &mut ConfState, id: NodeId) {
+    delete(&mut state.learners, id);
+    delete(&mut state.learners_next, id);
+    insert(&mut state.voters, id);
+}
 
-    fn make_learner(&mut self, id: NodeId) {
-        if self.is_learner(id) {
-            return;
-        }
-        self.remove(id);
-        // A voter of the outgoing half goes on voting there until that half is given up.
-        if has(&self.state.voters_outgoing, id) {
-            insert(&mut self.state.learners_next, id);
-        } else {
-            insert(&mut self.state.learners, id);
-        }
+fn make_learner(state: &mut ConfState, id: NodeId) {
+    if has(&state.learners, id) {
+        return;
     }
+    remove(state, id);
+    // A voter of the outgoing half goes on voting there until that half is given up.
+    if has(&state.voters_outgoing, id) {
+        insert(&mut state.learners_next, id);
+    } else {
+        insert(&mut state.learners, id);
+    }
+}
 
-    fn remove(&mut self, id: NodeId) {
-        delete(&mut self.state.voters, id);
-        delete(&mut self.state.learners, id);
-        delete(&mut self.state.learners_next, id);
-    }
+fn remove(state: &mut ConfState, id: NodeId) {
+    delete(&mut state.voters, id);
+    delete(&mut state.learners, id);
+    delete(&mut state.learners_next, id);
 }
 
 fn insert(list: &mut Vec<NodeId>, id: NodeId) {

@@ -202,7 +202,7 @@ proptest! {
             let Ok(changed) = current.change(&change) else { continue };
             let next = changed.membership;
             prop_assert!(decisions_overlap(&current, &next), "{current:?} {change:?} {next:?}");
-            prop_assert_eq!(&Membership::restore(next.conf_state()).unwrap(), &next);
+            prop_assert_eq!(&Membership::restore(&next.conf_state()).unwrap(), &next);
             for id in 1..=6 {
                 let is_new = next.contains(id) && !current.contains(id);
                 prop_assert!(!is_new || changed.added.contains(&id));

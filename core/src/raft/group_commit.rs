@@ -15,6 +15,12 @@ use crate::types::{NONE, NodeId};
 /// What the host has said about commit groups.
 #[derive(Clone, Debug, Default)]
 pub struct CommitGroups {
+    /// None if it has said nothing, as nearly always.
+    groups: Option<Box<Groups>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Groups {
     enabled: bool,
     assigned: BTreeMap<NodeId, Group>,
 }
@@ -22,11 +28,17 @@ pub struct CommitGroups {
 impl CommitGroups {
     /// Whether groups count.
     pub fn is_enabled(&self) -> bool {
-        self.enabled
+        self.groups.as_ref().is_some_and(|groups| groups.enabled)
     }
 
     fn of(&self, id: NodeId) -> Group {
-        self.assigned.get(&id).copied().unwrap_or(UNASSIGNED)
+        let groups = self.groups.as_ref();
+        let group = groups.and_then(|groups| groups.assigned.get(&id));
+        group.copied().unwrap_or(UNASSIGNED)
+    }
+
+    fn groups(&mut self) -> &mut Groups {
+        self.groups.get_or_insert_default()
     }
 }
 
@@ -50,7 +62,7 @@ impl Leader {
 impl Raft {
     /// Switches group commit on or off.
     pub fn enable_group_commit(&mut self, enable: bool) {
-        self.core.commit_groups.enabled = enable;
+        self.core.commit_groups.groups().enabled = enable;
         self.commit_anew();
     }
 
@@ -69,6 +81,7 @@ impl Raft {
         }
         self.core
             .commit_groups
+            .groups()
             .assigned
             .extend(groups.iter().copied());
         self.commit_anew();
@@ -77,7 +90,7 @@ impl Raft {
 
     /// Takes all members out of their groups.
     pub fn clear_commit_groups(&mut self) {
-        self.core.commit_groups.assigned.clear();
+        self.core.commit_groups.groups().assigned.clear();
         self.commit_anew();
     }
 

@@ -14,10 +14,15 @@ use crate::tracker::{Flow, Progress, Tracker};
 use crate::types::{Entry, EntryId, Index, NONE, NodeId};
 
 /// What only a leader has.
+// Ordered as `Node` is: a heartbeat and its answer need the end of the reads and the beginning of the tracker.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Leader {
-    pub(super) tracker: Tracker,
     pub(super) reads: ReadIndexQueue,
+    /// Everybody else is to get an append with the next Ready, be it empty, if appends are coalesced:
+    /// a batch of proposals notes that once for each, however many members there are.
+    pub(super) append_to_all: bool,
+    pub(super) tracker: Tracker,
     /// Who is to lead next, while a transfer is under way.
     pub(super) transferee: Option<NodeId>,
     /// The last configuration change in the log is at this index or below it. No other may be
@@ -25,9 +30,6 @@ pub struct Leader {
     pub(super) pending_conf_index: Index,
     /// The payloads that are proposed in this term and not yet applied.
     uncommitted_bytes: u64,
-    /// Everybody else is to get an append with the next Ready, be it empty, if appends are coalesced:
-    /// a batch of proposals notes that once for each, however many members there are.
-    pub(super) append_to_all: bool,
     /// So many members at least have to acknowledge something above the commit index who have not
     /// yet, before it can move: until then, nothing needs to be counted. Of n answers one is, or
     /// two, whatever n is.

@@ -174,7 +174,7 @@ impl Raft {
         };
         Status {
             basic: self.basic_status(),
-            conf_state: self.core.membership.conf_state().clone(),
+            conf_state: self.core.membership.conf_state(),
             progress,
         }
     }

@@ -27,15 +27,16 @@ struct Read {
 
 /// The reads that a leader has not answered yet.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct ReadIndexQueue {
     /// Those that came before anything was committed in this term.
     postponed: Vec<Read>,
-    /// Those that wait for heartbeats, with the commit index of their arrival.
-    unconfirmed: VecDeque<(Read, Index)>,
-    /// How many have been confirmed. The position of a read is its number, counted from 1.
-    confirmed: u64,
     /// The highest position that each member has acknowledged.
     acks: Vec<(NodeId, u64)>,
+    /// How many have been confirmed. The position of a read is its number, counted from 1.
+    confirmed: u64,
+    /// Those that wait for heartbeats, with the commit index of their arrival.
+    unconfirmed: VecDeque<(Read, Index)>,
 }
 
 impl ReadIndexQueue {

@@ -150,7 +150,7 @@ impl Raft {
         if self.core.log.has_unstable_snapshot() {
             // The change comes before a snapshot that has been taken over since, together with its
             // configuration, in which the change is included.
-            return Ok(self.core.membership.conf_state().clone());
+            return Ok(self.core.membership.conf_state());
         }
         let changed = self.core.membership.change(change)?;
         let id = self.core.id();
@@ -167,7 +167,7 @@ impl Raft {
             _ => Next::Stay,
         };
         self.transition(next);
-        Ok(self.core.membership.conf_state().clone())
+        Ok(self.core.membership.conf_state())
     }
 
     /// Writes the first members' entries, committed, into an empty log.

@@ -20,6 +20,7 @@ mod tests;
 /// A sorted array: groups are small, so that a search is a few comparisons. Whoever works on one
 /// member looks its place up once, which stays the same until the configuration changes.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Tracker {
     peers: Vec<Progress>,
     limits: InflightLimits,
