@@ -68,8 +68,11 @@ impl Ready {
         } = self;
         (*soft_state, *hard_state, *snapshot, *must_sync) = (None, None, None, false);
         clear(read_states);
-        entries.clear();
-        committed_entries.clear();
+        for entries in [entries, committed_entries] {
+            if !entries.is_empty() {
+                entries.clear();
+            }
+        }
         clear(messages);
         clear(reads);
         clear(snapshot_requests);
