@@ -209,6 +209,7 @@ impl Progress {
         if let Some(waiting) = &mut self.waiting {
             waiting.request.take_if(|request| !helps(request.range));
         }
+        self.drop_waiting_if_empty();
         true
     }
 
@@ -334,7 +335,9 @@ impl Progress {
 
     /// The host has answered, or there is no use for its answer.
     pub fn take_request(&mut self) -> Option<PendingRequest> {
-        self.waiting.as_mut()?.request.take()
+        let request = self.waiting.as_mut()?.request.take();
+        self.drop_waiting_if_empty();
+        request
     }
 
     /// Puts off a send until the host has answered.
@@ -347,7 +350,9 @@ impl Progress {
 
     /// The first send that was put off.
     pub fn pop_late_send(&mut self) -> Option<LateSend> {
-        self.waiting.as_mut()?.late_sends.pop_front()
+        let late = self.waiting.as_mut()?.late_sends.pop_front();
+        self.drop_waiting_if_empty();
+        late
     }
 
     /// Forgets the sends that were put off. Returns whether there were any.
@@ -356,7 +361,14 @@ impl Progress {
             .waiting
             .as_mut()
             .map(|waiting| std::mem::take(&mut waiting.late_sends));
+        self.drop_waiting_if_empty();
         late.is_some_and(|late| !late.is_empty())
+    }
+
+    /// So that members that are alike are equal.
+    fn drop_waiting_if_empty(&mut self) {
+        self.waiting
+            .take_if(|waiting| waiting.request.is_none() && waiting.late_sends.is_empty());
     }
 
     /// Waits for nothing of the host any more.
