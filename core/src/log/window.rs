@@ -1,6 +1,7 @@
 //! The end of the log, in memory: a gapless run of entries up to the last one.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::mem::take;
 
 use crate::codec::entry_encoded_len;
@@ -18,7 +19,7 @@ pub(super) const KEEP_GATHERED: usize = 64;
 /// entry is gathered, and becomes a batch when somebody first looks at it, which is when a Ready is
 /// taken. Each batch has the encoded size of all up to its end beside it, so that the size of a range is a
 /// subtraction, but for the parts of batches at its ends.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Window {
     first_index: Index,
     next_index: Index,
@@ -283,6 +284,19 @@ impl Window {
             }
         }
         Entries::from(list)
+    }
+}
+
+impl fmt::Debug for Window {
+    /// What it holds, however that came: whoever tells nodes apart by this text finds those alike that do
+    /// the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let batches = self.batches.iter().flat_map(|batch| &batch.entries);
+        let entries: Vec<&Entry> = batches.chain(&self.gathered).collect();
+        f.debug_struct("Window")
+            .field("first_index", &self.first_index)
+            .field("entries", &entries)
+            .finish()
     }
 }
 

@@ -2,8 +2,9 @@
 //! what it does next.
 //!
 //! It is made of the state's `Debug` text, which the compiler derives and which therefore has every
-//! field, new ones too. Left out are only the fields in [`IDLE`]; why each may be is said there. 128
-//! bits of SipHash stand for the text.
+//! field, new ones too. Left out are only the fields in [`IDLE`]; why each may be is said there. One
+//! text is written by hand: the log's window shows its entries and not how they are cut into batches,
+//! which says who shares memory. 128 bits of SipHash stand for the text.
 
 use std::fmt::{self, Debug, Write};
 use std::hash::{DefaultHasher, Hasher};
