@@ -177,6 +177,8 @@ struct Content {
     /// Whether any of the last four has something in it, or had in the last Ready.
     has_rest: bool,
     encoded: Vec<u8>,
+    /// How many Readys in a row would have done with a quarter of its room.
+    small_readys: u8,
     /// The last Ready, which keeps the member lists that `snapshot` points to and is what storage
     /// saves, and the one before, whose lists have room for the next. There are two, since the last
     /// one has to stay as it is if the next can't be taken; none is ever moved, as that takes 200
@@ -220,6 +222,7 @@ impl ReadyPlace {
             events: Vec::new(),
             has_rest: false,
             encoded: Vec::new(),
+            small_readys: 0,
             readys: Default::default(),
             last: 0,
         };
@@ -261,8 +264,11 @@ const HARD_STATE: u8 = 2 << 3 | 2;
 const MESSAGE: u8 = 7 << 3 | 2;
 const MUST_SYNC: u8 = 8 << 3;
 
-/// A buffer that one large Ready has blown up is not kept for small ones.
+/// A buffer that one large Ready has blown up is not kept for small ones; but to give it back between the
+/// large ones of a stream would be to have its pages cleared for each anew.
 const KEEP_BYTES: usize = 1 << 20;
+/// So many small ones have to come in a row.
+const KEEP_READYS: u8 = 16;
 
 impl Content {
     fn fill(&mut self) {
@@ -314,8 +320,13 @@ impl Content {
     fn encode(&mut self) {
         let last = self.encoded.len();
         self.encoded.clear();
-        if self.encoded.capacity() > KEEP_BYTES && last < self.encoded.capacity() / 4 {
-            self.encoded.shrink_to(KEEP_BYTES);
+        if self.encoded.capacity() > KEEP_BYTES {
+            let is_small = last < self.encoded.capacity() / 4;
+            self.small_readys = if is_small { self.small_readys + 1 } else { 0 };
+            if self.small_readys == KEEP_READYS {
+                self.small_readys = 0;
+                self.encoded.shrink_to(KEEP_BYTES);
+            }
         }
         let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
 
