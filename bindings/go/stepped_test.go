@@ -103,3 +103,28 @@ func TestTheNextCallAdvances(t *testing.T) {
 		}
 	}
 }
+
+func TestAForwardedProposalKeepsItsOwnEntries(t *testing.T) {
+	node, s := newFollower(t)
+	last, lastTerm := s.snapshot.GetMetadata().GetIndex(), s.snapshot.GetMetadata().GetTerm()
+	entry := func(data string) *pb.Entry {
+		return &pb.Entry{Term: new(uint64(2)), Index: new(last + 1), Data: []byte(data)}
+	}
+	must(t, node.Step(appendOf(2, last, lastTerm, last, entry("in the log"))))
+	rd := node.Ready()
+	must(t, s.Append(rd.Entries))
+	node.Advance(rd)
+	// Entries of a proposal have no places yet. Whoever names some does not mean those of the log.
+	must(t, node.Step(&pb.Message{
+		Type: pb.MsgProp.Enum(), To: new(uint64(1)), From: new(uint64(3)), Entries: []*pb.Entry{entry("proposed")},
+	}))
+	for _, m := range node.Ready().Messages {
+		if m.GetType() == pb.MsgProp {
+			if data := string(m.Entries[0].GetData()); data != "proposed" {
+				t.Fatalf("%q is passed on", data)
+			}
+			return
+		}
+	}
+	t.Fatal("the proposal is not passed on")
+}

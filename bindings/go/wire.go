@@ -167,6 +167,16 @@ func newMessageList(count int, known entryRun) messageList {
 	}
 }
 
+// sent gives the entries of a message that are known, if they are a part of the node's log. A proposal that
+// is forwarded is none, whatever places its entries say they have.
+func (l *messageList) sent(kind pb.MessageType, encoded []byte) (entries []*pb.Entry, length int) {
+	switch kind {
+	case pb.MsgApp, pb.MsgStorageAppend, pb.MsgStorageApply, pb.MsgStorageApplyResp:
+		return l.known.sent(encoded)
+	}
+	return nil, 0
+}
+
 func (l *messageList) add(encoded []byte) error {
 	cell := &l.cells[len(l.messages)]
 	m := &cell.message
@@ -198,7 +208,7 @@ func (l *messageList) add(encoded []byte) error {
 			cell.index, m.Index = number, &cell.index
 		case keyOfEntry:
 			if entries == nil {
-				if known, length := l.known.sent(encoded); known != nil {
+				if known, length := l.sent(cell.kind, encoded); known != nil {
 					m.Entries, end = known, length
 					break
 				}

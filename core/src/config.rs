@@ -76,7 +76,8 @@ pub struct Config {
     /// least `max_size_per_msg`. Default 0.
     pub max_inflight_bytes: u64,
     /// Entries that are persisted and applied stay in memory up to this many encoded bytes, so
-    /// that a follower that lags a little is served without a read. Default 64 MiB.
+    /// that a follower that lags a little is served without a read; and up to one batch more, since
+    /// what a Ready has handed out together goes together. Default 64 MiB.
     pub max_cached_bytes: u64,
     /// At most this many reads wait for confirmation; more are dropped. At least 1.
     /// Default 65,536.

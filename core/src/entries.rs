@@ -105,7 +105,8 @@ impl Entries {
         *self = Entries::new();
     }
 
-    /// Whether both are the same entries in memory, and not only equal ones.
+    /// Whether both are the same entries in memory, and not only equal ones. Of two that are empty it says
+    /// nothing.
     pub fn is_same(&self, other: &Entries) -> bool {
         std::ptr::eq(&**self, &**other)
     }
@@ -233,6 +234,12 @@ impl PartialEq<[Entry]> for Entries {
 
 impl PartialEq<Vec<Entry>> for Entries {
     fn eq(&self, other: &Vec<Entry>) -> bool {
+        **self == **other
+    }
+}
+
+impl PartialEq<Entries> for Vec<Entry> {
+    fn eq(&self, other: &Entries) -> bool {
         **self == **other
     }
 }

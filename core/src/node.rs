@@ -276,20 +276,30 @@ impl Node {
         self.propose_checked(&mut [entry])
     }
 
+    /// Proposes one entry, as [`Node::propose_entries`] several; it needs no list.
+    ///
+    /// # Errors
+    /// As [`Node::propose_entries`].
+    pub fn propose_entry(&mut self, entry: Entry) -> Result<()> {
+        if entry.is_conf_change() {
+            codec::conf_change_of(&entry)?;
+        }
+        self.propose_checked(&mut [entry])
+    }
+
     /// Proposes entries with all that their encoding spells out, as one proposal. Their places in
     /// the log are the leader's to give. An empty list is no error, and nothing.
     ///
     /// # Errors
     /// As [`Node::propose`]; [`Error::Malformed`] for a configuration change that is none.
-    pub fn propose_entries(&mut self, mut entries: impl AsMut<[Entry]>) -> Result<()> {
-        let entries = entries.as_mut();
+    pub fn propose_entries(&mut self, mut entries: Vec<Entry>) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
         }
         for entry in entries.iter().filter(|entry| entry.is_conf_change()) {
             codec::conf_change_of(entry)?;
         }
-        self.propose_checked(entries)
+        self.propose_checked(&mut entries)
     }
 
     /// Proposes entries of which all that are configuration changes can be decoded.

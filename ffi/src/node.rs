@@ -349,7 +349,7 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
         let data = unsafe { copied_if_any(data, len, "data") }?;
-        node.with(|inner| Ok(inner.node.propose_entries([proposal(data)])?))
+        node.with(|inner| Ok(inner.node.propose_entry(proposal(data))?))
     }
 }
 
@@ -371,7 +371,7 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `list[..list_len]` and each view in it.
         let list = unsafe { copied_list_if_any(list, list_len, "list") }?;
-        let entries: Vec<Entry> = list.into_iter().map(proposal).collect();
+        let entries = list.into_iter().map(proposal).collect();
         node.with(|inner| Ok(inner.node.propose_entries(entries)?))
     }
 }
@@ -430,7 +430,7 @@ export! {
             kind,
             ..proposal(data)
         };
-        node.with(|inner| Ok(inner.node.propose_entries([entry])?))
+        node.with(|inner| Ok(inner.node.propose_entry(entry)?))
     }
 }
 

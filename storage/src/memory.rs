@@ -56,7 +56,7 @@ impl Inner {
                 self.batches.reserve_exact(1);
             }
             self.batches
-                .push_back(update.entries.slice(growth.skipped..));
+                .push_back(update.entries.slice_to_keep(growth.skipped..));
         }
         Ok(())
     }
@@ -90,8 +90,12 @@ impl Inner {
         let batch = self
             .batches
             .partition_point(|batch| last_index(batch) < index);
+        let first = self
+            .batches
+            .get(batch)
+            .map_or(index, |batch| batch[0].index);
         let entries = self.batches.range(batch..).flatten();
-        entries.skip_while(move |entry| entry.index < index)
+        entries.skip(index.saturating_sub(first) as usize)
     }
 
     fn snapshot(&self) -> Snapshot {

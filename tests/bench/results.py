@@ -9,6 +9,7 @@ they are measured.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import subprocess
 from collections.abc import Callable
@@ -26,8 +27,10 @@ class Results:
         if resume and file.exists():
             self.report = taken_up(file, settings)
         elif file.exists():
-            # A quick look at one workload is not to cost somebody the figures of hours.
-            file.replace(file.with_stem(f"{file.stem}-before"))
+            # A quick look at one workload is not to cost somebody the figures of hours, and nor is a second.
+            before = itertools.count(1)
+            free = (file.with_stem(f"{file.stem}-before-{number}") for number in before)
+            file.replace(next(name for name in free if not name.exists()))
 
     def part(self, section: str, name: str, measure: Callable[[], JSON]) -> JSON:
         """What was measured of this part before, or is measured now."""
@@ -71,6 +74,8 @@ def finished(file: Path, unfinished_too: bool) -> JSON:
     report: JSON = json.loads(file.read_text())
     if not report["finished"] and not unfinished_too:
         raise SystemExit(f"{file} is of a run that was interrupted: bench.py run --resume goes on with it")
+    if report["settings"].get("only") and not unfinished_too:
+        raise SystemExit(f"{file} is of {', '.join(report['settings']['only'])} only: --unfinished publishes it all the same")
     return report
 
 

@@ -57,7 +57,9 @@ def test_another_run_leaves_the_figures_of_the_last_one_beside_its_own(tmp_path:
     interrupted(file)
     Results(file, SETTINGS, resume=False).part("workloads", "rep3_b1_16", lambda: figures(6))
     assert json.loads(file.read_text())["workloads"]["rep3_b1_16"]["rust"]["ns"] == 6
-    assert json.loads((tmp_path / "report-before.json").read_text())["workloads"]["rep3_b1_16"]["rust"]["ns"] == 5
+    assert json.loads((tmp_path / "report-before-1.json").read_text())["workloads"]["rep3_b1_16"]["rust"]["ns"] == 5
+    Results(file, SETTINGS, resume=False)
+    assert json.loads((tmp_path / "report-before-2.json").read_text())["workloads"]["rep3_b1_16"]["rust"]["ns"] == 6
 
 
 def test_an_interrupted_run_is_published_only_when_that_is_said(tmp_path: Path) -> None:
@@ -68,6 +70,14 @@ def test_an_interrupted_run_is_published_only_when_that_is_said(tmp_path: Path) 
     with pytest.raises(SystemExit, match="interrupted"):
         finished(file, False)
     assert finished(file, True)["workloads"].keys() == {"rep3_b1_16"}
+
+
+def test_a_run_of_some_workloads_is_published_only_when_that_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    Results(file, SETTINGS | {"only": ["rep3_b1_16"]}, resume=False).finish()
+    with pytest.raises(SystemExit, match="rep3_b1_16 only"):
+        finished(file, False)
+    assert finished(file, True)["finished"]
 
 
 def test_what_is_published_from_the_file_has_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

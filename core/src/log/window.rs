@@ -16,9 +16,9 @@ pub(super) const KEEP_GATHERED: usize = 64;
 /// Entries `[first_index, next_index)`, in the batches in which they came.
 ///
 /// What comes in as a batch stays one, shared with whoever else has it. What a leader is given entry by
-/// entry is gathered, and becomes a batch when somebody first looks at it, which is when a Ready is
-/// taken. Each batch has the encoded size of all up to its end beside it, so that the size of a range is a
-/// subtraction, but for the parts of batches at its ends.
+/// entry is gathered, and becomes a batch when somebody first looks at it: with coalesced appends, when a
+/// Ready is taken. Each batch has the encoded size of all before it and up to its end beside it, so that its
+/// own is a subtraction.
 #[derive(Clone)]
 pub struct Window {
     first_index: Index,
@@ -48,15 +48,6 @@ impl Batch {
 
     fn bytes(&self) -> u64 {
         self.bytes_to_end - self.bytes_before
-    }
-
-    /// The size of all entries below `index`, which is in this batch or right behind it.
-    fn bytes_below(&self, index: Index) -> u64 {
-        match self.place(index) {
-            // Nearly always it is at one of its ends.
-            0 => self.bytes_before,
-            place => self.bytes_to_end - encoded_len(&self.entries[place..]),
-        }
     }
 
     /// Where an entry is within the batch: the first place if it comes earlier, the end if later.
@@ -266,14 +257,17 @@ impl Window {
         let mut list = Vec::new();
         for batch in self.batches.range(first..) {
             let (start, mut end) = (batch.place(low), batch.place(high));
-            let bytes = batch.bytes_below(high) - batch.bytes_below(low);
-            let fits = bytes <= budget.left;
-            if fits {
-                budget.take_bytes(bytes);
+            let is_whole = end - start == batch.entries.len();
+            let fits = if is_whole && batch.bytes() <= budget.left {
+                budget.take_bytes(batch.bytes());
+                true
             } else {
+                // One by one: whoever takes little of a long batch is not to look at all of it.
+                let wanted = end;
                 let part = batch.entries[start..end].iter();
                 end = start + part.take_while(|entry| budget.take(entry)).count();
-            }
+                end == wanted
+            };
             let is_end = !fits || high <= batch.last_index + 1;
             if is_end && list.is_empty() {
                 return batch.entries.slice(start..end);
@@ -288,8 +282,8 @@ impl Window {
 }
 
 impl fmt::Debug for Window {
-    /// What it holds, however that came: whoever tells nodes apart by this text finds those alike that do
-    /// the same.
+    /// What it holds, however that is cut into batches: whoever tells nodes apart by this text finds those
+    /// alike that do the same, for as long as nothing is evicted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let batches = self.batches.iter().flat_map(|batch| &batch.entries);
         let entries: Vec<&Entry> = batches.chain(&self.gathered).collect();

@@ -32,7 +32,7 @@ impl Shown {
 pub(super) enum Working {
     /// Nothing: the Ready was empty, there was none yet, or it is advanced.
     No,
-    /// It sends, and answers requests. Nothing follows from that.
+    /// Nothing that the node has to take account of: it sends, answers requests, and may keep a hard state.
     Sends,
     /// It writes or applies too, or the node has promised itself something.
     Writes,

@@ -322,10 +322,8 @@ impl Core {
         let what = match *body {
             Body::Accept { index } => Promise::Accept(index),
             Body::Vote { pre, granted: true } => Promise::Vote { pre },
-            _ => {
-                debug_assert!(false, "a node acknowledges and votes for itself, no more");
-                return;
-            }
+            // To lose a promise without a word could cost a vote or an entry.
+            _ => unreachable!("a node acknowledges and votes for itself, no more"),
         };
         self.outbox.to_self.push(OwnPromise { term, what });
     }

@@ -37,6 +37,13 @@ impl CommitGroups {
         group.copied().unwrap_or(UNASSIGNED)
     }
 
+    /// Nobody belongs to a group any more.
+    fn clear(&mut self) {
+        if let Some(groups) = &mut self.groups {
+            groups.assigned.clear();
+        }
+    }
+
     fn groups(&mut self) -> &mut Groups {
         self.groups.get_or_insert_default()
     }
@@ -90,7 +97,7 @@ impl Raft {
 
     /// Takes all members out of their groups.
     pub fn clear_commit_groups(&mut self) {
-        self.core.commit_groups.groups().assigned.clear();
+        self.core.commit_groups.clear();
         self.commit_anew();
     }
 

@@ -405,6 +405,7 @@ const NO_CALLS: &[&str] = &[
     "propose_conf_change_v2",
     "propose_conf_change_encoded",
     "propose_entries",
+    "propose_entry",
     "step_bytes",
     "step_slice",
     "read_index_if_named",

@@ -17,6 +17,9 @@ use crate::panics;
 use crate::setting::{Handling, Setting};
 use crate::state::message_fingerprint;
 
+/// What the text of a node has in it while it waits for its host.
+const OPEN_REQUESTS: [&str; 2] = ["waiting: Some", "apply_read: Some"];
+
 /// The number of a machine's state.
 pub type StateId = u32;
 /// The number of a message.
@@ -318,7 +321,7 @@ impl Catalogue {
             return Ok(id);
         }
         ensure(
-            !self.text.contains("pending_request: Some") && !self.text.contains("apply_read: Some"),
+            OPEN_REQUESTS.iter().all(|open| !self.text.contains(open)),
             "no request outlasts the step that makes it",
             || self.text.clone(),
         )?;
@@ -455,5 +458,81 @@ impl Setting {
         (0..FIXED)
             .filter(|&column| fixed_input(column).as_ref().is_some_and(wanted))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libraft_core::{ConfState, Config, EntryId, HardState, Node, RestartState, TermRun};
+
+    use super::*;
+
+    /// A node with entries in storage, none of which it has in memory.
+    fn node(voters: impl IntoIterator<Item = NodeId>, commit: u64) -> Node {
+        let state = RestartState {
+            hard_state: HardState {
+                term: 1,
+                vote: 0,
+                commit,
+            },
+            conf_state: ConfState::of_voters(voters),
+            last_index: 5,
+            term_runs: vec![TermRun {
+                first_index: 1,
+                term: 1,
+            }],
+            ..RestartState::default()
+        };
+        let config = Config {
+            pre_vote: false,
+            ..Config::new(1)
+        };
+        Node::new(config, state).unwrap()
+    }
+
+    fn says(node: &Node, open: &str) -> bool {
+        let mut text = String::new();
+        fingerprint(node, &mut text);
+        assert_eq!(
+            OPEN_REQUESTS
+                .iter()
+                .filter(|open| text.contains(*open))
+                .count(),
+            1,
+            "{text}"
+        );
+        text.contains(open)
+    }
+
+    #[test]
+    fn the_text_of_a_node_tells_of_open_requests() {
+        let mut applies = node([1], 5);
+        assert_eq!(applies.ready().unwrap().reads.len(), 1);
+        assert!(says(&applies, "apply_read: Some"));
+
+        let mut leads = node([1, 2], 0);
+        leads.campaign().unwrap();
+        leads.ready().unwrap();
+        leads.advance().unwrap();
+        let says_to_it = |body| Message {
+            to: 1,
+            from: 2,
+            term: 2,
+            body,
+        };
+        let granted = Body::Vote {
+            pre: false,
+            granted: true,
+        };
+        leads.step(says_to_it(granted)).unwrap();
+        leads.ready().unwrap();
+        leads.advance().unwrap();
+        let refused = Body::Reject {
+            index: 5,
+            hint: EntryId::default(),
+        };
+        leads.step(says_to_it(refused)).unwrap();
+        assert_eq!(leads.ready().unwrap().reads.len(), 1);
+        assert!(says(&leads, "waiting: Some"));
     }
 }

@@ -107,7 +107,7 @@ pub fn protocol_state(node: &Node) -> String {
     });
     let end = end.expect("its notes end somewhere");
     let (before, after) = (&text[..start], &text[end..]);
-    format!("{before}{}", after.replace("peeked: true", "peeked: false"))
+    format!("{before}{after}").replace("peeked: true", "peeked: false")
 }
 
 impl Host {

@@ -102,9 +102,7 @@ impl Replica for Libraft {
                 self.applied.apply(entry.index, &entry.data);
             }
         }
-        if !ready.read_states.is_empty() {
-            self.applied.reads += ready.read_states.len() as u64;
-        }
+        self.applied.reads += ready.read_states.len() as u64;
         self.node.advance().expect("a Ready was taken");
     }
 
