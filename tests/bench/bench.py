@@ -43,7 +43,6 @@ import results
 from building import build
 from contestants import (
     CHOICES,
-    CODECS,
     CONTESTANTS,
     GROWTH,
     GROWTH_CONTESTANTS,
@@ -57,6 +56,7 @@ from contestants import (
     TOO_LARGE_FOR_PEERS,
     WORKLOADS,
     Contestant,
+    faster_codec,
 )
 
 PROFILES = HERE / "profiles"
@@ -251,13 +251,6 @@ def counterpart(ours: str, figures: JSON, peer: str) -> str:
     """What of ours a peer's configuration is compared with: default with default, best with best."""
     best = f"{ours} best"
     return best if peer.endswith(" best") and best in figures else ours
-
-
-def faster_codec(figures: JSON, peer: str) -> str:
-    """raft-rs with the codec that has taken less time, of any other peer the peer."""
-    other = CODECS.get(peer, peer)
-    there = [name for name in (peer, other) if name in figures]
-    return min(there, key=lambda name: float(figures[name]["ns"]), default=peer)
 
 
 def aims(report: JSON) -> Iterator[tuple[str, str, str, str, float]]:

@@ -75,7 +75,9 @@ def finished(file: Path, unfinished_too: bool) -> JSON:
     if not report["finished"] and not unfinished_too:
         raise SystemExit(f"{file} is of a run that was interrupted: bench.py run --resume goes on with it")
     if report["settings"].get("only") and not unfinished_too:
-        raise SystemExit(f"{file} is of {', '.join(report['settings']['only'])} only: --unfinished publishes it all the same")
+        raise SystemExit(
+            f"{file} is of {', '.join(report['settings']['only'])} only: --unfinished publishes it all the same"
+        )
     return report
 
 
