@@ -268,7 +268,7 @@ const MUST_SYNC: u8 = 8 << 3;
 /// large ones of a stream would be to have its pages cleared for each anew.
 const KEEP_BYTES: usize = 1 << 20;
 /// So many small ones have to come in a row.
-const KEEP_READYS: u8 = 16;
+pub(crate) const KEEP_READYS: u8 = 16;
 
 impl Content {
     fn fill(&mut self) {
