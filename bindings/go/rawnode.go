@@ -268,8 +268,9 @@ func (rn *RawNode) isMember() bool {
 
 // Step hands over a message from a peer, or from a storage worker. The entries in it are the node's
 // from then on, as in go.etcd.io/raft: they may come back in Ready.Entries, and must not be changed by
-// anybody. The message itself is the caller's. An error changes nothing: ErrStepLocalMsg, ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error]
-// for what no correct peer sends.
+// anybody. The message itself is the caller's. An error changes nothing: ErrStepLocalMsg,
+// ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error] for what no correct peer
+// sends.
 func (rn *RawNode) Step(m *pb.Message) error {
 	encoded, err := appendMessage(rn.scratch[:0], m)
 	if err != nil {

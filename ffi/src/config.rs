@@ -319,7 +319,8 @@ export! {
 
 export! {
     /// Entries that are persisted and applied stay in memory up to this many encoded bytes, so
-    /// that a follower that lags a little is served without a read. Default 64 MiB.
+    /// that a follower that lags a little is served without a read; and up to one batch more, since
+    /// what a Ready has handed out together goes together. Default 64 MiB.
     ///
     /// Errors: those of any call. Whether the value fits is checked when a node is made.
     ///

@@ -278,6 +278,7 @@ impl Log {
     /// Appends entries of the newest term at the end, and takes them out of the list. They become a
     /// batch when somebody first looks at them.
     pub fn gather(&mut self, term: Term, entries: &mut [Entry]) {
+        // What `note_next` does, in one pass: a call of it behind this loop is 26 instructions for each.
         for (index, entry) in (self.last_index() + 1..).zip(entries.iter_mut()) {
             (entry.term, entry.index) = (term, index);
             if entry.is_conf_change() {
