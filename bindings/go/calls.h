@@ -3,7 +3,7 @@
 // nothing for it.
 //
 // The node is passed as a number: Go would look into a pointer to an opaque struct before each call,
-// to find out whether it is memory of Go (cgoCheckPointer, 10 ns). With advance, what Advance has
+// to find out whether it is memory of Go (cgoCheckPointer, 10 ns). If advancing, what Advance has
 // put off is done first.
 
 #ifndef LIBRAFT_GO_CALLS_H
@@ -17,62 +17,63 @@ typedef uintptr_t go_node;
 
 typedef struct {
 	raft_status status;
+	// Whether Advance is still put off: it is if the node would not have it, as while another thread uses it.
+	bool advancing;
 	// Whether there is something to do, as RAFT_PENDING_ numbers; GO_UNKNOWN if that can't be told.
 	uint64_t pending;
 	// Belongs to the caller. NULL if status is RAFT_OK.
 	raft_error *error;
 } go_outcome;
 
-static inline raft_status go_advance(raft_node *node, raft_error **error) {
+// Does what has been put off, if *advancing, and says there whether that is still to be done.
+static inline raft_status go_advance(raft_node *node, bool *advancing, raft_error **error) {
+	if (!*advancing)
+		return RAFT_OK;
 	raft_status status = raft_node_advance(node, error);
-	if (status != RAFT_ERR_MISUSE)
-		return status;
-	// To advance where there was no Ready is no fault.
-	raft_error_free(*error);
-	*error = NULL;
-	return RAFT_OK;
+	*advancing = status != RAFT_OK;
+	return status;
 }
 
 // What a call has come to, and whether there is something to do now.
-static inline go_outcome go_look(const raft_node *node, raft_status status, raft_error *error) {
-	go_outcome outcome = {status, 0, error};
+static inline go_outcome go_look(
+		const raft_node *node, bool advancing, raft_status status, raft_error *error) {
+	go_outcome outcome = {status, advancing, 0, error};
 	if (raft_node_pending(node, &outcome.pending, NULL) != RAFT_OK)
 		outcome.pending = GO_UNKNOWN;
 	return outcome;
 }
 
-static inline go_outcome go_tick(go_node at, bool advance) {
+static inline go_outcome go_tick(go_node at, bool advancing) {
 	raft_node *node = (raft_node *)at;
 	raft_error *error = NULL;
-	raft_status status = advance ? go_advance(node, &error) : RAFT_OK;
+	raft_status status = go_advance(node, &advancing, &error);
 	if (status == RAFT_OK)
 		status = raft_node_tick(node, &error);
-	return go_look(node, status, error);
+	return go_look(node, advancing, status, error);
 }
 
-static inline go_outcome go_propose(go_node at, bool advance, const uint8_t *data, size_t len) {
+static inline go_outcome go_propose(go_node at, bool advancing, const uint8_t *data, size_t len) {
 	raft_node *node = (raft_node *)at;
 	raft_error *error = NULL;
-	raft_status status = advance ? go_advance(node, &error) : RAFT_OK;
+	raft_status status = go_advance(node, &advancing, &error);
 	if (status == RAFT_OK)
 		status = raft_node_propose(node, data, len, &error);
-	return go_look(node, status, error);
+	return go_look(node, advancing, status, error);
 }
 
-static inline go_outcome go_step(go_node at, bool advance, const uint8_t *message, size_t len) {
+static inline go_outcome go_step(go_node at, bool advancing, const uint8_t *message, size_t len) {
 	raft_node *node = (raft_node *)at;
 	raft_error *error = NULL;
-	raft_status status = advance ? go_advance(node, &error) : RAFT_OK;
+	raft_status status = go_advance(node, &advancing, &error);
 	if (status == RAFT_OK)
 		status = raft_node_step(node, message, len, &error);
-	return go_look(node, status, error);
+	return go_look(node, advancing, status, error);
 }
 
-static inline go_outcome go_pending(go_node at, bool advance) {
+static inline go_outcome go_pending(go_node at, bool advancing) {
 	raft_node *node = (raft_node *)at;
-	go_outcome outcome = {RAFT_OK, GO_UNKNOWN, NULL};
-	if (advance)
-		outcome.status = go_advance(node, &outcome.error);
+	go_outcome outcome = {RAFT_OK, advancing, GO_UNKNOWN, NULL};
+	outcome.status = go_advance(node, &outcome.advancing, &outcome.error);
 	if (outcome.status == RAFT_OK)
 		outcome.status = raft_node_pending(node, &outcome.pending, &outcome.error);
 	return outcome;
@@ -81,6 +82,7 @@ static inline go_outcome go_pending(go_node at, bool advance) {
 // A Ready, or the requests that have to be answered first to make it whole.
 typedef struct {
 	raft_status status;
+	bool advancing;
 	raft_error *error;
 	const raft_requests *requests;
 	const raft_ready *ready;
@@ -88,7 +90,7 @@ typedef struct {
 
 // Leaves requests NULL if there are none.
 static inline go_taken go_take_requests(go_node at) {
-	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
 	const raft_requests *requests = NULL;
 	taken.status = raft_node_take_requests((raft_node *)at, &requests, &taken.error);
 	if (taken.status == RAFT_OK && (requests->reads_len > 0 || requests->snapshot_requests_len > 0))
@@ -97,12 +99,11 @@ static inline go_taken go_take_requests(go_node at) {
 }
 
 // If requests_first, it asks whether there are any.
-static inline go_taken go_ready(go_node at, bool advance, bool requests_first) {
+static inline go_taken go_ready(go_node at, bool advancing, bool requests_first) {
 	raft_node *node = (raft_node *)at;
-	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, advancing, NULL, NULL, NULL};
 	uint64_t pending = 0;
-	if (advance)
-		taken.status = go_advance(node, &taken.error);
+	taken.status = go_advance(node, &taken.advancing, &taken.error);
 	if (taken.status == RAFT_OK && requests_first)
 		taken.status = raft_node_pending(node, &pending, &taken.error);
 	if (taken.status == RAFT_OK && (pending & RAFT_PENDING_REQUESTS))
@@ -114,7 +115,7 @@ static inline go_taken go_ready(go_node at, bool advance, bool requests_first) {
 }
 
 static inline go_taken go_peek_ready(go_node at) {
-	go_taken taken = {RAFT_OK, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
 	taken.status = raft_node_peek_ready((raft_node *)at, &taken.ready, &taken.error);
 	return taken;
 }

@@ -66,6 +66,8 @@ type RawNode struct {
 	// Whether the library has yet to be told that the host has advanced: the next call on the node does
 	// that first, so that it sees every call in its order. One crossing less for most Readys.
 	advancing bool
+	// Whether the host has a Ready from which it may advance.
+	mayAdvance bool
 	// Why the node has stopped, if it has.
 	err        error
 	dropReason DropReason
@@ -370,8 +372,11 @@ func (rn *RawNode) advance() error {
 			return C.raft_node_advance(node, failure)
 		})
 	}
-	rn.advancing = true
-	rn.changed()
+	// To advance where there was no Ready is no fault.
+	if rn.mayAdvance {
+		rn.mayAdvance, rn.advancing = false, true
+		rn.changed()
+	}
 	return nil
 }
 
@@ -484,7 +489,7 @@ func (rn *RawNode) changed() {
 // came says what has come of a call of calls.h.
 func (rn *RawNode) came(outcome C.go_outcome) error {
 	runtime.KeepAlive(rn)
-	rn.advancing = false
+	rn.advancing = bool(outcome.advancing)
 	rn.looked, rn.pending = outcome.pending != C.GO_UNKNOWN, outcome.pending
 	return rn.outcome(outcome.status, outcome.error)
 }

@@ -25,7 +25,7 @@ func (rn *RawNode) takeReady() (ready Ready, err error) {
 	for {
 		ask := rn.storage != nil && !(rn.looked && rn.pending&C.RAFT_PENDING_REQUESTS == 0)
 		taken := C.go_ready(rn.at(), C.bool(rn.advancing), C.bool(ask))
-		rn.advancing = false
+		rn.advancing = bool(taken.advancing)
 		if taken.requests != nil {
 			if err := rn.answerLent(taken.requests); err != nil {
 				return ready, err
@@ -74,6 +74,7 @@ func (rn *RawNode) acceptReady(ready *Ready) {
 
 // taken takes account of a Ready that the host has got, the last one that was decoded.
 func (rn *RawNode) taken(ready *Ready) {
+	rn.mayAdvance = !rn.asyncWrites
 	rn.known = rn.offered
 	rn.stepped.forget()
 	if n := len(ready.CommittedEntries); n > 0 {

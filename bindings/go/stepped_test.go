@@ -5,6 +5,9 @@ package raft
 
 import (
 	"bytes"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -127,4 +130,45 @@ func TestAForwardedProposalKeepsItsOwnEntries(t *testing.T) {
 		}
 	}
 	t.Fatal("the proposal is not passed on")
+}
+
+// Two goroutines on one node are a fault of the host's, and one of them is turned away. What it has put off
+// must not be lost by that.
+func TestAnAdvanceThatIsTurnedAwayIsDoneLater(t *testing.T) {
+	node, _ := newFollower(t)
+	other := &RawNode{native: node.native}
+	var done atomic.Bool
+	var hammering sync.WaitGroup
+	hammering.Go(func() {
+		for !done.Load() {
+			_, _ = other.nativeStatus()
+		}
+	})
+	defer hammering.Wait()
+	defer done.Store(true)
+	isMisuse := func(err error) bool { return errors.Is(err, &Error{Code: CodeMisuse}) }
+	turnedAway := false
+	for attempt := 0; attempt < 1_000_000 && !turnedAway; attempt++ {
+		for !node.advancing {
+			if rd, err := node.takeReady(); err == nil {
+				node.Advance(rd)
+			} else if !isMisuse(err) {
+				t.Fatal(err)
+			}
+		}
+		err := node.ask()
+		if turnedAway = isMisuse(err); turnedAway != node.advancing {
+			t.Fatalf("%v, and Advance is put off: %v", err, node.advancing)
+		}
+	}
+	if !turnedAway {
+		t.Skip("the goroutines never met in the node")
+	}
+	done.Store(true)
+	hammering.Wait()
+	must(t, node.ask())
+	// Would be refused if the library had not been told.
+	if _, err := node.takeReady(); err != nil || node.advancing {
+		t.Fatal(err, node.advancing)
+	}
 }
