@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::codec;
+use crate::codec::{self, PayloadBlock};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{CampaignReason, Event, RefusalReason};
@@ -381,10 +381,18 @@ impl Node {
     /// # Errors
     /// As [`Node::step_bytes`].
     pub fn step_slice(&mut self, bytes: &[u8]) -> Result<()> {
+        self.step_slice_into(bytes, &mut PayloadBlock::default())
+    }
+
+    /// The same for a host that keeps a place for the short payloads of this node's log.
+    ///
+    /// # Errors
+    /// As [`Node::step_bytes`].
+    pub fn step_slice_into(&mut self, bytes: &[u8], payloads: &mut PayloadBlock) -> Result<()> {
         self.call(
             bytes,
             |bytes| Ok(Call::Step(Bytes::copy_from_slice(bytes))),
-            |node, bytes| node.step_if_decoded(codec::decode_message_copied(bytes)),
+            |node, bytes| node.step_if_decoded(codec::decode_message_into(bytes, payloads)),
         )
     }
 

@@ -1,7 +1,7 @@
 //! `raft_bytes`, a view, and `raft_buffer`, bytes that a caller owns; and how input is checked.
 
 use bytes::Bytes;
-use libraft_core::codec;
+use libraft_core::codec::{self, PayloadBlock};
 
 use crate::error::Failure;
 use crate::status::RAFT_ERR_NULL;
@@ -132,6 +132,21 @@ pub(crate) unsafe fn copied_if_any(
     Ok((!data.is_null()).then_some(copy))
 }
 
+/// The same for a payload that goes to a node's log.
+///
+/// # Safety
+/// As for [`slice`].
+pub(crate) unsafe fn copied_to(
+    payloads: &mut PayloadBlock,
+    data: *const u8,
+    len: usize,
+    name: &str,
+) -> Result<Option<Bytes>, Failure> {
+    // SAFETY: the same contract.
+    let payload = unsafe { slice(data, len, name) }?;
+    Ok((!data.is_null()).then(|| payloads.copied(payload)))
+}
+
 /// Copies of a caller's list of byte strings.
 ///
 /// # Safety
@@ -142,23 +157,9 @@ pub(crate) unsafe fn copied_list(
     name: &str,
 ) -> Result<Vec<Bytes>, Failure> {
     // SAFETY: the same contract.
-    let list = unsafe { copied_list_if_any(list, len, name) }?;
-    Ok(list.into_iter().map(Option::unwrap_or_default).collect())
-}
-
-/// Copies of a caller's list of byte strings, any of which may be absent.
-///
-/// # Safety
-/// As for [`slice`], for the list and for each view in it.
-pub(crate) unsafe fn copied_list_if_any(
-    list: *const raft_bytes,
-    len: usize,
-    name: &str,
-) -> Result<Vec<Option<Bytes>>, Failure> {
-    // SAFETY: the same contract.
     let list = unsafe { slice(list, len, name) }?;
     list.iter()
         // SAFETY: the same contract, which includes each view.
-        .map(|view| unsafe { copied_if_any(view.data, view.len, name) })
+        .map(|view| unsafe { copied(view.data, view.len, name) })
         .collect()
 }

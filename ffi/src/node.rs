@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use libraft_core::codec::PayloadBlock;
 use libraft_core::recording::RecordingState;
 use libraft_core::{
     ConfChange, ConfChangeSingle, ConfChangeV2, Entry, Index, Node, ReadFailure, ReadRequest,
@@ -15,9 +16,7 @@ use libraft_core::{
 };
 use libraft_storage::Storage;
 
-use crate::bytes::{
-    copied, copied_if_any, copied_list, copied_list_if_any, raft_buffer, raft_bytes, slice,
-};
+use crate::bytes::{copied, copied_if_any, copied_list, copied_to, raft_buffer, raft_bytes, slice};
 use crate::conf_change::{Change, raft_conf_change_type, single};
 use crate::conf_state::{OwnedConfState, raft_conf_state};
 use crate::config::{Settings, raft_config};
@@ -47,6 +46,8 @@ pub struct raft_node {
 /// What needs the node for itself.
 pub(crate) struct Inner {
     pub(crate) node: Node,
+    /// Where it has the payloads of its log.
+    payloads: PayloadBlock,
     source: Option<Source>,
     ready: ReadyPlace,
     requests: RequestsPlace,
@@ -347,9 +348,11 @@ export! {
         len: usize,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        // SAFETY: the caller vouches for `data[..len]`.
-        let data = unsafe { copied_if_any(data, len, "data") }?;
-        node.with(|inner| Ok(inner.node.propose_entry(proposal(data))?))
+        node.with(|inner| {
+            // SAFETY: the caller vouches for `data[..len]`.
+            let data = unsafe { copied_to(&mut inner.payloads, data, len, "data") }?;
+            Ok(inner.node.propose_entry(proposal(data))?)
+        })
     }
 }
 
@@ -369,10 +372,17 @@ export! {
         list_len: usize,
         error: *mut *mut raft_error,
     ) -> raft_status {
-        // SAFETY: the caller vouches for `list[..list_len]` and each view in it.
-        let list = unsafe { copied_list_if_any(list, list_len, "list") }?;
-        let entries = list.into_iter().map(proposal).collect();
-        node.with(|inner| Ok(inner.node.propose_entries(entries)?))
+        // SAFETY: the caller vouches for `list[..list_len]`.
+        let list = unsafe { slice(list, list_len, "list") }?;
+        node.with(|inner| {
+            let payload = |view: &raft_bytes| {
+                // SAFETY: the caller vouches for each view in the list as well.
+                unsafe { copied_to(&mut inner.payloads, view.data, view.len, "list") }
+            };
+            let entries = list.iter().map(payload).map(|data| Ok(proposal(data?)));
+            let entries = entries.collect::<Result<_, Failure>>()?;
+            Ok(inner.node.propose_entries(entries)?)
+        })
     }
 }
 
@@ -540,7 +550,7 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
         let data = unsafe { slice(data, len, "data") }?;
-        node.with(|inner| Ok(inner.node.step_slice(data)?))
+        node.with(|inner| Ok(inner.node.step_slice_into(data, &mut inner.payloads)?))
     }
 }
 
@@ -567,11 +577,12 @@ export! {
     ) -> raft_status {
         // SAFETY: the caller vouches for `data[..len]`.
         let mut rest = unsafe { slice(data, len, "data") }?;
-        let mut messages = Vec::new();
-        while !rest.is_empty() {
-            messages.push(codec::decode_message_copied(next_frame(&mut rest)?)?);
-        }
         node.with(|inner| {
+            let mut messages = Vec::new();
+            while !rest.is_empty() {
+                let frame = next_frame(&mut rest)?;
+                messages.push(codec::decode_message_into(frame, &mut inner.payloads)?);
+            }
             let mut refusal = None;
             for message in messages {
                 if let Err(error) = inner.node.step(message) {
@@ -1188,6 +1199,7 @@ impl raft_node {
             id: settings.id,
             inner: Exclusive::new(Inner {
                 node,
+                payloads: PayloadBlock::default(),
                 source,
                 ready: ReadyPlace::new(),
                 requests: RequestsPlace::new(),

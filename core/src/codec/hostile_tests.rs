@@ -114,7 +114,8 @@ proptest! {
     fn a_message_of_any_fields_is_read_as_prost_reads_it(bytes in message()) {
         let bytes = Bytes::from(bytes);
         let read = hot::read(hot::Payloads::Shared(&bytes));
-        prop_assert_eq!(&hot::read(hot::Payloads::borrowed(&bytes)), &read);
+        let mut block = PayloadBlock::default();
+        prop_assert_eq!(&hot::read(hot::Payloads::borrowed(&bytes, &mut block)), &read);
         prop_assert_eq!(decode_message_copied(&bytes), decode_message(bytes.clone()));
         if let Some(read) = read {
             prop_assert_eq!(pb::Message::decode(bytes).map(message_from_proto), Ok(Ok(read)));

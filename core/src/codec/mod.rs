@@ -24,7 +24,7 @@ mod ready;
 mod tests;
 
 pub use hot::MessageWriter;
-pub use payload::copied_payload;
+pub use payload::{PayloadBlock, copied_payload};
 pub use ready::{encode_ready, event_to_proto};
 
 /// Decodes one message.
@@ -45,7 +45,15 @@ pub fn decode_message(bytes: Bytes) -> Result<Message> {
 /// # Errors
 /// As [`decode_message`].
 pub fn decode_message_copied(bytes: &[u8]) -> Result<Message> {
-    match hot::read(hot::Payloads::borrowed(bytes)) {
+    decode_message_into(bytes, &mut PayloadBlock::default())
+}
+
+/// As [`decode_message_copied`], with entries' payloads copied to `payloads`, if they are short.
+///
+/// # Errors
+/// As [`decode_message`].
+pub fn decode_message_into(bytes: &[u8], payloads: &mut PayloadBlock) -> Result<Message> {
+    match hot::read(hot::Payloads::borrowed(bytes, payloads)) {
         Some(message) => Ok(message),
         None => {
             let copy = Bytes::copy_from_slice(bytes);

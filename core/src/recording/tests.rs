@@ -408,6 +408,7 @@ const NO_CALLS: &[&str] = &[
     "propose_entry",
     "step_bytes",
     "step_slice",
+    "step_slice_into",
     "read_index_if_named",
     "ready_into",
     "record_take",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::codec::copied_payload;
+use crate::codec::{PayloadBlock, copied_payload};
 use crate::message::{Body, Message};
 use crate::types::{Entry, EntryId, EntryKind, MAX_POSITION};
 
@@ -19,6 +19,8 @@ pub enum Payloads<'a> {
         input: &'a [u8],
         /// The last ones.
         copy: Option<Bytes>,
+        /// Where they are copied to.
+        block: &'a mut PayloadBlock,
     },
 }
 
@@ -28,8 +30,12 @@ const TAIL: usize = 11;
 impl<'a> Payloads<'a> {
     /// Of bytes that have to be copied.
     #[inline]
-    pub fn borrowed(input: &'a [u8]) -> Payloads<'a> {
-        Payloads::Borrowed { input, copy: None }
+    pub fn borrowed(input: &'a [u8], block: &'a mut PayloadBlock) -> Payloads<'a> {
+        Payloads::Borrowed {
+            input,
+            copy: None,
+            block,
+        }
     }
 
     #[inline]
@@ -40,7 +46,17 @@ impl<'a> Payloads<'a> {
         }
     }
 
-    /// A part of the input, to keep.
+    /// A part of the input that nobody keeps for long.
+    #[inline]
+    fn take_briefly(&self, part: &[u8]) -> Bytes {
+        match self {
+            _ if part.is_empty() => Bytes::new(),
+            Payloads::Shared(input) => input.slice_ref(part),
+            Payloads::Borrowed { .. } => copied_payload(part),
+        }
+    }
+
+    /// A part of the input that goes to the log.
     #[inline]
     fn take(&mut self, part: &[u8]) -> Bytes {
         if part.is_empty() {
@@ -48,14 +64,14 @@ impl<'a> Payloads<'a> {
         }
         match self {
             Payloads::Shared(input) => input.slice_ref(part),
-            Payloads::Borrowed { input, copy } => {
+            Payloads::Borrowed { input, copy, block } => {
                 let at = part.as_ptr().addr() - input.as_ptr().addr();
                 let rest = &input[at..];
                 if copy.is_none() && rest.len() <= part.len() + TAIL {
                     // The only one: a slice of a copy costs 60 instructions more than the copy.
-                    return copied_payload(part);
+                    return block.copied(part);
                 }
-                let copy = copy.get_or_insert_with(|| copied_payload(rest));
+                let copy = copy.get_or_insert_with(|| block.copied(rest));
                 let at = at - (input.len() - copy.len());
                 copy.slice(at..at + part.len())
             }
@@ -123,10 +139,10 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
         ACCEPT if index_given => Body::Accept { index: id.index },
         HEARTBEAT => Body::Heartbeat {
             commit,
-            context: payloads.take(context),
+            context: payloads.take_briefly(context),
         },
         HEARTBEAT_RESP => Body::HeartbeatResp {
-            context: payloads.take(context),
+            context: payloads.take_briefly(context),
         },
         _ => return None,
     };
