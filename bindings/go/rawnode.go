@@ -346,9 +346,8 @@ func (rn *RawNode) ask() error {
 // Ready takes the next batch of work, and reads from the Storage what the node needs for that. A
 // batch may be empty. After it, and before the next one, [RawNode.Advance] is to be called. A
 // node that has stopped gives an empty one.
-func (rn *RawNode) Ready() Ready {
-	ready, err := rn.takeReady()
-	if err != nil {
+func (rn *RawNode) Ready() (ready Ready) {
+	if err := rn.takeReady(&ready); err != nil {
 		rn.complain("ready", err)
 		return Ready{}
 	}

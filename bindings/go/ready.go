@@ -13,13 +13,13 @@ import (
 // #include "calls.h"
 import "C"
 
-// takeReady answers what the node asks for, and takes a batch.
-func (rn *RawNode) takeReady() (ready Ready, err error) {
+// takeReady answers what the node asks for, and takes a batch, which it writes where the host gets it.
+func (rn *RawNode) takeReady(ready *Ready) error {
 	if err := rn.Err(); err != nil {
-		return ready, err
+		return err
 	}
 	if err := rn.followCompaction(); err != nil {
-		return ready, err
+		return err
 	}
 	rn.loan.takeBack()
 	for {
@@ -28,20 +28,20 @@ func (rn *RawNode) takeReady() (ready Ready, err error) {
 		rn.advancing = bool(taken.advancing)
 		if taken.requests != nil {
 			if err := rn.answerLent(taken.requests); err != nil {
-				return ready, err
+				return err
 			}
 			continue
 		}
-		if err := rn.given(taken, &ready); err != nil {
-			return Ready{}, err
+		if err := rn.given(taken, ready); err != nil {
+			return err
 		}
-		rn.taken(&ready)
+		rn.taken(ready)
 		if taken.ready.reads_len == 0 && taken.ready.snapshot_requests_len == 0 {
-			return ready, nil
+			return nil
 		}
 		// All requests have been answered, so that none is left to be shown, unless to answer has
 		// brought up more.
-		return ready, rn.answer(requestsOf(taken.ready.reads, taken.ready.reads_len,
+		return rn.answer(requestsOf(taken.ready.reads, taken.ready.reads_len,
 			taken.ready.snapshot_requests, taken.ready.snapshot_requests_len))
 	}
 }
@@ -143,14 +143,11 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 		}
 	}
 	if lent.messages_len > 0 {
-		messages := newMessageList(int(lent.messages_len), known.run)
-		views := unsafe.Slice(lent.messages, int(lent.messages_len))
-		for i := range views {
-			if err = messages.add(borrowed(views[i].encoded)); err != nil {
-				return err
-			}
+		messages := unsafe.Slice(lent.messages, int(lent.messages_len))
+		encoded := func(i int) []byte { return borrowed(messages[i].encoded) }
+		if rd.Messages, err = decodeMessages(len(messages), encoded, known.run); err != nil {
+			return err
 		}
-		rd.Messages = messages.messages
 	}
 	if n := len(rd.CommittedEntries); n > 0 {
 		known = known.without(rd.CommittedEntries[n-1].GetIndex())
@@ -199,7 +196,8 @@ func decodeEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
 	for i := range lent {
 		bytes += int(lent[i].data.len)
 	}
-	list := newEntryList(len(lent), bytes)
+	var list entryList
+	list.prepare(len(lent), bytes)
 	for i := range lent {
 		if err := list.add(borrowed(lent[i].encoded)); err != nil {
 			return nil, err

@@ -63,24 +63,33 @@ type entryCell struct {
 	kind        pb.EntryType
 }
 
-// smallPayload is how many bytes of a payload are kept with its entry.
-const smallPayload = 40
+// A payload of so many bytes is kept with its entry.
+const (
+	tinyPayload  = 16
+	smallPayload = 40
+)
 
-// newEntryList has room for so many entries with so many bytes of payload.
-func newEntryList(count, bytes int) entryList {
-	if count == 1 && bytes <= smallPayload {
-		// As it is with one short command at a time: one object in place of three.
+// prepare makes room for so many entries with so many bytes of payload. In place, since to copy what was just
+// written is slow.
+func (l *entryList) prepare(count, bytes int) {
+	switch {
+	case count == 1 && bytes <= tinyPayload:
+		// As it is with one short command at a time: one object in place of three, of 128 bytes.
 		one := &struct {
-			cells   [1]entryCell
-			entries [1]*pb.Entry
-			data    [smallPayload]byte
+			cells [1]entryCell
+			data  [tinyPayload]byte
 		}{}
-		return entryList{entries: one.entries[:0], cells: one.cells[:], data: one.data[:0:bytes]}
-	}
-	return entryList{
-		entries: make([]*pb.Entry, 0, count),
-		cells:   make([]entryCell, count),
-		data:    make([]byte, 0, bytes),
+		l.entries, l.cells, l.data = make([]*pb.Entry, 0, 1), one.cells[:], one.data[:0:bytes]
+	case count == 1 && bytes <= smallPayload:
+		one := &struct {
+			cells [1]entryCell
+			data  [smallPayload]byte
+		}{}
+		l.entries, l.cells, l.data = make([]*pb.Entry, 0, 1), one.cells[:], one.data[:0:bytes]
+	default:
+		l.entries = make([]*pb.Entry, 0, count)
+		l.cells = make([]entryCell, count)
+		l.data = make([]byte, 0, bytes)
 	}
 }
 
@@ -125,133 +134,6 @@ func (l *entryList) add(encoded []byte) error {
 		entry.Data = l.data[begin:len(l.data):len(l.data)]
 	}
 	return nil
-}
-
-// messageList does the same for messages.
-type messageList struct {
-	messages []*pb.Message
-	cells    []messageCell
-	// Entries that the host has, or gets together with the messages: those that are sent need not be
-	// decoded then.
-	known entryRun
-}
-
-type messageCell struct {
-	message                                            pb.Message
-	to, from, term, logTerm, index, commit, vote, hint uint64
-	kind                                               pb.MessageType
-	reject                                             bool
-}
-
-func newMessageList(count int, known entryRun) messageList {
-	switch count {
-	case 1:
-		// As a follower's answer: one object less.
-		one := &struct {
-			cells    [1]messageCell
-			messages [1]*pb.Message
-		}{}
-		return messageList{messages: one.messages[:0], cells: one.cells[:], known: known}
-	case 2:
-		// As appends of the leader of three.
-		two := &struct {
-			cells    [2]messageCell
-			messages [2]*pb.Message
-		}{}
-		return messageList{messages: two.messages[:0], cells: two.cells[:], known: known}
-	}
-	return messageList{
-		messages: make([]*pb.Message, 0, count),
-		cells:    make([]messageCell, count),
-		known:    known,
-	}
-}
-
-// sent gives the entries of a message that are known, if they are a part of the node's log. A proposal that
-// is forwarded is none, whatever places its entries say they have.
-func (l *messageList) sent(kind pb.MessageType, encoded []byte) (entries []*pb.Entry, length int) {
-	switch kind {
-	case pb.MsgApp, pb.MsgStorageAppend, pb.MsgStorageApply, pb.MsgStorageApplyResp:
-		return l.known.sent(encoded)
-	}
-	return nil, 0
-}
-
-func (l *messageList) add(encoded []byte) error {
-	cell := &l.cells[len(l.messages)]
-	m := &cell.message
-	l.messages = append(l.messages, m)
-	var (
-		// Behind pointers, since most messages have none, and to clear them takes longer than to read one.
-		entries   *entryList
-		responses *messageList
-		err       error
-	)
-	for len(encoded) > 0 && err == nil {
-		key, number, begin, end := readField(encoded)
-		if end == 0 {
-			return fieldError(encoded)
-		}
-		value := encoded[begin:end]
-		switch key {
-		case 1<<3 | keyOfVarint:
-			cell.kind, m.Type = pb.MessageType(number), &cell.kind
-		case 2<<3 | keyOfVarint:
-			cell.to, m.To = number, &cell.to
-		case 3<<3 | keyOfVarint:
-			cell.from, m.From = number, &cell.from
-		case 4<<3 | keyOfVarint:
-			cell.term, m.Term = number, &cell.term
-		case 5<<3 | keyOfVarint:
-			cell.logTerm, m.LogTerm = number, &cell.logTerm
-		case 6<<3 | keyOfVarint:
-			cell.index, m.Index = number, &cell.index
-		case keyOfEntry:
-			if entries == nil {
-				if known, length := l.sent(cell.kind, encoded); known != nil {
-					m.Entries, end = known, length
-					break
-				}
-				list := newEntryList(sizes(encoded, key))
-				entries = &list
-			}
-			err = entries.add(value)
-			m.Entries = entries.entries
-		case 8<<3 | keyOfVarint:
-			cell.commit, m.Commit = number, &cell.commit
-		case 9<<3 | keyOfBytes:
-			m.Snapshot, err = mergeSnapshot(m.Snapshot, bytes.Clone(value))
-		case 10<<3 | keyOfVarint:
-			cell.reject, m.Reject = number != 0, &cell.reject
-		case 11<<3 | keyOfVarint:
-			cell.hint, m.RejectHint = number, &cell.hint
-		case 12<<3 | keyOfBytes:
-			m.Context = bytes.Clone(value)
-		case 13<<3 | keyOfVarint:
-			cell.vote, m.Vote = number, &cell.vote
-		case 14<<3 | keyOfBytes:
-			if responses == nil {
-				count, _ := sizes(encoded, key)
-				list := newMessageList(count, l.known)
-				responses = &list
-			}
-			err = responses.add(value)
-			m.Responses = responses.messages
-		default:
-			// An extension, which goes along when the message is encoded again.
-			reflected := m.ProtoReflect()
-			reflected.SetUnknown(append(reflected.GetUnknown(), encoded[:end]...))
-		}
-		encoded = encoded[end:]
-	}
-	return err
-}
-
-// decodeMessage decodes a message that is not of a Ready.
-func decodeMessage(encoded []byte) (*pb.Message, error) {
-	list := newMessageList(1, nil)
-	err := list.add(encoded)
-	return list.messages[0], err
 }
 
 // decodeSnapshot keeps what it is given as the snapshot's data.
