@@ -1,5 +1,7 @@
 //! `raft_bytes`, a view, and `raft_buffer`, bytes that a caller owns; and how input is checked.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use libraft_core::codec::{self, PayloadBlock};
 
@@ -34,6 +36,30 @@ impl raft_bytes {
                 len,
             },
         }
+    }
+
+    /// A view of what a buffer that stands at `base` has in this range.
+    #[inline]
+    pub(crate) fn at(base: *const u8, range: Range<usize>) -> raft_bytes {
+        let len = range.end - range.start;
+        let data = match len {
+            0 => std::ptr::null(),
+            _ => base.wrapping_add(range.start),
+        };
+        raft_bytes { data, len }
+    }
+
+    /// A part of these, of `len` bytes from `start` on.
+    #[inline]
+    pub(crate) fn part(self, start: usize, len: usize) -> raft_bytes {
+        debug_assert!(start + len <= self.len, "a part is within the whole");
+        raft_bytes::at(self.data, start..start + len)
+    }
+
+    /// The last ones.
+    #[inline]
+    pub(crate) fn last(self, len: usize) -> raft_bytes {
+        self.part(self.len - len, len)
     }
 }
 

@@ -90,19 +90,23 @@ impl raft_entries {
     /// A list for the caller.
     pub(crate) fn give(entries: &[Entry]) -> *mut raft_entries {
         let mut encoded = Vec::with_capacity(entries.iter().map(codec::entry_encoded_len).sum());
-        let mut views: Vec<raft_entry> = entries
+        let ends: Vec<usize> = entries
             .iter()
             .map(|entry| {
-                let start = encoded.len();
                 codec::entry_to_proto(entry)
                     .encode(&mut encoded)
                     .expect("a Vec takes any number of bytes");
-                view_at(entry, start, encoded.len())
+                encoded.len()
             })
             .collect();
-        views
-            .iter_mut()
-            .for_each(|view| view.rebase(encoded.as_ptr()));
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let views: Vec<raft_entry> = entries
+            .iter()
+            .zip(starts.zip(&ends))
+            .map(|(entry, (start, &end))| {
+                view_of(entry, raft_bytes::at(encoded.as_ptr(), start..end))
+            })
+            .collect();
         let head = raft_entries {
             entries: pointer_to(&views),
             entries_len: views.len(),
@@ -133,41 +137,16 @@ export! {
     }
 }
 
-/// A view whose pointers are offsets still: the entry stands at `[start, end)` of a buffer that
-/// may yet move.
-pub(crate) fn view_at(entry: &Entry, start: usize, end: usize) -> raft_entry {
+/// A view of an entry, which stands at `encoded`.
+#[inline]
+pub(crate) fn view_of(entry: &Entry, encoded: raft_bytes) -> raft_entry {
     raft_entry {
         term: entry.term,
         index: entry.index,
         r#type: entry.kind as i32,
         // The data is the last field of an encoded entry.
-        data: offset(end - entry.data.len(), end),
-        encoded: offset(start, end),
-    }
-}
-
-impl raft_entry {
-    pub(crate) fn rebase(&mut self, base: *const u8) {
-        self.data.rebase(base);
-        self.encoded.rebase(base);
-    }
-}
-
-/// The bytes `[start, end)` of a buffer that may yet move.
-pub(crate) fn offset(start: usize, end: usize) -> raft_bytes {
-    raft_bytes {
-        data: std::ptr::without_provenance(start),
-        len: end - start,
-    }
-}
-
-impl raft_bytes {
-    /// Turns an offset into a pointer, once the buffer stands at `base`.
-    pub(crate) fn rebase(&mut self, base: *const u8) {
-        self.data = match self.len {
-            0 => std::ptr::null(),
-            _ => base.wrapping_add(self.data.addr()),
-        };
+        data: encoded.last(entry.data.len()),
+        encoded,
     }
 }
 

@@ -5,7 +5,6 @@ use libraft_core::codec;
 use libraft_core::{Body, Message, Snapshot};
 
 use crate::bytes::{raft_bytes, slice};
-use crate::entry::offset;
 use crate::error::raft_error;
 use crate::snapshot::data_in;
 
@@ -117,7 +116,7 @@ export! {
         let input = unsafe { slice(data, len, "data") }?;
         let copy = Bytes::copy_from_slice(input);
         let message = codec::decode_message(copy.clone())?;
-        let mut view = view_at(&message, 0, input.len());
+        let mut view = view_of(&message, raft_bytes::of(input));
         // The decoder slices the data out of its input, so that its distance from the start is
         // the same in the caller's bytes.
         if let Body::InstallSnapshot { snapshot } = &message.body {
@@ -126,7 +125,6 @@ export! {
                 view.snapshot_data = raft_bytes::of(&input[inside]);
             }
         }
-        view.encoded = raft_bytes::of(input);
         out.put(view)
     }
 }
@@ -138,10 +136,9 @@ fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
     (!part.is_empty() && range.end <= whole.len()).then_some(range)
 }
 
-/// A view into the buffer that has the encoded message at `[start, end)` and may yet move; all of it but
-/// for what [`has_more`] says.
+/// A view of a message, which stands at `encoded`; all of it but for what [`has_more`] says.
 #[inline]
-pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_message {
+pub(crate) fn view_of(message: &Message, encoded: raft_bytes) -> raft_message {
     raft_message {
         to: message.to,
         from: message.from,
@@ -149,7 +146,7 @@ pub(crate) fn view_at(message: &Message, start: usize, end: usize) -> raft_messa
         r#type: message_type(&message.body),
         snapshot_index: 0,
         snapshot_data: raft_bytes::EMPTY,
-        encoded: offset(start, end),
+        encoded,
         responses: std::ptr::null(),
         responses_len: 0,
     }
@@ -173,13 +170,12 @@ pub(crate) fn view_more(
     view: &mut raft_message,
     responses: &mut Vec<raft_message>,
 ) {
-    let start = view.encoded.data.addr();
-    let end = start + view.encoded.len;
     match &message.body {
         Body::InstallSnapshot { snapshot } => {
             view.snapshot_index = snapshot.id.index;
             // The snapshot is the last field of such a message.
-            view.snapshot_data = data_in(snapshot.data.len(), end - encoded_len(snapshot));
+            let inside = view.encoded.last(encoded_len(snapshot));
+            view.snapshot_data = data_in(snapshot, inside);
         }
         Body::StorageAppend {
             responses: attached,
@@ -188,29 +184,25 @@ pub(crate) fn view_more(
         | Body::StorageApply {
             responses: attached,
             ..
-        } => view_attached(attached, end, view, responses),
+        } => view_attached(attached, view, responses),
         _ => {}
     }
 }
 
-fn view_attached(
-    attached: &[Message],
-    end: usize,
-    view: &mut raft_message,
-    responses: &mut Vec<raft_message>,
-) {
+fn view_attached(attached: &[Message], view: &mut raft_message, responses: &mut Vec<raft_message>) {
     let lengths: Vec<usize> = attached
         .iter()
         .map(|response| prost::Message::encoded_len(&codec::message_to_proto(response)))
         .collect();
     // The responses are the last field, each with a key of one byte.
     let framed = |len: &usize| 1 + prost::length_delimiter_len(*len) + len;
-    let mut next = end - lengths.iter().map(framed).sum::<usize>();
+    let whole = view.encoded;
+    let mut next = whole.len - lengths.iter().map(framed).sum::<usize>();
     view.responses = std::ptr::without_provenance(responses.len());
     view.responses_len = attached.len();
     for (response, len) in attached.iter().zip(&lengths) {
         next += framed(len);
-        let mut view = view_at(response, next - len, next);
+        let mut view = view_of(response, whole.part(next - len, *len));
         if let Body::InstallSnapshot { .. } = &response.body {
             view_more(response, &mut view, responses);
         }
@@ -223,12 +215,6 @@ fn encoded_len(snapshot: &Snapshot) -> usize {
 }
 
 impl raft_message {
-    #[inline]
-    pub(crate) fn rebase(&mut self, base: *const u8) {
-        self.snapshot_data.rebase(base);
-        self.encoded.rebase(base);
-    }
-
     /// Leads to the attached messages, once their list stands.
     pub(crate) fn attach(&mut self, responses: &[raft_message]) {
         self.responses = match self.responses_len {

@@ -2,7 +2,7 @@
 //!
 //! A Ready is encoded as protobuf into one buffer that the node owns and uses again. Each struct
 //! that C sees is a view into it: an entry's bytes for the disk, a message's bytes for the wire.
-//! The views are made with offsets while the buffer grows, and get their pointers when it stands.
+//! The views are made while the buffer is filled; if it has to grow for that, they are made once more.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -272,25 +272,21 @@ pub(crate) const KEEP_READYS: u8 = 16;
 
 impl Content {
     fn fill(&mut self) {
-        self.encode();
+        self.give_room_back();
+        // The views lead to where the buffer stood before. If it has had to grow, that is elsewhere now;
+        // seldom enough to write all once more, where that place would else be put into each view afterwards.
+        loop {
+            let capacity = self.encoded.capacity();
+            self.encode();
+            if self.encoded.capacity() == capacity {
+                break;
+            }
+        }
         let ready = &self.readys[self.last];
-        let base = self.encoded.as_ptr();
-        self.entries.iter_mut().for_each(|view| view.rebase(base));
-        self.committed_entries
-            .iter_mut()
-            .for_each(|view| view.rebase(base));
-        self.messages.iter_mut().for_each(|view| view.rebase(base));
         if !self.responses.is_empty() {
-            self.responses.iter_mut().for_each(|view| view.rebase(base));
             for view in &mut self.messages {
                 view.attach(&self.responses);
             }
-        }
-        self.read_states
-            .iter_mut()
-            .for_each(|view| view.context.rebase(base));
-        if let Some(view) = &mut self.snapshot {
-            view.rebase(base);
         }
         self.view = raft_ready {
             soft_state: present(&ready.soft_state, &self.soft_state),
@@ -316,18 +312,24 @@ impl Content {
         }
     }
 
-    /// Writes the fields of libraft.Ready in the order of their numbers.
-    fn encode(&mut self) {
-        let last = self.encoded.len();
-        self.encoded.clear();
+    /// Makes a buffer smaller that has long been too large.
+    fn give_room_back(&mut self) {
         if self.encoded.capacity() > KEEP_BYTES {
-            let is_small = last < self.encoded.capacity() / 4;
+            let is_small = self.encoded.len() < self.encoded.capacity() / 4;
             self.small_readys = if is_small { self.small_readys + 1 } else { 0 };
             if self.small_readys == KEEP_READYS {
                 self.small_readys = 0;
+                self.encoded.clear();
                 self.encoded.shrink_to(KEEP_BYTES);
             }
         }
+    }
+
+    /// Writes the fields of libraft.Ready in the order of their numbers, and makes views of them, which are
+    /// good if the buffer's capacity is then as it was.
+    fn encode(&mut self) {
+        self.encoded.clear();
+        let base = self.encoded.as_ptr();
         let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
 
         if let Some(state) = &ready.soft_state {
@@ -356,26 +358,27 @@ impl Content {
             self.read_states.push(raft_read_state {
                 index: state.index,
                 // The context is the last field.
-                context: entry::offset(end - state.context.len(), end),
+                context: raft_bytes::at(base, end - state.context.len()..end),
             });
         }
         let start = buffer.len();
-        encode_entries(&ready.entries, 4, buffer, &mut self.entries);
+        encode_entries(&ready.entries, 4, base, buffer, &mut self.entries);
         let mut writer = MessageWriter::behind(&ready.entries, start..buffer.len());
         self.snapshot = None;
         if let Some(snapshot) = &ready.snapshot {
             let (start, end) = field(buffer, 5, &codec::snapshot_to_proto(snapshot));
-            self.snapshot = Some(snapshot::view_at(snapshot, start, end));
+            let encoded = raft_bytes::at(base, start..end);
+            self.snapshot = Some(snapshot::view_of(snapshot, encoded));
         }
         let committed = &mut self.committed_entries;
-        encode_entries(&ready.committed_entries, 6, buffer, committed);
+        encode_entries(&ready.committed_entries, 6, base, buffer, committed);
         let mut some_have_more = false;
         self.messages.clear();
         self.messages.extend(ready.messages.iter().map(|message| {
             buffer.push(MESSAGE);
             let start = writer.put(message, buffer);
             some_have_more |= message::has_more(message);
-            message::view_at(message, start, buffer.len())
+            message::view_of(message, raft_bytes::at(base, start..buffer.len()))
         }));
         self.responses.clear();
         if some_have_more {
@@ -389,13 +392,13 @@ impl Content {
         let had_rest = std::mem::replace(&mut self.has_rest, has_rest(ready));
         if had_rest || self.has_rest {
             self.has_rest = true;
-            self.encode_rest();
+            self.encode_rest(base);
         }
     }
 
     /// What seldom is in a Ready: the fields from 9 on.
     #[inline(never)]
-    fn encode_rest(&mut self) {
+    fn encode_rest(&mut self, base: *const u8) {
         let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
         self.reads.clear();
         for read in &ready.reads {
@@ -433,7 +436,7 @@ impl Content {
                 reason: reason.number(),
                 index: reason.index(),
                 // The data is the last field.
-                data: entry::offset(end - dropped.data.len(), end),
+                data: raft_bytes::at(base, end - dropped.data.len()..end),
             });
         }
         self.events.clear();
@@ -446,10 +449,6 @@ impl Content {
     /// The views of what [`Content::encode_rest`] has written.
     #[inline(never)]
     fn fill_rest(&mut self) {
-        let base = self.encoded.as_ptr();
-        self.dropped
-            .iter_mut()
-            .for_each(|view| view.data.rebase(base));
         let view = &mut self.view;
         view.reads = pointer_to(&self.reads);
         view.reads_len = self.reads.len();
@@ -476,12 +475,13 @@ fn has_rest(ready: &Ready) -> bool {
 fn encode_entries(
     entries: &[Entry],
     number: u8,
+    base: *const u8,
     buffer: &mut Vec<u8>,
     views: &mut Vec<raft_entry>,
 ) {
     views.clear();
     if !entries.is_empty() {
-        encode_some_entries(entries, number, buffer, views);
+        encode_some_entries(entries, number, base, buffer, views);
     }
 }
 
@@ -489,12 +489,13 @@ fn encode_entries(
 fn encode_some_entries(
     entries: &[Entry],
     number: u8,
+    base: *const u8,
     buffer: &mut Vec<u8>,
     views: &mut Vec<raft_entry>,
 ) {
     views.reserve(entries.len());
     codec::encode_entry_fields(entries, number, buffer, |entry, place| {
-        views.push(entry::view_at(entry, place.start, place.end));
+        views.push(entry::view_of(entry, raft_bytes::at(base, place)));
     });
 }
 

@@ -4,7 +4,6 @@ use libraft_core::{Snapshot, codec};
 
 use crate::bytes::raft_bytes;
 use crate::conf_state::{self, raft_conf_state};
-use crate::entry::offset;
 
 /// The state machine's state at one point of the log. One of index 0 stands for the empty state
 /// before the first entry.
@@ -52,8 +51,7 @@ impl raft_snapshot {
     /// A snapshot for the caller.
     pub(crate) fn give(snapshot: Snapshot) -> *mut raft_snapshot {
         let encoded = codec::encode_snapshot(&snapshot);
-        let mut view = view_at(&snapshot, 0, encoded.len());
-        view.rebase(encoded.as_ptr());
+        let view = view_of(&snapshot, raft_bytes::of(&encoded));
         Box::into_raw(Box::new(OwnedSnapshot {
             view,
             snapshot,
@@ -61,42 +59,39 @@ impl raft_snapshot {
         }))
         .cast()
     }
-
-    pub(crate) fn rebase(&mut self, base: *const u8) {
-        self.conf_state.encoded.rebase(base);
-        self.data.rebase(base);
-        self.encoded.rebase(base);
-    }
 }
 
-/// A view into the buffer that has the encoded snapshot at `[start, end)` and may yet move. Its
-/// member lists are those of `snapshot`, which must not change as long as the view lives.
-pub(crate) fn view_at(snapshot: &Snapshot, start: usize, end: usize) -> raft_snapshot {
+/// A view of a snapshot, which stands at `encoded`. Its member lists are those of `snapshot`, which must
+/// not change as long as the view lives.
+pub(crate) fn view_of(snapshot: &Snapshot, encoded: raft_bytes) -> raft_snapshot {
     let mut conf_state = conf_state::view(&snapshot.conf_state, raft_bytes::EMPTY);
-    let data = data_in(snapshot.data.len(), start);
-    conf_state.encoded = conf_state_in(snapshot, data.data.addr() + data.len);
+    let metadata = data_start(snapshot) + snapshot.data.len();
+    conf_state.encoded = conf_state_in(snapshot, metadata, encoded);
     raft_snapshot {
         index: snapshot.id.index,
         term: snapshot.id.term,
         conf_state,
-        data,
-        encoded: offset(start, end),
+        data: data_in(snapshot, encoded),
+        encoded,
     }
 }
 
-/// Where the data lies in an encoded snapshot that begins at `start`: it is the first field, with
-/// a key of one byte, and absent when empty.
-pub(crate) fn data_in(len: usize, start: usize) -> raft_bytes {
-    let head = match len {
+/// Where the data lies in an encoded snapshot.
+pub(crate) fn data_in(snapshot: &Snapshot, encoded: raft_bytes) -> raft_bytes {
+    encoded.part(data_start(snapshot), snapshot.data.len())
+}
+
+/// Where it begins: it is the first field, with a key of one byte, and absent when empty.
+fn data_start(snapshot: &Snapshot) -> usize {
+    match snapshot.data.len() {
         0 => 0,
         len => 1 + prost::length_delimiter_len(len),
-    };
-    offset(start + head, start + head + len)
+    }
 }
 
 /// Where the configuration lies: it is the first field of the metadata, the field that begins at
 /// `start`.
-fn conf_state_in(snapshot: &Snapshot, start: usize) -> raft_bytes {
+fn conf_state_in(snapshot: &Snapshot, start: usize, encoded: raft_bytes) -> raft_bytes {
     use prost::Message as _;
     let conf_state = codec::conf_state_to_proto(&snapshot.conf_state).encoded_len();
     let metadata = codec::snapshot_to_proto(&Snapshot {
@@ -107,5 +102,5 @@ fn conf_state_in(snapshot: &Snapshot, start: usize) -> raft_bytes {
     .map_or(0, |metadata| metadata.encoded_len());
     let head = 1 + prost::length_delimiter_len(metadata);
     let head = head + 1 + prost::length_delimiter_len(conf_state);
-    offset(start + head, start + head + conf_state)
+    encoded.part(start + head, conf_state)
 }

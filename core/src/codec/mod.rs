@@ -35,7 +35,7 @@ pub use ready::{encode_ready, event_to_proto};
 pub fn decode_message(bytes: Bytes) -> Result<Message> {
     match hot::read(hot::Payloads::Shared(&bytes)) {
         Some(message) => Ok(message),
-        None => message_from_proto(pb::Message::decode(bytes).map_err(malformed)?),
+        None => decode_by_prost(bytes),
     }
 }
 
@@ -55,11 +55,15 @@ pub fn decode_message_copied(bytes: &[u8]) -> Result<Message> {
 pub fn decode_message_into(bytes: &[u8], payloads: &mut PayloadBlock) -> Result<Message> {
     match hot::read(hot::Payloads::borrowed(bytes, payloads)) {
         Some(message) => Ok(message),
-        None => {
-            let copy = Bytes::copy_from_slice(bytes);
-            message_from_proto(pb::Message::decode(copy).map_err(malformed)?)
-        }
+        None => decode_by_prost(Bytes::copy_from_slice(bytes)),
     }
+}
+
+/// Apart, so that reading by hand needs no room for prost's types: 10 instructions.
+#[cold]
+#[inline(never)]
+fn decode_by_prost(bytes: Bytes) -> Result<Message> {
+    message_from_proto(pb::Message::decode(bytes).map_err(malformed)?)
 }
 
 /// The bytes of a message, as they go over the wire.
@@ -128,6 +132,7 @@ pub fn encode_hard_state(state: &HardState) -> Vec<u8> {
 }
 
 /// As [`encode_message_delimited`], for a hard state.
+#[inline]
 pub fn encode_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
     hot::put_hard_state_delimited(state, out)
 }

@@ -41,6 +41,7 @@ impl<'a> MessageWriter<'a> {
 
     /// Writes to the end of `out`, which is the same buffer each time and has only grown since the
     /// last time. Returns where the message begins, behind its length.
+    #[inline]
     pub fn put(&mut self, message: &'a Message, out: &mut Vec<u8>) -> usize {
         let before = out.len();
         if let Some((last, place)) = &self.last_append
@@ -411,6 +412,7 @@ fn entry_fields(entry: &Entry) -> (bool, bool, bool) {
 }
 
 /// Writes a hard state, all of it, behind its length, and says where it begins.
+#[inline]
 pub fn put_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     put_short::<ENTRY>(out, |short| {
