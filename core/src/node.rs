@@ -396,6 +396,7 @@ impl Node {
         )
     }
 
+    #[inline]
     fn step_if_decoded(&mut self, mut message: Result<Message>) -> Result<()> {
         // Where it stands, since to move it is 20 instructions.
         if let Ok(message) = &mut message {

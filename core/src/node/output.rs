@@ -231,6 +231,7 @@ impl Node {
         }
     }
 
+    #[inline]
     fn take_ready(&mut self, ready: &mut Ready) {
         self.make_requests();
         self.build_ready(ready);
@@ -389,6 +390,7 @@ impl Node {
     }
 
     /// Sends what has been put off until now, and asks for what it needs from storage.
+    #[inline]
     pub(super) fn make_requests(&mut self) {
         let were_announced = cfg!(debug_assertions) && self.may_have_requests();
         self.raft.flush();
