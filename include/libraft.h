@@ -1142,11 +1142,12 @@ typedef struct raft_entry {
    */
   raft_entry_type type;
   /**
-   * The payload: a part of `encoded`.
+   * The payload: a part of `encoded`, if that is there.
    */
   struct raft_bytes data;
   /**
-   * The whole entry as raftpb.Entry: the bytes to put on disk.
+   * The whole entry as raftpb.Entry: the bytes to put on disk. Empty if there is nothing to it but what
+   * stands above, and raft_config_set_encode_readys() is off.
    */
   struct raft_bytes encoded;
 } raft_entry;
@@ -1241,6 +1242,20 @@ typedef struct raft_message {
    */
   uint64_t term;
   /**
+   * In a RAFT_MSG_APP the term of the entry before those that it brings; 0 otherwise.
+   */
+  uint64_t log_term;
+  /**
+   * In a RAFT_MSG_APP the index of that entry; in a RAFT_MSG_APP_RESP that accepts, the last index that is
+   * like the leader's; 0 otherwise.
+   */
+  uint64_t index;
+  /**
+   * In a RAFT_MSG_APP and a RAFT_MSG_HEARTBEAT the leader's commit index, as far as the recipient may
+   * know it; 0 otherwise.
+   */
+  uint64_t commit;
+  /**
    * What kind of message it is.
    */
   raft_message_type type;
@@ -1253,7 +1268,8 @@ typedef struct raft_message {
    */
   struct raft_bytes snapshot_data;
   /**
-   * The whole message as raftpb.Message: the bytes to put on the wire.
+   * The whole message as raftpb.Message: the bytes to put on the wire. Empty if there is nothing to it but
+   * what stands above, and raft_config_set_encode_readys() is off.
    */
   struct raft_bytes encoded;
   /**
@@ -1541,7 +1557,7 @@ typedef struct raft_ready {
    */
   bool must_sync;
   /**
-   * The whole as protobuf, libraft.Ready.
+   * The whole as protobuf, libraft.Ready. Empty if raft_config_set_encode_readys() is off.
    */
   struct raft_bytes encoded;
   /**
@@ -2510,6 +2526,22 @@ raft_status raft_config_set_peer_reports(struct raft_config *config,
 raft_status raft_config_set_record_bytes(struct raft_config *config,
                                          uint64_t max_bytes,
                                          struct raft_error **error);
+
+/**
+ * Whether what a Ready has is there as bytes as well as in structs. A host that makes its own bytes of
+ * what it stores and sends can do without: raft_ready's `encoded` is empty then, and so is that of an entry
+ * and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP without entries, and
+ * without contexts RAFT_MSG_APP_RESP that accepts, RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads
+ * are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
+ * a Ready like any other. Saves 700 instructions for each proposal in a group of three. Default true.
+ *
+ * Errors: those of any call.
+ *
+ * Threads: Any.
+ */
+raft_status raft_config_set_encode_readys(struct raft_config *config,
+                                          bool on,
+                                          struct raft_error **error);
 
 /**
  * For raft_node_new(): up to where the host's own state has the log applied, so that the

@@ -1164,6 +1164,8 @@ public:
     LIBRAFT_SETTER(peer_reports, bool, setting)
     /** Whether requests for entries and snapshots are left to the host. Default false. */
     LIBRAFT_SETTER(show_requests, bool, setting)
+    /** Whether Readys come as bytes as well; see raft_config_set_encode_readys(). Default true. */
+    LIBRAFT_SETTER(encode_readys, bool, setting)
     /**
      * Whether to record every call on the node, so that replay() can make them again: at most so many
      * bytes wait for Node::record_take(), at least 256; 0 records nothing. See

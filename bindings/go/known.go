@@ -175,10 +175,10 @@ func (s *steppedEntries) forget() {
 	}
 }
 
-// find goes on in a list to the entry that decoding would give, and behind it. nil if it is not there.
-func find(list *[]*pb.Entry, encoded []byte, index uint64) *pb.Entry {
+// find goes on in a list to the entry that would be made of these, and behind it. nil if it is not there.
+func find(list *[]*pb.Entry, fields entryFields) *pb.Entry {
 	for i, entry := range *list {
-		if entry.GetIndex() == index && isEncodedAs(entry, encoded) {
+		if entry.GetIndex() == fields.index && isMadeOf(entry, fields) {
 			*list = (*list)[i+1:]
 			return entry
 		}

@@ -1,5 +1,5 @@
-// Decoding of the messages of a Ready, as wire.go does it with everything else. Most are answers, or one append
-// to each follower; these two have ways of their own.
+// The messages of a Ready. Most are answers, or one append to each follower; these two have ways of their own.
+// The library lends numbers where these are all, and bytes otherwise, as wire.go has them.
 
 package raft
 
@@ -7,38 +7,41 @@ import (
 	"bytes"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// messageCell is a message with what its fields point to.
+// #include "libraft.h"
+import "C"
+
+// lentMessage is a message as the library lends it. If its bytes are not there, its numbers say all.
+type lentMessage = C.raft_message
+
+// messageCell is a message with what most fields point to.
 type messageCell struct {
-	message                                            pb.Message
-	to, from, term, logTerm, index, commit, vote, hint uint64
-	kind                                               pb.MessageType
-	reject                                             bool
+	message                                pb.Message
+	to, from, term, logTerm, index, commit uint64
+	kind                                   pb.MessageType
 }
 
-// decodeMessages decodes the messages of a Ready, of which there is at least one. known are entries that the host has, or gets together with
+// decodeMessages decodes the messages of a Ready. known are entries that the host has, or gets together with
 // the messages: those that are sent need not be decoded then.
-func decodeMessages(count int, encoded func(int) []byte, known entryRun) ([]*pb.Message, error) {
-	first := encoded(0)
-	if count == 1 {
-		if answer := decodeAnswer(first); answer != nil {
-			return answer.list[:], nil
+func decodeMessages(lent []lentMessage, known entryRun) ([]*pb.Message, error) {
+	if len(lent) == 1 {
+		if isAnswer(&lent[0]) {
+			return newAnswer(&lent[0]), nil
 		}
 		one := &struct {
 			messageCell
 			list [1]*pb.Message
 		}{}
 		one.list[0] = &one.message
-		return one.list[:], one.decode(first, known)
+		return one.list[:], one.read(&lent[0], known)
 	}
-	if isBroadcast(count, encoded) {
-		return decodeBroadcast(count, encoded, known)
+	if len(lent) > 1 && isBroadcast(lent) {
+		return decodeBroadcast(lent, known)
 	}
-	cells, list := make([]messageCell, count), make([]*pb.Message, count)
+	cells, list := make([]messageCell, len(lent)), make([]*pb.Message, len(lent))
 	for i := range cells {
-		if err := cells[i].decode(encoded(i), known); err != nil {
+		if err := cells[i].read(&lent[i], known); err != nil {
 			return nil, err
 		}
 		list[i] = &cells[i].message
@@ -46,67 +49,85 @@ func decodeMessages(count int, encoded func(int) []byte, known entryRun) ([]*pb.
 	return list, nil
 }
 
-// answer is a message that has an index and no more, in a list: 256 bytes, in place of 288.
-type answer struct {
-	message pb.Message
-	// The fields of answerKeys but the first.
-	numbers [4]uint64
-	kind    pb.MessageType
-	list    [1]*pb.Message
+// read reads a message into an empty cell.
+func (cell *messageCell) read(lent *lentMessage, known entryRun) error {
+	if lent.encoded.len > 0 {
+		return cell.decode(borrowed(lent.encoded), known)
+	}
+	m := &cell.message
+	cell.kind, m.Type = pb.MessageType(lent._type), &cell.kind
+	cell.to, m.To = uint64(lent.to), &cell.to
+	cell.from, m.From = uint64(lent.from), &cell.from
+	if lent.term != 0 {
+		cell.term, m.Term = uint64(lent.term), &cell.term
+	}
+	switch cell.kind {
+	case pb.MsgApp:
+		cell.logTerm, m.LogTerm = uint64(lent.log_term), &cell.logTerm
+		cell.index, m.Index = uint64(lent.index), &cell.index
+		cell.commit, m.Commit = uint64(lent.commit), &cell.commit
+	case pb.MsgAppResp:
+		cell.index, m.Index = uint64(lent.index), &cell.index
+	case pb.MsgHeartbeat:
+		cell.commit, m.Commit = uint64(lent.commit), &cell.commit
+	}
+	return nil
 }
 
-var answerKeys = [...]byte{
-	1<<3 | keyOfVarint, 2<<3 | keyOfVarint, 3<<3 | keyOfVarint, 4<<3 | keyOfVarint, 6<<3 | keyOfVarint,
+// isAnswer says whether a message accepts an append, and says no more than that.
+func isAnswer(lent *lentMessage) bool {
+	return lent.encoded.len == 0 && lent._type == C.RAFT_MSG_APP_RESP && lent.term != 0
 }
 
-// decodeAnswer is nil for any other message, and if the fields are not in their order.
-func decodeAnswer(encoded []byte) *answer {
-	var fields [len(answerKeys)]uint64
-	for i, key := range answerKeys {
-		if len(encoded) < 2 || encoded[0] != key {
-			return nil
-		}
-		n := 1
-		if fields[i] = uint64(encoded[1]); fields[i] >= 0x80 {
-			if fields[i], n = protowire.ConsumeVarint(encoded[1:]); n < 0 {
-				return nil
-			}
-		}
-		encoded = encoded[1+n:]
+// newAnswer makes such a message, in a list: 256 bytes, in place of 288.
+func newAnswer(lent *lentMessage) []*pb.Message {
+	a := &struct {
+		message               pb.Message
+		to, from, term, index uint64
+		kind                  pb.MessageType
+		list                  [1]*pb.Message
+	}{
+		to: uint64(lent.to), from: uint64(lent.from), term: uint64(lent.term), index: uint64(lent.index),
+		kind: pb.MsgAppResp,
 	}
-	if len(encoded) > 0 {
-		return nil
-	}
-	a := &answer{numbers: [4]uint64(fields[1:]), kind: pb.MessageType(fields[0])}
 	m := &a.message
-	m.Type, m.To, m.From, m.Term, m.Index = &a.kind, &a.numbers[0], &a.numbers[1], &a.numbers[2], &a.numbers[3]
+	m.Type, m.To, m.From, m.Term, m.Index = &a.kind, &a.to, &a.from, &a.term, &a.index
 	a.list[0] = m
-	return a
+	return a.list[:]
 }
 
-// A broadcast is one message to several recipients, which have ids of one byte: these stand behind the type,
-// which has one too, and both keys.
+// isBroadcast says whether all of these are one message to several recipients.
+func isBroadcast(lent []lentMessage) bool {
+	first := &lent[0]
+	for i := 1; i < len(lent); i++ {
+		other := &lent[i]
+		if other._type != first._type || other.from != first.from || other.term != first.term ||
+			other.log_term != first.log_term || other.index != first.index || other.commit != first.commit ||
+			!areBroadcast(borrowed(first.encoded), borrowed(other.encoded)) {
+			return false
+		}
+	}
+	return true
+}
+
+// The id of the recipient, if it is of one byte, stands behind the type, which has one too, and both keys.
 const (
 	recipientAt = 3
 	// What is longer takes longer to be compared than to be decoded.
 	maxBroadcast = 256
 )
 
-func isBroadcast(count int, encoded func(int) []byte) bool {
-	first := encoded(0)
-	if len(first) <= recipientAt || len(first) > maxBroadcast ||
-		first[0] != 1<<3|keyOfVarint || first[1] >= 0x80 || first[2] != 2<<3|keyOfVarint || first[3] >= 0x80 {
-		return false
+// areBroadcast says whether two messages differ in nothing but the recipient, if at all. If their bytes are
+// not there, there is nothing to be compared.
+func areBroadcast(first, other []byte) bool {
+	if len(first) == 0 || len(other) == 0 {
+		return len(first) == len(other)
 	}
-	for i := 1; i < count; i++ {
-		other := encoded(i)
-		if len(other) != len(first) || other[recipientAt] >= 0x80 ||
-			!bytes.Equal(other[:recipientAt], first[:recipientAt]) ||
-			!bytes.Equal(other[recipientAt+1:], first[recipientAt+1:]) {
-			return false
-		}
-	}
-	return true
+	return len(first) == len(other) && len(first) > recipientAt && len(first) <= maxBroadcast &&
+		first[0] == 1<<3|keyOfVarint && first[1] < 0x80 && first[2] == 2<<3|keyOfVarint &&
+		first[recipientAt] < 0x80 && other[recipientAt] < 0x80 &&
+		bytes.Equal(other[:recipientAt], first[:recipientAt]) &&
+		bytes.Equal(other[recipientAt+1:], first[recipientAt+1:])
 }
 
 // sibling is a message of a broadcast which shares with the first one what its fields point to.
@@ -116,13 +137,13 @@ type sibling struct {
 }
 
 // decodeBroadcast decodes the first one. The others are the same, but for the recipient.
-func decodeBroadcast(count int, encoded func(int) []byte, known entryRun) ([]*pb.Message, error) {
+func decodeBroadcast(lent []lentMessage, known entryRun) ([]*pb.Message, error) {
 	var (
 		first    *messageCell
 		siblings []sibling
 		list     []*pb.Message
 	)
-	if count == 2 {
+	if len(lent) == 2 {
 		// As appends of the leader of three: one object.
 		pair := &struct {
 			first    messageCell
@@ -131,10 +152,10 @@ func decodeBroadcast(count int, encoded func(int) []byte, known entryRun) ([]*pb
 		}{}
 		first, siblings, list = &pair.first, pair.siblings[:], pair.list[:]
 	} else {
-		first, siblings = &messageCell{}, make([]sibling, count-1)
-		list = make([]*pb.Message, count)
+		first, siblings = &messageCell{}, make([]sibling, len(lent)-1)
+		list = make([]*pb.Message, len(lent))
 	}
-	if err := first.decode(encoded(0), known); err != nil {
+	if err := first.read(&lent[0], known); err != nil {
 		return nil, err
 	}
 	m := &first.message
@@ -143,7 +164,7 @@ func decodeBroadcast(count int, encoded func(int) []byte, known entryRun) ([]*pb
 		// Rare, and not to be shared.
 		for i := range siblings {
 			cell := &messageCell{}
-			if err := cell.decode(encoded(i+1), known); err != nil {
+			if err := cell.read(&lent[i+1], known); err != nil {
 				return nil, err
 			}
 			list[i+1] = &cell.message
@@ -152,7 +173,7 @@ func decodeBroadcast(count int, encoded func(int) []byte, known entryRun) ([]*pb
 	}
 	for i := range siblings {
 		s := &siblings[i]
-		s.to = uint64(encoded(i + 1)[recipientAt])
+		s.to = uint64(lent[i+1].to)
 		other := &s.message
 		other.Type, other.To, other.From, other.Term = m.Type, &s.to, m.From, m.Term
 		other.LogTerm, other.Index, other.Commit, other.Vote = m.LogTerm, m.Index, m.Commit, m.Vote
@@ -173,7 +194,7 @@ func sent(kind pb.MessageType, encoded []byte, known entryRun) (entries []*pb.En
 	return nil, 0
 }
 
-// decode reads a message into an empty cell.
+// decode reads the bytes of a message into an empty cell.
 func (cell *messageCell) decode(encoded []byte, known entryRun) error {
 	m := &cell.message
 	var (
@@ -210,20 +231,23 @@ func (cell *messageCell) decode(encoded []byte, known entryRun) error {
 				entries = &entryList{}
 				entries.prepare(sizes(encoded, key))
 			}
-			err = entries.add(value)
-			m.Entries = entries.entries
+			var fields entryFields
+			if fields, err = readEntry(value); err == nil {
+				entries.add(fields)
+				m.Entries = entries.entries
+			}
 		case 8<<3 | keyOfVarint:
 			cell.commit, m.Commit = number, &cell.commit
 		case 9<<3 | keyOfBytes:
 			m.Snapshot, err = mergeSnapshot(m.Snapshot, bytes.Clone(value))
 		case 10<<3 | keyOfVarint:
-			cell.reject, m.Reject = number != 0, &cell.reject
+			m.Reject = new(number != 0)
 		case 11<<3 | keyOfVarint:
-			cell.hint, m.RejectHint = number, &cell.hint
+			m.RejectHint = new(number)
 		case 12<<3 | keyOfBytes:
 			m.Context = bytes.Clone(value)
 		case 13<<3 | keyOfVarint:
-			cell.vote, m.Vote = number, &cell.vote
+			m.Vote = new(number)
 		case 14<<3 | keyOfBytes:
 			if responses == nil {
 				count, _ := sizes(encoded, key)

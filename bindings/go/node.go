@@ -217,7 +217,7 @@ func (n *node) run() {
 				if n.raw.Err() != nil {
 					return
 				}
-				if n.raw.view.encoded.len > maxOffer {
+				if lentBytes(n.raw.view) > maxOffer {
 					n.raw.acceptReady(&ready)
 					accepted = true
 				}

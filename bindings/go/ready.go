@@ -144,8 +144,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 	}
 	if lent.messages_len > 0 {
 		messages := unsafe.Slice(lent.messages, int(lent.messages_len))
-		encoded := func(i int) []byte { return borrowed(messages[i].encoded) }
-		if rd.Messages, err = decodeMessages(len(messages), encoded, known.run); err != nil {
+		if rd.Messages, err = decodeMessages(messages, known.run); err != nil {
 			return err
 		}
 	}
@@ -176,7 +175,11 @@ func (rn *RawNode) newEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
 	}
 	entries := make([]*pb.Entry, len(lent))
 	for i := range lent {
-		entry := find(&stepped, borrowed(lent[i].encoded), uint64(lent[i].index))
+		fields, err := readLentEntry(&lent[i])
+		if err != nil {
+			return nil, err
+		}
+		entry := find(&stepped, fields)
 		if entry == nil {
 			// What is left has come otherwise, or is older and was overwritten.
 			left, err := decodeEntries(lent[i:])
@@ -199,11 +202,43 @@ func decodeEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
 	var list entryList
 	list.prepare(len(lent), bytes)
 	for i := range lent {
-		if err := list.add(borrowed(lent[i].encoded)); err != nil {
+		fields, err := readLentEntry(&lent[i])
+		if err != nil {
 			return nil, err
 		}
+		list.add(fields)
 	}
 	return list.entries, nil
+}
+
+// readLentEntry reads an entry where the library has it. If its bytes are not there, its fields say all.
+func readLentEntry(lent *C.raft_entry) (entryFields, error) {
+	if lent.encoded.len > 0 {
+		return readEntry(borrowed(lent.encoded))
+	}
+	return entryFields{
+		kind: uint64(lent._type), hasKind: lent._type != C.RAFT_ENTRY_NORMAL,
+		term: uint64(lent.term), hasTerm: true, index: uint64(lent.index), hasIndex: true,
+		data: borrowed(lent.data),
+	}, nil
+}
+
+// lentBytes is about how much there is in a Ready.
+func lentBytes(lent *C.raft_ready) (bytes int) {
+	for _, entry := range unsafe.Slice(lent.entries, int(lent.entries_len)) {
+		bytes += int(entry.data.len)
+	}
+	for _, entry := range unsafe.Slice(lent.committed_entries, int(lent.committed_entries_len)) {
+		bytes += int(entry.data.len)
+	}
+	for _, message := range unsafe.Slice(lent.messages, int(lent.messages_len)) {
+		bytes += int(message.encoded.len)
+	}
+	if lent.snapshot != nil {
+		bytes += int(lent.snapshot.encoded.len)
+	}
+	const perItem = 64
+	return bytes + perItem*int(lent.entries_len+lent.committed_entries_len+lent.messages_len)
 }
 
 // handBack gives the entries that the host already has in place of those that are to be applied: those

@@ -88,11 +88,14 @@ func (rd encodedReady) check(t *testing.T, got Ready) {
 }
 
 // Random clusters, in which entries are overwritten, read back and lost, and Readys looked at and not
-// taken. What was given stays as it is, whatever the library does afterwards.
+// taken. What was given stays as it is, whatever the library does afterwards; and it is the same if the
+// library encodes nothing that its structs can tell.
 func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 	const seeds = 30
 	shared, fresh, readBack := 0, 0, 0
-	for seed := range uint64(seeds) {
+	var given [][]byte
+	for run := range uint64(2 * seeds) {
+		seed, encodes := run/2, run%2 == 0
 		r := rand.New(rand.NewPCG(seed, 1))
 		c := newCluster(t)
 		for id := uint64(1); id <= 3; id++ {
@@ -102,12 +105,33 @@ func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 			config.CheckQuorum, config.PreVote = false, r.IntN(2) == 0
 			config.MaxSizePerMsg = uint64(r.IntN(200))
 			config.EagerAppends = r.IntN(2) == 0
+			config.encodeReadys = encodes
 			if r.IntN(2) == 0 {
 				config.MaxCachedBytes = 1
 			}
 			c.start(memoryStore{s}, config)
 		}
 		var kept []func()
+		// check compares a Ready with its bytes, or with those that the same node has given before, and gives
+		// a function that does so again.
+		if encodes {
+			given = nil
+		}
+		readys := 0
+		check := func(rn *RawNode, rd Ready) func() {
+			if encodes {
+				given = append(given, copyBytes(rn.view.encoded))
+			} else if rn.view.encoded.len != 0 {
+				t.Fatal("it is encoded")
+			}
+			if readys == len(given) {
+				t.Fatalf("%v\nis one more than were encoded", DescribeReady(rd, nil))
+			}
+			want := parseReady(t, given[readys])
+			readys++
+			want.check(t, rd)
+			return func() { want.check(t, rd) }
+		}
 		saved := map[uint64]map[*pb.Entry]bool{1: {}, 2: {}, 3: {}}
 		take := func(id uint64) {
 			m := c.members[id]
@@ -116,7 +140,7 @@ func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 			}
 			for r.IntN(4) == 0 {
 				offered := m.node.peekReady()
-				parseReady(t, copyBytes(m.node.view.encoded)).check(t, offered)
+				check(m.node, offered)
 				must(t, m.node.Err())
 				if r.IntN(2) == 0 {
 					m.node.Tick()
@@ -125,9 +149,7 @@ func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 			}
 			back := len(m.node.readEntries) > 0
 			rd := m.node.Ready()
-			want := parseReady(t, copyBytes(m.node.view.encoded))
-			want.check(t, rd)
-			kept = append(kept, func() { want.check(t, rd) })
+			kept = append(kept, check(m.node, rd))
 			must(t, m.store.save(rd))
 			for _, entry := range rd.Entries {
 				saved[id][entry] = true
@@ -175,6 +197,9 @@ func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 		}
 		for _, check := range kept {
 			check()
+		}
+		if readys != len(given) {
+			t.Fatalf("%d Readys, and %d were encoded", readys, len(given))
 		}
 	}
 	if shared < 1000 || fresh < 1000 || readBack < 1000 {

@@ -26,7 +26,7 @@ func TestAReplayShowsWhatTheNodesHaveShown(t *testing.T) {
 		s := NewMemoryStorage()
 		must(t, s.ApplySnapshot(firstSnapshot(1, 2, 3)))
 		config := baseConfig(id)
-		config.RecordBytes = 1 << 20
+		config.RecordBytes, config.encodeReadys = 1<<20, true
 		// Entries are asked for, so that answers are recorded as well.
 		config.MaxCachedBytes = 1
 		c.start(memoryStore{s}, config)

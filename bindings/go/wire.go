@@ -93,10 +93,9 @@ func (l *entryList) prepare(count, bytes int) {
 	}
 }
 
-// isEncodedAs says whether this is what decoding would give.
-func isEncodedAs(e *pb.Entry, encoded []byte) bool {
-	f, err := readEntry(encoded)
-	return err == nil && e != nil && len(unknownInEntry(e)) == 0 &&
+// isMadeOf says whether this is what add would make.
+func isMadeOf(e *pb.Entry, f entryFields) bool {
+	return e != nil && len(unknownInEntry(e)) == 0 &&
 		is(e.Index, f.index, f.hasIndex) && is(e.Term, f.term, f.hasTerm) &&
 		is(e.Type, pb.EntryType(f.kind), f.hasKind) &&
 		(e.Data == nil) == (f.data == nil) && bytes.Equal(e.Data, f.data)
@@ -110,11 +109,7 @@ func is[T comparable](field *T, value T, present bool) bool {
 	return *field == value
 }
 
-func (l *entryList) add(encoded []byte) error {
-	fields, err := readEntry(encoded)
-	if err != nil {
-		return err
-	}
+func (l *entryList) add(fields entryFields) {
 	cell := &l.cells[len(l.entries)]
 	l.entries = append(l.entries, &cell.entry)
 	entry := &cell.entry
@@ -133,7 +128,6 @@ func (l *entryList) add(encoded []byte) error {
 		// Its capacity ends with it, so that an append can't reach into what follows.
 		entry.Data = l.data[begin:len(l.data):len(l.data)]
 	}
-	return nil
 }
 
 // decodeSnapshot keeps what it is given as the snapshot's data.

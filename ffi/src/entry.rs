@@ -28,9 +28,10 @@ pub struct raft_entry {
     pub index: u64,
     /// What its data means.
     pub r#type: raft_entry_type,
-    /// The payload: a part of `encoded`.
+    /// The payload: a part of `encoded`, if that is there.
     pub data: raft_bytes,
-    /// The whole entry as raftpb.Entry: the bytes to put on disk.
+    /// The whole entry as raftpb.Entry: the bytes to put on disk. Empty if there is nothing to it but what
+    /// stands above, and raft_config_set_encode_readys() is off.
     pub encoded: raft_bytes,
 }
 
@@ -147,6 +148,22 @@ pub(crate) fn view_of(entry: &Entry, encoded: raft_bytes) -> raft_entry {
         // The data is the last field of an encoded entry.
         data: encoded.last(entry.data.len()),
         encoded,
+    }
+}
+
+/// A view that leads to the entry's own payload, which stays where it is. Only an entry with fields of which
+/// a view does not tell, as few have, is written to the buffer, which stands at `base`, and seen there.
+pub(crate) fn view_in_place(entry: &Entry, base: *const u8, buffer: &mut Vec<u8>) -> raft_entry {
+    if entry.explicit != Explicit::default() {
+        let start = codec::encode_entry_delimited(entry, buffer);
+        return view_of(entry, raft_bytes::at(base, start..buffer.len()));
+    }
+    raft_entry {
+        term: entry.term,
+        index: entry.index,
+        r#type: entry.kind as i32,
+        data: raft_bytes::of(&entry.data),
+        encoded: raft_bytes::EMPTY,
     }
 }
 

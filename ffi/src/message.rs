@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use libraft_core::codec;
-use libraft_core::{Body, Message, Snapshot};
+use libraft_core::{Body, EntryId, Message, Snapshot};
 
 use crate::bytes::{raft_bytes, slice};
 use crate::error::raft_error;
@@ -72,13 +72,22 @@ pub struct raft_message {
     pub from: u64,
     /// The sender's term; 0 in a message that is valid in any.
     pub term: u64,
+    /// In a RAFT_MSG_APP the term of the entry before those that it brings; 0 otherwise.
+    pub log_term: u64,
+    /// In a RAFT_MSG_APP the index of that entry; in a RAFT_MSG_APP_RESP that accepts, the last index that is
+    /// like the leader's; 0 otherwise.
+    pub index: u64,
+    /// In a RAFT_MSG_APP and a RAFT_MSG_HEARTBEAT the leader's commit index, as far as the recipient may
+    /// know it; 0 otherwise.
+    pub commit: u64,
     /// What kind of message it is.
     pub r#type: raft_message_type,
     /// The index of the snapshot in a RAFT_MSG_SNAP; 0 otherwise.
     pub snapshot_index: u64,
     /// The host's own data of that snapshot: a part of `encoded`. Empty otherwise.
     pub snapshot_data: raft_bytes,
-    /// The whole message as raftpb.Message: the bytes to put on the wire.
+    /// The whole message as raftpb.Message: the bytes to put on the wire. Empty if there is nothing to it but
+    /// what stands above, and raft_config_set_encode_readys() is off.
     pub encoded: raft_bytes,
     /// For RAFT_MSG_STORAGE_APPEND and RAFT_MSG_STORAGE_APPLY, what is to be delivered once the
     /// work is done: those to this node itself with raft_node_step(), the others like any message.
@@ -139,16 +148,42 @@ fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
 /// A view of a message, which stands at `encoded`; all of it but for what [`has_more`] says.
 #[inline]
 pub(crate) fn view_of(message: &Message, encoded: raft_bytes) -> raft_message {
+    let (prev, commit) = match &message.body {
+        Body::Append { prev, commit, .. } => (*prev, *commit),
+        Body::Accept { index } => (
+            EntryId {
+                term: 0,
+                index: *index,
+            },
+            0,
+        ),
+        Body::Heartbeat { commit, .. } => (EntryId::default(), *commit),
+        _ => Default::default(),
+    };
     raft_message {
         to: message.to,
         from: message.from,
         term: message.term,
+        log_term: prev.term,
+        index: prev.index,
+        commit,
         r#type: message_type(&message.body),
         snapshot_index: 0,
         snapshot_data: raft_bytes::EMPTY,
         encoded,
         responses: std::ptr::null(),
         responses_len: 0,
+    }
+}
+
+/// Whether the numbers in the view say all of a message.
+#[inline]
+pub(crate) fn is_plain(message: &Message) -> bool {
+    match &message.body {
+        Body::Append { entries, .. } => entries.is_empty(),
+        Body::Accept { .. } => true,
+        Body::Heartbeat { context, .. } | Body::HeartbeatResp { context } => context.is_empty(),
+        _ => false,
     }
 }
 

@@ -1201,7 +1201,7 @@ impl raft_node {
                 node,
                 payloads: PayloadBlock::default(),
                 source,
-                ready: ReadyPlace::new(),
+                ready: ReadyPlace::new(settings.encode_readys),
                 requests: RequestsPlace::new(),
             }),
         }))

@@ -151,7 +151,7 @@ pub struct raft_ready {
     pub events_len: usize,
     /// Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
     pub must_sync: bool,
-    /// The whole as protobuf, libraft.Ready.
+    /// The whole as protobuf, libraft.Ready. Empty if raft_config_set_encode_readys() is off.
     pub encoded: raft_bytes,
     /// For the library's own use.
     pub internal: *const c_void,
@@ -177,6 +177,8 @@ struct Content {
     /// Whether any of the last four has something in it, or had in the last Ready.
     has_rest: bool,
     encoded: Vec<u8>,
+    /// Whether all of it is to be encoded, or only what the structs can't tell.
+    encodes: bool,
     /// How many Readys in a row would have done with a quarter of its room.
     small_readys: u8,
     /// The last Ready, which keeps the member lists that `snapshot` points to and is what storage
@@ -205,7 +207,7 @@ impl Drop for ReadyPlace {
 }
 
 impl ReadyPlace {
-    pub(crate) fn new() -> ReadyPlace {
+    pub(crate) fn new(encodes: bool) -> ReadyPlace {
         let content = Content {
             view: raft_ready::EMPTY,
             soft_state: soft_state_view(&Default::default()),
@@ -222,6 +224,7 @@ impl ReadyPlace {
             events: Vec::new(),
             has_rest: false,
             encoded: Vec::new(),
+            encodes,
             small_readys: 0,
             readys: Default::default(),
             last: 0,
@@ -301,7 +304,10 @@ impl Content {
             read_states: pointer_to(&self.read_states),
             read_states_len: self.read_states.len(),
             must_sync: ready.must_sync,
-            encoded: raft_bytes::of(&self.encoded),
+            encoded: match self.encodes {
+                true => raft_bytes::of(&self.encoded),
+                false => raft_bytes::EMPTY,
+            },
             internal: ptr::null(),
             // The rest is in `fill_rest`.
             ..self.view
@@ -334,19 +340,17 @@ impl Content {
 
         if let Some(state) = &ready.soft_state {
             self.soft_state = soft_state_view(state);
-            field(
-                buffer,
-                1,
-                &out::SoftState {
-                    leader: state.leader,
-                    role: state.role as i32,
-                },
-            );
+            if self.encodes {
+                let (leader, role) = (state.leader, state.role as i32);
+                field(buffer, 1, &out::SoftState { leader, role });
+            }
         }
         if let Some(state) = &ready.hard_state {
             self.hard_state = hard_state_view(state);
-            buffer.push(HARD_STATE);
-            codec::encode_hard_state_delimited(state, buffer);
+            if self.encodes {
+                buffer.push(HARD_STATE);
+                codec::encode_hard_state_delimited(state, buffer);
+            }
         }
         self.read_states.clear();
         for state in &ready.read_states {
@@ -362,8 +366,17 @@ impl Content {
             });
         }
         let start = buffer.len();
-        encode_entries(&ready.entries, 4, base, buffer, &mut self.entries);
-        let mut writer = MessageWriter::behind(&ready.entries, start..buffer.len());
+        let views = &mut self.entries;
+        let mut writer = match self.encodes {
+            true => {
+                encode_entries(&ready.entries, 4, base, buffer, views);
+                MessageWriter::behind(&ready.entries, start..buffer.len())
+            }
+            false => {
+                view_entries(&ready.entries, base, buffer, views);
+                MessageWriter::default()
+            }
+        };
         self.snapshot = None;
         if let Some(snapshot) = &ready.snapshot {
             let (start, end) = field(buffer, 5, &codec::snapshot_to_proto(snapshot));
@@ -371,10 +384,16 @@ impl Content {
             self.snapshot = Some(snapshot::view_of(snapshot, encoded));
         }
         let committed = &mut self.committed_entries;
-        encode_entries(&ready.committed_entries, 6, base, buffer, committed);
+        match self.encodes {
+            true => encode_entries(&ready.committed_entries, 6, base, buffer, committed),
+            false => view_entries(&ready.committed_entries, base, buffer, committed),
+        }
         let mut some_have_more = false;
         self.messages.clear();
         self.messages.extend(ready.messages.iter().map(|message| {
+            if !self.encodes && message::is_plain(message) {
+                return message::view_of(message, raft_bytes::EMPTY);
+            }
             buffer.push(MESSAGE);
             let start = writer.put(message, buffer);
             some_have_more |= message::has_more(message);
@@ -386,7 +405,7 @@ impl Content {
                 message::view_more(message, view, &mut self.responses);
             }
         }
-        if ready.must_sync {
+        if ready.must_sync && self.encodes {
             buffer.extend_from_slice(&[MUST_SYNC, 1]);
         }
         let had_rest = std::mem::replace(&mut self.has_rest, has_rest(ready));
@@ -497,6 +516,18 @@ fn encode_some_entries(
     codec::encode_entry_fields(entries, number, buffer, |entry, place| {
         views.push(entry::view_of(entry, raft_bytes::at(base, place)));
     });
+}
+
+/// Makes views of entries that lead to where they are.
+fn view_entries(
+    entries: &[Entry],
+    base: *const u8,
+    buffer: &mut Vec<u8>,
+    views: &mut Vec<raft_entry>,
+) {
+    views.clear();
+    let view = |entry| entry::view_in_place(entry, base, buffer);
+    views.extend(entries.iter().map(view));
 }
 
 /// Writes one field of a message's type, and says where the message lies: `[start, end)`.

@@ -4,9 +4,9 @@ use std::ptr::{null, null_mut};
 
 use bytes::Bytes;
 use libraft_core::{
-    Body, ConfState, DropKind, DropReason, Dropped, Entry, EntryId, EntryKind, HardState, Message,
-    ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState, codec,
-    proto::libraft as out, proto::raftpb,
+    Body, ConfState, DropKind, DropReason, Dropped, Entries, Entry, EntryId, EntryKind, Explicit,
+    HardState, Message, ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState,
+    codec, proto::libraft as out, proto::raftpb,
 };
 use prost::Message as _;
 
@@ -14,7 +14,10 @@ use super::*;
 use crate::conf_state::raft_conf_state;
 use crate::entry::{raft_entries_free, raft_entry};
 use crate::event::raft_event;
-use crate::message::{RAFT_MSG_SNAP, raft_message, raft_message_decode};
+use crate::message::{
+    RAFT_MSG_APP, RAFT_MSG_APP_RESP, RAFT_MSG_HEARTBEAT, RAFT_MSG_SNAP, raft_message,
+    raft_message_decode,
+};
 use crate::ready::{KEEP_READYS, ReadyPlace};
 use crate::snapshot::{raft_snapshot, raft_snapshot_free};
 
@@ -343,7 +346,7 @@ fn fill(place: &mut ReadyPlace, ready: Ready) -> *const raft_ready {
 
 #[test]
 fn every_view_shows_its_part_of_the_encoding() {
-    let mut place = ReadyPlace::new();
+    let mut place = ReadyPlace::new(true);
     for len in SIZES {
         let ready = full(len);
         check(unsafe { &*fill(&mut place, ready.clone()) }, &ready);
@@ -360,9 +363,155 @@ fn every_view_shows_its_part_of_the_encoding() {
     check(unsafe { &*fill(&mut place, last.clone()) }, &last);
 }
 
+/// Messages of which the numbers in a view say all; and the same ones with something more.
+fn plain_and_others() -> [Vec<Body>; 2] {
+    let prev = EntryId { term: 4, index: 11 };
+    let context = Bytes::from_static(b"read");
+    let append = |entries: Vec<Entry>| Body::Append {
+        prev,
+        entries: entries.into(),
+        commit: 10,
+    };
+    let plain = vec![
+        append(vec![]),
+        Body::Accept { index: 12 },
+        Body::Heartbeat {
+            commit: 9,
+            context: Bytes::new(),
+        },
+        Body::HeartbeatResp {
+            context: Bytes::new(),
+        },
+    ];
+    let others = vec![
+        append(vec![Entry {
+            term: 5,
+            index: 12,
+            ..Entry::default()
+        }]),
+        Body::Outdated,
+        Body::Heartbeat {
+            commit: 9,
+            context: context.clone(),
+        },
+        Body::HeartbeatResp { context },
+        Body::TimeoutNow,
+    ];
+    [plain, others]
+}
+
+#[test]
+fn a_ready_that_is_not_encoded_has_bytes_only_for_what_its_structs_do_not_tell() {
+    let (mut encoding, mut place) = (ReadyPlace::new(true), ReadyPlace::new(false));
+    let message = |body| Message {
+        to: 2,
+        from: 1,
+        term: 5,
+        body,
+    };
+    for len in SIZES {
+        let mut ready = full(len);
+        let explicit = Entry {
+            explicit: Explicit {
+                kind: true,
+                data: false,
+            },
+            ..ready.entries[0].clone()
+        };
+        ready.entries = [&ready.entries[..], &[explicit]].concat().into();
+        let [plain, others] = plain_and_others();
+        let given = ready.messages.len();
+        ready.messages.extend(plain.into_iter().map(message));
+        let plain = given..ready.messages.len();
+        ready.messages.extend(others.into_iter().map(message));
+        unsafe {
+            let whole = &*fill(&mut encoding, ready.clone());
+            check(whole, &ready);
+            let view = &*fill(&mut place, ready.clone());
+            assert_eq!(bytes(view.encoded), b"");
+            for (views, entries) in [
+                (list(view.entries, view.entries_len), &ready.entries),
+                (
+                    list(view.committed_entries, view.committed_entries_len),
+                    &ready.committed_entries,
+                ),
+            ] {
+                assert_eq!(views.len(), entries.len());
+                for (view, entry) in views.iter().zip(&entries[..]) {
+                    assert_eq!((view.term, view.index), (entry.term, entry.index));
+                    assert_eq!(view.r#type, entry.kind as i32);
+                    assert_eq!(bytes(view.data), entry.data);
+                    match entry.explicit == Explicit::default() {
+                        // Not a copy.
+                        true => assert!(inside(&entry.data, bytes(view.data))),
+                        false => assert!(inside(bytes(view.encoded), bytes(view.data))),
+                    }
+                    let encoded = match entry.explicit == Explicit::default() {
+                        true => vec![],
+                        false => codec::encode_entry(entry),
+                    };
+                    assert_eq!(bytes(view.encoded), encoded);
+                }
+            }
+            let views = list(view.messages, view.messages_len);
+            assert_eq!(views.len(), ready.messages.len());
+            for (at, (view, message)) in views.iter().zip(&ready.messages).enumerate() {
+                // Among those of all Readys there is one whose context is a payload.
+                let is_bare = |body: &Body| matches!(body, Body::Heartbeat { context, .. } if context.is_empty());
+                if !plain.contains(&at) && !is_bare(&message.body) {
+                    assert_eq!(bytes(view.encoded), codec::encode_message(message));
+                    continue;
+                }
+                assert_eq!(bytes(view.encoded), b"");
+                let body = match view.r#type {
+                    RAFT_MSG_APP => Body::Append {
+                        prev: EntryId {
+                            term: view.log_term,
+                            index: view.index,
+                        },
+                        entries: Entries::default(),
+                        commit: view.commit,
+                    },
+                    RAFT_MSG_APP_RESP => Body::Accept { index: view.index },
+                    RAFT_MSG_HEARTBEAT => Body::Heartbeat {
+                        commit: view.commit,
+                        context: Bytes::new(),
+                    },
+                    _ => Body::HeartbeatResp {
+                        context: Bytes::new(),
+                    },
+                };
+                let (to, from, term) = (view.to, view.from, view.term);
+                let told = Message {
+                    to,
+                    from,
+                    term,
+                    body,
+                };
+                assert_eq!(&told, message);
+            }
+            for (view, other) in list(view.read_states, view.read_states_len)
+                .iter()
+                .zip(list(whole.read_states, whole.read_states_len))
+            {
+                assert_eq!(bytes(view.context), bytes(other.context));
+            }
+            check_snapshot(&*view.snapshot, ready.snapshot.as_ref().unwrap());
+            assert_eq!(view.core().unwrap(), &ready);
+            assert_eq!(view.must_sync, ready.must_sync);
+            assert_eq!(
+                (*view.hard_state).commit,
+                ready.hard_state.as_ref().unwrap().commit
+            );
+            assert_eq!(view.dropped_len, ready.dropped.len());
+            assert_eq!(view.events_len, ready.events.len());
+        }
+    }
+}
+
 #[test]
 fn an_empty_ready_is_nothing_but_null() {
-    let mut place = ReadyPlace::new();
+    let mut place = ReadyPlace::new(true);
     let ready = unsafe { &*fill(&mut place, Ready::default()) };
     assert!(ready.soft_state.is_null() && ready.hard_state.is_null());
     assert!(ready.snapshot.is_null() && ready.entries.is_null());
@@ -375,7 +524,7 @@ fn an_empty_ready_is_nothing_but_null() {
 
 #[test]
 fn a_buffer_blown_up_by_one_ready_is_given_back() {
-    let mut place = ReadyPlace::new();
+    let mut place = ReadyPlace::new(true);
     fill(&mut place, full(8 << 20));
     // Not between the large ones of a stream.
     for _ in 0..KEEP_READYS {

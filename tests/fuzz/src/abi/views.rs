@@ -6,7 +6,7 @@ use raft::bytes::raft_bytes;
 use raft::conf_state::raft_conf_state;
 use raft::entry::raft_entry;
 use raft::event::*;
-use raft::message::raft_message;
+use raft::message::*;
 use raft::ready::raft_ready;
 use raft::requests::raft_requests;
 use raft::snapshot::raft_snapshot;
@@ -79,7 +79,11 @@ pub unsafe fn entries<'a>(data: *const raft_entry, len: usize) -> &'a [raft_entr
     unsafe {
         let entries = list(data, len);
         for entry in entries {
-            within(bytes(entry.data), bytes(entry.encoded));
+            let (data, encoded) = (bytes(entry.data), bytes(entry.encoded));
+            // Without its bytes, it is in a Ready that is not encoded.
+            if !encoded.is_empty() {
+                within(data, encoded);
+            }
         }
         entries
     }
@@ -117,12 +121,49 @@ pub unsafe fn requests(requests: &raft_requests) {
     }
 }
 
+/// A Ready with nothing in it, or one whose structs say all.
+///
+/// # Safety
+/// The Ready is the last one that its node has given.
+unsafe fn not_encoded(ready: &raft_ready) {
+    // SAFETY: the same contract.
+    unsafe {
+        if let Some(given) = ready.snapshot.as_ref() {
+            assert!(!snapshot(given).is_empty());
+        }
+        for entry in entries(ready.entries, ready.entries_len) {
+            assert!(entry.term > 0 && entry.index > 0);
+        }
+        for entry in entries(ready.committed_entries, ready.committed_entries_len) {
+            assert!(entry.term > 0 && entry.index > 0);
+        }
+        for message in messages(ready.messages, ready.messages_len) {
+            let is_told = [RAFT_MSG_APP, RAFT_MSG_APP_RESP, RAFT_MSG_HEARTBEAT, RAFT_MSG_HEARTBEAT_RESP]
+                .contains(&message.r#type);
+            assert!(is_told || message.encoded.len > 0);
+        }
+        for state in list(ready.read_states, ready.read_states_len) {
+            bytes(state.context);
+        }
+        list(ready.reads, ready.reads_len);
+        list(ready.snapshot_requests, ready.snapshot_requests_len);
+        for report in list(ready.dropped, ready.dropped_len) {
+            bytes(report.data);
+        }
+        list(ready.events, ready.events_len);
+    }
+}
+
 /// # Safety
 /// The Ready is the last one that its node has given.
 pub unsafe fn ready(ready: &raft_ready) {
     // SAFETY: the same contract.
     unsafe {
         let encoded = bytes(ready.encoded);
+        if encoded.is_empty() {
+            not_encoded(ready);
+            return;
+        }
         let decoded = out::Ready::decode(encoded).expect("a Ready can be decoded");
         assert_eq!(decoded.soft_state.is_some(), !ready.soft_state.is_null());
         assert_eq!(decoded.hard_state.is_some(), !ready.hard_state.is_null());
