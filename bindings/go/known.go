@@ -95,11 +95,11 @@ type knownEntries struct {
 	behind int
 }
 
-// with is what is known when these are handed out as well: they take the place of what was there from
-// the first one's index on.
-func (k knownEntries) with(entries []*pb.Entry) knownEntries {
+// add notes that these are handed out as well: they take the place of what was there from the first one's
+// index on. In place, since to copy what was just written is slow.
+func (k *knownEntries) add(entries []*pb.Entry) {
 	if len(entries) == 0 {
-		return k
+		return
 	}
 	bytes := 0
 	for _, entry := range entries {
@@ -107,14 +107,14 @@ func (k knownEntries) with(entries []*pb.Entry) knownEntries {
 	}
 	kept := k.run.cutBelow(entries[0].GetIndex())
 	if len(kept) == 0 || k.bytes+bytes > maxKnownBytes {
-		return knownEntries{run: entries, bytes: bytes}
+		k.run, k.bytes, k.behind = entries, bytes, 0
+		return
 	}
-	behind := k.behind
-	if len(kept) < len(k.run) || behind > k.bytes+bytes {
+	if len(kept) < len(k.run) || k.behind > k.bytes+bytes {
 		// To another list.
-		kept, behind = kept[:len(kept):len(kept)], 0
+		kept, k.behind = kept[:len(kept):len(kept)], 0
 	}
-	return knownEntries{run: append(kept, entries...), bytes: k.bytes + bytes, behind: behind}
+	k.run, k.bytes = append(kept, entries...), k.bytes+bytes
 }
 
 // cutBelow is the part below an index, if that follows it or is in it.
@@ -129,17 +129,16 @@ func (r entryRun) cutBelow(index uint64) entryRun {
 	return r[:at]
 }
 
-// without is what is left when all up to an index has been handed out to be applied, too.
-func (k knownEntries) without(index uint64) knownEntries {
+// drop forgets all up to an index, which have been handed out to be applied, too.
+func (k *knownEntries) drop(index uint64) {
 	for len(k.run) > 0 && k.run[0].GetIndex() <= index {
 		bytes := entryBytes(k.run[0])
 		k.bytes, k.behind = k.bytes-bytes, k.behind+bytes
 		k.run = k.run[1:]
 	}
 	if len(k.run) == 0 || k.bytes > maxKnownBytes {
-		return knownEntries{}
+		*k = knownEntries{}
 	}
-	return k
 }
 
 // entryBytes is about what an entry takes.

@@ -56,7 +56,7 @@ type RawNode struct {
 	handedOut   uint64
 	// What the host has been given to save, and will be given to apply; and what it will be if a
 	// Ready that it is offered is taken.
-	known, offered knownEntries
+	known, offered *knownEntries
 	// What came in and may be given to be saved.
 	stepped steppedEntries
 
@@ -92,6 +92,8 @@ func NewRawNode(config *Config) (*RawNode, error) {
 		maxInflight:  config.MaxInflightMsgs,
 		maxInflBytes: config.MaxInflightBytes,
 		logger:       config.Logger,
+		known:        &knownEntries{},
+		offered:      &knownEntries{},
 	}
 	if rn.logger == nil {
 		rn.logger = getLogger()
@@ -346,7 +348,8 @@ func (rn *RawNode) ask() error {
 // Ready takes the next batch of work, and reads from the Storage what the node needs for that. A
 // batch may be empty. After it, and before the next one, [RawNode.Advance] is to be called. A
 // node that has stopped gives an empty one.
-func (rn *RawNode) Ready() (ready Ready) {
+func (rn *RawNode) Ready() Ready {
+	var ready Ready
 	if err := rn.takeReady(&ready); err != nil {
 		rn.complain("ready", err)
 		return Ready{}

@@ -75,7 +75,9 @@ func (rn *RawNode) acceptReady(ready *Ready) {
 // taken takes account of a Ready that the host has got, the last one that was decoded.
 func (rn *RawNode) taken(ready *Ready) {
 	rn.mayAdvance = !rn.asyncWrites
-	rn.known = rn.offered
+	// What is forgotten must not be kept by what is done with.
+	rn.known, rn.offered = rn.offered, rn.known
+	*rn.offered = knownEntries{}
 	rn.stepped.forget()
 	if n := len(ready.CommittedEntries); n > 0 {
 		rn.handedOut = ready.CommittedEntries[n-1].GetIndex()
@@ -108,7 +110,8 @@ func (rn *RawNode) given(taken C.go_taken, ready *Ready) error {
 
 // decodeReady copies what the library lends, of which the host may keep everything, to an empty Ready.
 func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
-	known := rn.known
+	known := rn.offered
+	*known = *rn.known
 	rd.MustSync = bool(lent.must_sync)
 	if state := lent.soft_state; state != nil {
 		rd.SoftState = &SoftState{Lead: uint64(state.leader), RaftState: StateType(state.role)}
@@ -124,7 +127,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 	}
 	if lent.snapshot != nil {
 		// The log is another one now.
-		known = knownEntries{}
+		*known = knownEntries{}
 		if rd.Snapshot, err = decodeSnapshot(copyBytes(lent.snapshot.encoded)); err != nil {
 			return err
 		}
@@ -134,11 +137,11 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 		if rd.Entries, err = rn.newEntries(entries); err != nil {
 			return err
 		}
-		known = known.with(rd.Entries)
+		known.add(rd.Entries)
 	}
 	if lent.committed_entries_len > 0 {
 		entries := unsafe.Slice(lent.committed_entries, int(lent.committed_entries_len))
-		if rd.CommittedEntries, err = rn.handBack(entries, known); err != nil {
+		if rd.CommittedEntries, err = rn.handBack(entries, known.run); err != nil {
 			return err
 		}
 	}
@@ -149,9 +152,8 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 		}
 	}
 	if n := len(rd.CommittedEntries); n > 0 {
-		known = known.without(rd.CommittedEntries[n-1].GetIndex())
+		known.drop(rd.CommittedEntries[n-1].GetIndex())
 	}
-	rn.offered = known
 	return nil
 }
 
@@ -243,8 +245,8 @@ func lentBytes(lent *C.raft_ready) (bytes int) {
 
 // handBack gives the entries that the host already has in place of those that are to be applied: those
 // that it was given to save, or that its Storage gave.
-func (rn *RawNode) handBack(lent []C.raft_entry, known knownEntries) ([]*pb.Entry, error) {
-	if run := known.run.cut(uint64(lent[0].index), len(lent)); run != nil && isOf(run, lent) {
+func (rn *RawNode) handBack(lent []C.raft_entry, known entryRun) ([]*pb.Entry, error) {
+	if run := known.cut(uint64(lent[0].index), len(lent)); run != nil && isOf(run, lent) {
 		return run, nil
 	}
 	entries, err := decodeEntries(lent)
@@ -252,7 +254,7 @@ func (rn *RawNode) handBack(lent []C.raft_entry, known knownEntries) ([]*pb.Entr
 		return nil, err
 	}
 	for i, entry := range entries {
-		for _, run := range []entryRun{known.run, rn.readEntries} {
+		for _, run := range []entryRun{known, rn.readEntries} {
 			own := run.cut(entry.GetIndex(), 1)
 			if own != nil && own[0].GetTerm() == entry.GetTerm() {
 				entries[i] = own[0]

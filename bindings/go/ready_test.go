@@ -225,10 +225,18 @@ func TestWhatIsKnownFollowsTheLog(t *testing.T) {
 			}
 		}
 	}
-	k := knownEntries{}.with(list(1, 5, 8)).with(list(1, 8, 9))
+	with := func(k knownEntries, entries []*pb.Entry) knownEntries {
+		k.add(entries)
+		return k
+	}
+	without := func(k knownEntries, index uint64) knownEntries {
+		k.drop(index)
+		return k
+	}
+	k := with(with(knownEntries{}, list(1, 5, 8)), list(1, 8, 9))
 	is(k, 1, 1, 1, 1)
 	given := k.run.cut(5, 4)
-	k = k.with(list(2, 7, 9))
+	k = with(k, list(2, 7, 9))
 	is(k, 1, 1, 2, 2)
 	if given[2].GetTerm() != 1 || given[3].GetTerm() != 1 {
 		t.Fatal("what was given has changed")
@@ -236,21 +244,21 @@ func TestWhatIsKnownFollowsTheLog(t *testing.T) {
 	if k.run.cut(4, 1) != nil || k.run.cut(8, 2) != nil || len(k.run.cut(5, 4)) != 4 {
 		t.Fatal(k.run)
 	}
-	is(k.without(4), 1, 1, 2, 2)
-	k = k.without(6)
+	is(without(k, 4), 1, 1, 2, 2)
+	k = without(k, 6)
 	is(k, 2, 2)
 	// Before what is known, or with a gap behind it: nothing of it is left.
-	is(k.with(list(3, 2, 4)), 3, 3)
-	is(k.with(list(3, 12, 13)), 3)
-	is(k.without(20))
-	if k := k.without(20); k.bytes != 0 {
+	is(with(k, list(3, 2, 4)), 3, 3)
+	is(with(k, list(3, 12, 13)), 3)
+	is(without(k, 20))
+	if k := without(k, 20); k.bytes != 0 {
 		t.Fatal(k.bytes)
 	}
 	// There is a limit.
 	large := list(4, 9, 10)
 	large[0].Data = make([]byte, maxKnownBytes)
-	is(k.with(large), 4)
-	is(k.with(large).without(8))
+	is(with(k, large), 4)
+	is(without(with(k, large), 8))
 }
 
 func TestWhatIsKnownKeepsNothingElseFromBeingCollected(t *testing.T) {
@@ -268,10 +276,11 @@ func TestWhatIsKnownKeepsNothingElseFromBeingCollected(t *testing.T) {
 	// that is not committed yet.
 	k, index := knownEntries{}, uint64(0)
 	for ; index < 20000 || cap(k.run)-len(k.run) < 4000; index++ {
-		k = k.with(entry(index+1, 0))
+		k.add(entry(index+1, 0))
 	}
 	for end := index + 2000; index < end; index++ {
-		k = k.with(entry(index+1, 64<<10)).without(index)
+		k.add(entry(index+1, 64<<10))
+		k.drop(index)
 	}
 	kept := heap() - before
 	t.Logf("%d live, counted %d, kept %d MB", len(k.run), k.bytes, kept>>20)
