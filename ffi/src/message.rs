@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use libraft_core::codec;
-use libraft_core::{Body, EntryId, Message, Snapshot};
+use libraft_core::{Body, Message, Snapshot};
 
 use crate::bytes::{raft_bytes, slice};
 use crate::error::raft_error;
@@ -146,34 +146,10 @@ fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
 }
 
 /// A view of a message, which stands at `encoded`; all of it but for what [`has_more`] says.
-#[inline]
 pub(crate) fn view_of(message: &Message, encoded: raft_bytes) -> raft_message {
-    let (prev, commit) = match &message.body {
-        Body::Append { prev, commit, .. } => (*prev, *commit),
-        Body::Accept { index } => (
-            EntryId {
-                term: 0,
-                index: *index,
-            },
-            0,
-        ),
-        Body::Heartbeat { commit, .. } => (EntryId::default(), *commit),
-        _ => Default::default(),
-    };
-    raft_message {
-        to: message.to,
-        from: message.from,
-        term: message.term,
-        log_term: prev.term,
-        index: prev.index,
-        commit,
-        r#type: message_type(&message.body),
-        snapshot_index: 0,
-        snapshot_data: raft_bytes::EMPTY,
-        encoded,
-        responses: std::ptr::null(),
-        responses_len: 0,
-    }
+    let mut view = raft_message::EMPTY;
+    view.show(message, encoded);
+    view
 }
 
 /// Whether the numbers in the view say all of a message.
@@ -250,6 +226,40 @@ fn encoded_len(snapshot: &Snapshot) -> usize {
 }
 
 impl raft_message {
+    /// A view of nothing.
+    pub(crate) const EMPTY: raft_message = raft_message {
+        to: 0,
+        from: 0,
+        term: 0,
+        log_term: 0,
+        index: 0,
+        commit: 0,
+        r#type: 0,
+        snapshot_index: 0,
+        snapshot_data: raft_bytes::EMPTY,
+        encoded: raft_bytes::EMPTY,
+        responses: std::ptr::null(),
+        responses_len: 0,
+    };
+
+    /// Makes an empty view one of this message, as [`view_of`] does.
+    #[inline]
+    pub(crate) fn show(&mut self, message: &Message, encoded: raft_bytes) {
+        self.to = message.to;
+        self.from = message.from;
+        self.term = message.term;
+        match &message.body {
+            Body::Append { prev, commit, .. } => {
+                (self.log_term, self.index, self.commit) = (prev.term, prev.index, *commit);
+            }
+            Body::Accept { index } => self.index = *index,
+            Body::Heartbeat { commit, .. } => self.commit = *commit,
+            _ => {}
+        }
+        self.r#type = message_type(&message.body);
+        self.encoded = encoded;
+    }
+
     /// Leads to the attached messages, once their list stands.
     pub(crate) fn attach(&mut self, responses: &[raft_message]) {
         self.responses = match self.responses_len {
