@@ -32,7 +32,7 @@ mod window_tests;
 pub struct LogLimits {
     /// Committed entries handed out and not yet applied.
     pub applying_bytes: u64,
-    /// Entries in memory that are persisted and applied.
+    /// Entries in memory that are persisted and applied, for others that lack them.
     pub cached_bytes: u64,
 }
 
@@ -108,6 +108,8 @@ pub struct Log {
     terms: Terms,
     window: Window,
     applied: Index,
+    /// Others may yet need the entries from here on, none those before.
+    wanted_from: Index,
     limits: LogLimits,
     /// The size of what is handed out and not yet applied.
     applying_bytes: u64,
@@ -164,6 +166,7 @@ impl Log {
             committed,
             applying: applied,
             applied,
+            wanted_from: Index::MAX,
             limits,
             applying_bytes: 0,
             applying_paused: false,
@@ -619,6 +622,13 @@ impl Log {
 
     // Sending.
 
+    /// Others may yet need the entries from this one on: they are kept in memory as far as the limit
+    /// allows. What all have, or whatever a node has that does not lead, is dropped once it is persisted
+    /// and applied.
+    pub fn keep_from(&mut self, index: Index) {
+        self.wanted_from = index;
+    }
+
     /// Whether all entries from this one on are in memory.
     pub fn is_at_hand(&self, index: Index) -> bool {
         index >= self.window.first_index()
@@ -683,7 +693,8 @@ impl Log {
     #[inline]
     fn evict(&mut self) {
         let needed = self.persisted.min(self.applied) + 1;
-        self.window.evict(needed, self.limits.cached_bytes);
+        let max_bytes = self.limits.cached_bytes;
+        self.window.evict(self.wanted_from, needed, max_bytes);
     }
 
     /// Checks the order of the indexes.

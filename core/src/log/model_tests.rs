@@ -31,6 +31,8 @@ enum Step {
     Applied,
     /// The host answers what is to be read back, with at most so many entries.
     Provide(u64),
+    /// Others may need the entries from so many before the end on.
+    KeepFrom(u64),
     /// The host drops so many applied entries.
     Compact(u64),
     /// A leader sends a snapshot so far beyond the commit index.
@@ -53,6 +55,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => Just(Apply),
         5 => Just(Applied),
         3 => (1..8u64).prop_map(Provide),
+        1 => (0..20u64).prop_map(KeepFrom),
         2 => (1..8u64).prop_map(Compact),
         1 => (1..6u64).prop_map(Install),
         1 => Just(Installed),
@@ -72,6 +75,8 @@ struct Model {
     handed_out: Index,
     /// The end of the log when the node started, none of which is in memory.
     found: Index,
+    /// Nobody has ever said that only later ones are wanted.
+    wanted_from: Index,
     applying: Index,
     applied: Index,
     /// The size of each batch that is handed out to be applied, and its last index.
@@ -186,8 +191,10 @@ struct Pair {
 
 impl Pair {
     fn new(limits: LogLimits, ahead: ApplyAhead) -> Pair {
+        let mut log = Log::restore(&RestartState::default(), limits).unwrap();
+        log.keep_from(0);
         Pair {
-            log: Log::restore(&RestartState::default(), limits).unwrap(),
+            log,
             model: Model {
                 compacted: EntryId::default(),
                 entries: Vec::new(),
@@ -195,6 +202,7 @@ impl Pair {
                 persisted: 0,
                 handed_out: 0,
                 found: 0,
+                wanted_from: 0,
                 applying: 0,
                 applied: 0,
                 batches: VecDeque::new(),
@@ -356,6 +364,11 @@ impl Pair {
                 assert!(log.is_answer(low, high, &read));
                 log.provide_to_apply(read);
             }
+            Step::KeepFrom(back) => {
+                let index = model.last().index.saturating_sub(back);
+                log.keep_from(index);
+                model.wanted_from = model.wanted_from.max(index);
+            }
             Step::Compact(more) => {
                 let first = model.compacted.index + 1 + more;
                 let allowed = model.applied.min(model.persisted) + 1;
@@ -438,6 +451,7 @@ impl Pair {
             ..RestartState::default()
         };
         *log = Log::restore(&state, model.limits).unwrap();
+        log.keep_from(0);
         model.batches.clear();
         (model.applying, model.paused) = (model.applied, false);
         model.handed_out = model.persisted;
@@ -515,7 +529,8 @@ fn compare_what_is_fetched(log: &mut Log, model: &Model) {
                     assert_eq!((from, high), (low, log.in_memory_from()));
                     assert!(high <= needed + 1);
                     let unlimited = model.limits.cached_bytes == u64::MAX;
-                    assert!(!unlimited || low <= model.found, "there is room");
+                    let unwanted = low < model.wanted_from;
+                    assert!(!unlimited || unwanted || low <= model.found, "there is room");
                     let read = model.range(low, high);
                     assert_eq!(log.extend(read.clone(), max_bytes), batch);
                     assert!(log.is_answer(low, high, &read));

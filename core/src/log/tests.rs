@@ -466,6 +466,30 @@ fn what_is_needed_is_never_evicted_and_the_rest_is_read_back() {
 }
 
 #[test]
+fn what_others_may_need_is_kept_and_what_nobody_needs_is_dropped() {
+    let mut log = log_of(&[]);
+    let persist_and_apply = |log: &mut Log, index| {
+        log.append(vec![entry(1, index)].into());
+        log.commit_to(index);
+        log.accept_unstable();
+        log.persisted_to(id(1, index));
+        log.applied_to(index, 0);
+    };
+    persist_and_apply(&mut log, 1);
+    assert_eq!(log.in_memory_from(), 2, "nobody else is known");
+    log.keep_from(3);
+    persist_and_apply(&mut log, 2);
+    assert_eq!(log.in_memory_from(), 3);
+    for index in 3..=5 {
+        persist_and_apply(&mut log, index);
+        assert_eq!(log.in_memory_from(), 3);
+    }
+    log.keep_from(5);
+    persist_and_apply(&mut log, 6);
+    assert_eq!(log.in_memory_from(), 5);
+}
+
+#[test]
 fn entries_that_were_gathered_are_persisted_and_applied_as_one_batch() {
     let mut log = log_of(&[1]);
     persist(&mut log);

@@ -185,7 +185,7 @@ impl Window {
             return;
         }
         self.seal();
-        self.drop_batches(|window, first| window.first_index + first.len() as u64 <= index);
+        self.drop_batches(|_, first| first.last_index < index);
         if let Some(first) = self.batches.front_mut()
             && self.first_index < index
         {
@@ -196,25 +196,30 @@ impl Window {
         }
     }
 
-    /// Drops batches of which all entries are below `index` until what is left takes at most `max_bytes`.
+    /// Drops the batches of which all entries are below `wanted`, and of those below `needed` the first ones
+    /// until what is left takes at most `max_bytes`. Those from `needed` on stay in any case.
     #[inline]
-    pub fn evict(&mut self, index: Index, max_bytes: u64) {
-        if self.bytes() > max_bytes {
-            self.drop_batches(|window, first| {
-                window.first_index + first.len() as u64 <= index && window.bytes() > max_bytes
-            });
-        }
+    pub fn evict(&mut self, wanted: Index, needed: Index, max_bytes: u64) {
+        self.drop_batches(|window, first| {
+            let last = first.last_index;
+            last < needed && (last < wanted || window.bytes() > max_bytes)
+        });
     }
 
     /// Drops the first batches, for as long as the condition holds of them.
-    fn drop_batches(&mut self, condition: impl Fn(&Window, &Entries) -> bool) {
+    #[inline]
+    fn drop_batches(&mut self, condition: impl Fn(&Window, &Batch) -> bool) {
+        let mut has_dropped = false;
         while let Some(first) = self.batches.front()
-            && condition(self, &first.entries)
+            && condition(self, first)
         {
             self.first_index = first.last_index + 1;
             self.batches.pop_front();
+            has_dropped = true;
         }
-        self.shrink();
+        if has_dropped {
+            self.shrink();
+        }
     }
 
     /// Gives back room that is hardly used, half of it at a time: a log that is compacted now and then

@@ -47,6 +47,7 @@ enum Step {
     /// So many, counted from the first one.
     Drop(u64),
     Evict {
+        unwanted: u64,
         unneeded: u64,
         max_bytes: u64,
     },
@@ -64,7 +65,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => sizes().prop_map(Push),
         2 => (0..12u64).prop_map(Truncate),
         2 => (0..12u64).prop_map(Drop),
-        3 => (0..20u64, 0..500u64).prop_map(|(unneeded, max_bytes)| Evict { unneeded, max_bytes }),
+        3 => (0..20u64, 0..20u64, 0..500u64)
+            .prop_map(|(unwanted, unneeded, max_bytes)| Evict { unwanted, unneeded, max_bytes }),
         2 => Just(Look),
         1 => (1..40u64).prop_map(Restart),
     ];
@@ -117,9 +119,12 @@ impl Model {
         self.seal();
     }
 
-    fn evict(&mut self, index: Index, max_bytes: u64) {
-        while self.bytes() > max_bytes && self.ends[0] <= index {
-            self.drop_below(self.ends[0]);
+    fn evict(&mut self, wanted: Index, needed: Index, max_bytes: u64) {
+        while let Some(&end) = self.ends.first()
+            && end <= needed
+            && (end <= wanted || self.bytes() > max_bytes)
+        {
+            self.drop_below(end);
         }
     }
 }
@@ -215,13 +220,15 @@ proptest! {
                     window.drop_below(if index == next { next + 3 } else { index });
                     window.drop_below(index.saturating_sub(2));
                 }
-                Step::Evict { unneeded, max_bytes } => {
-                    let index = (model.first + unneeded).min(next);
-                    model.evict(index, max_bytes);
-                    window.evict(index, max_bytes);
+                Step::Evict { unwanted, unneeded, max_bytes } => {
+                    let wanted = model.first + unwanted;
+                    let needed = (model.first + unneeded).min(next);
+                    model.evict(wanted, needed, max_bytes);
+                    window.evict(wanted, needed, max_bytes);
                     // What may go and takes more than that is a part of a batch, or not yet one.
-                    let part_needed = model.ends.first().is_none_or(|&end| end > index);
-                    prop_assert!(part_needed || window.bytes() <= max_bytes);
+                    let part_needed = model.ends.first().is_none_or(|&end| end > needed);
+                    let part_wanted = model.ends.first().is_none_or(|&end| end > wanted);
+                    prop_assert!(part_needed || (part_wanted && window.bytes() <= max_bytes));
                 }
                 Step::Look => {
                     model.seal();
@@ -296,12 +303,23 @@ fn what_is_gathered_can_go_before_anybody_looks() {
 fn a_batch_of_which_a_part_is_needed_is_not_evicted() {
     let size = encoded_len(&[entry(1, 10)]);
     let mut window = window_of(&[2, 3, 2]);
-    window.evict(4, 0);
+    window.evict(0, 4, 0);
     assert_eq!((window.first_index(), window.bytes()), (3, 5 * size));
-    window.evict(6, 5 * size);
+    window.evict(0, 6, 5 * size);
     assert_eq!(window.first_index(), 3, "there is room");
-    window.evict(6, 5 * size - 1);
+    window.evict(0, 6, 5 * size - 1);
     assert_eq!((window.first_index(), window.bytes()), (6, 2 * size));
+}
+
+#[test]
+fn what_nobody_wants_is_evicted_whatever_room_there_is() {
+    let mut window = window_of(&[2, 3, 2]);
+    window.evict(2, 8, u64::MAX);
+    assert_eq!(window.first_index(), 1, "a part of the first one is wanted");
+    window.evict(3, 8, u64::MAX);
+    assert_eq!(window.first_index(), 3);
+    window.evict(Index::MAX, 6, u64::MAX);
+    assert_eq!(window.first_index(), 6, "the last one is needed");
 }
 
 #[test]

@@ -142,6 +142,7 @@ impl Core {
             self.give_up_forwarded_reads();
         }
         self.leader = NONE;
+        self.log.keep_from(Index::MAX);
         self.timer.reset();
     }
 

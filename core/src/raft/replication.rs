@@ -15,7 +15,7 @@ use crate::status::FlowState;
 use crate::tracker::{
     Flow, Horizon, InflightLimits, LateSend, Need, PendingRequest, Progress, RequestedRange,
 };
-use crate::types::{Entry, EntryId, NodeId, RequestId};
+use crate::types::{Entry, EntryId, Index, NodeId, RequestId};
 
 impl Leader {
     /// Sends an append to everybody, be it empty.
@@ -95,9 +95,12 @@ impl Leader {
 
     /// Builds the appends that have been noted.
     pub fn flush(&mut self, core: &mut Core) {
+        let mut all_have = Index::MAX;
         for place in 0..self.tracker.count() {
             let need = self.need_of(core, self.tracker.at(place));
-            self.tracker.at_mut(place).need = Need::Nothing;
+            let peer = self.tracker.at_mut(place);
+            all_have = all_have.min(peer.match_index);
+            peer.need = Need::Nothing;
             let mut sent = match need {
                 Need::Nothing => continue,
                 // Nearly always there is nothing new, and to look is 60 instructions less than to try.
@@ -111,6 +114,7 @@ impl Leader {
             }
         }
         self.append_to_all = false;
+        core.log.keep_from(all_have.saturating_add(1));
     }
 
     /// Whether there is nothing that a member waits for or could be sent.
