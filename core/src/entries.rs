@@ -83,13 +83,20 @@ impl Entries {
     ///
     /// # Panics
     /// As a slice does, if the range is not within this one.
+    #[inline]
     pub fn slice_to_keep(&self, range: impl RangeBounds<usize>) -> Entries {
         let part = self.slice(range);
         match &part.batch {
-            Some(batch) if part.len() < batch.len() && 2 * memory(&part) < memory(batch) => {
-                part.iter().cloned().collect()
-            }
+            Some(batch) if part.len() < batch.len() => part.copied_if_small(batch),
             _ => part,
+        }
+    }
+
+    #[inline(never)]
+    fn copied_if_small(&self, batch: &[Entry]) -> Entries {
+        match 2 * memory(self) < memory(batch) {
+            true => self.iter().cloned().collect(),
+            false => self.clone(),
         }
     }
 

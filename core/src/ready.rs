@@ -51,6 +51,7 @@ pub struct Ready {
 
 impl Ready {
     /// Forgets everything; the lists keep their room.
+    #[inline]
     pub fn clear(&mut self) {
         let Ready {
             soft_state,

@@ -40,6 +40,7 @@ struct Inner {
 }
 
 impl Inner {
+    #[inline]
     fn write(&mut self, update: &Update<'_>) -> Result<()> {
         let growth = match update.snapshot {
             // In place: a copy of the state is 200 instructions, a dozen of them atomic.
@@ -135,6 +136,7 @@ impl MemoryStorage {
 }
 
 impl Storage for MemoryStorage {
+    #[inline]
     fn write(&self, update: Update<'_>) -> Result<()> {
         match update.is_empty() {
             true => Ok(()),

@@ -265,6 +265,7 @@ impl Log {
 
     /// Appends a batch of entries, replacing what is there from the first one's index on. They come
     /// after all that is committed.
+    #[inline]
     pub fn append(&mut self, entries: Entries) {
         let (in_progress, persisted) = (self.in_progress, self.persisted);
         let Some(first) = entries.first() else {
@@ -636,6 +637,7 @@ impl Log {
 
     /// Entries from `low` on, as many as fit into `max_bytes` but at least one. The log holds
     /// what comes before `low`.
+    #[inline]
     pub fn fetch(&mut self, low: Index, max_bytes: u64) -> Fetch {
         let high = self.last_index() + 1;
         if low < high && low < self.window.first_index() {

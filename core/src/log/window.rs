@@ -132,6 +132,7 @@ impl Window {
         self.push_batch(entries);
     }
 
+    #[inline]
     fn push_batch(&mut self, entries: Entries) {
         debug_assert!(
             (self.next_index..)
@@ -225,6 +226,7 @@ impl Window {
     /// Gives back room that is hardly used, half of it at a time: a log that is compacted now and then
     /// would else get all of it anew each time, of pages that the system has to clear (28% of the time
     /// of a batch of 64 proposals, once).
+    #[inline]
     fn shrink(&mut self) {
         let room = self.batches.capacity();
         if room > KEEP_CAPACITY.max(4 * self.batches.len()) {
@@ -238,6 +240,7 @@ impl Window {
     }
 
     /// Entries `[low, high)`, as many as fit into `budget`. The range is within the window.
+    #[inline]
     pub fn range_within(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
         if low >= high {
             return Entries::new();

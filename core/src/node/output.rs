@@ -67,6 +67,7 @@ impl Work {
 
 impl Node {
     /// Whether [`Node::ready`] has anything to say.
+    #[inline]
     pub fn has_ready(&self) -> bool {
         if self.poisoned.is_some() {
             return false;

@@ -174,6 +174,7 @@ impl Outbox {
 
     /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
     /// not go to the node itself. Lists change hands as wholes where they can: no message is moved.
+    #[inline]
     pub fn take_messages(&mut self, to: &mut Vec<Message>) {
         if !self.held.is_empty() {
             self.held.clear();
@@ -258,6 +259,7 @@ fn make_room(list: &mut Vec<Message>, spare: &mut Vec<Message>) {
 }
 
 /// Moves a list to the end of another one. Both keep room: that of either serves the other as well.
+#[inline]
 pub fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
     // Nearly always there is nothing, and it is cheaper to look than to swap.
     if from.is_empty() {

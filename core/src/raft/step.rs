@@ -185,6 +185,7 @@ impl Raft {
     }
 
     /// Whether a leader of this term can have these entries after that one.
+    #[inline]
     fn vet_append(
         &self,
         term: Term,
