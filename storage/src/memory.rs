@@ -30,12 +30,22 @@ pub struct MemoryStorage {
     compacted: AtomicU64,
 }
 
+/// A save of fewer entries is gathered with others.
+const SMALL_SAVE: usize = 8;
+/// So many entries at most are gathered.
+const GATHERED: usize = 64;
+
 #[derive(Debug, Default)]
 struct Inner {
     state: LogState,
     /// The entries `(state.compacted.index, state.last_index]`, in the batches in which they came: shared
-    /// with the node and its messages, so that to store 64 costs no more than to store one.
+    /// with the node and its messages, so that to store 64 costs no more than to store one. But for `tail`.
     batches: VecDeque<Entries>,
+    /// The last entries, if they came a few at a time: still to become a batch. The node frees the
+    /// allocation of each when it is done with it, and uses that again. If they stayed here, then after a
+    /// compaction it would get them back in an order that no cache can foresee: a fifth of the time of a
+    /// single proposal.
+    tail: Vec<Entry>,
     snapshot_data: Bytes,
 }
 
@@ -50,6 +60,7 @@ impl Inner {
                 let growth = state.take(update)?;
                 self.state = state;
                 self.batches.clear();
+                self.tail.clear();
                 self.snapshot_data = snapshot.data.clone();
                 growth
             }
@@ -58,17 +69,51 @@ impl Inner {
             self.truncate_from(from);
         }
         if update.entries.len() > growth.skipped {
-            if self.batches.capacity() == 0 {
-                // A log that rests has a batch or two.
-                self.batches.reserve_exact(1);
-            }
-            self.batches
-                .push_back(update.entries.slice_to_keep(growth.skipped..));
+            self.append(update.entries, growth.skipped);
         }
         Ok(())
     }
 
+    /// Adds the entries from a place on.
+    #[inline]
+    fn append(&mut self, entries: &Entries, place: usize) {
+        let list = &entries[place..];
+        // What has its payload to itself would have to allocate to share it.
+        let alone = |entry: &Entry| entry.data.is_unique();
+        if list.len() < SMALL_SAVE && !list.iter().any(alone) {
+            self.gather(list);
+        } else {
+            self.seal();
+            if self.batches.capacity() == 0 {
+                // A log that rests has a batch or two.
+                self.batches.reserve_exact(1);
+            }
+            self.batches.push_back(entries.slice_to_keep(place..));
+        }
+    }
+
+    fn gather(&mut self, list: &[Entry]) {
+        if self.tail.len() + list.len() > GATHERED {
+            self.seal();
+        }
+        if self.tail.capacity() == 0 {
+            // A log that rests has an entry or two.
+            self.tail.reserve_exact(list.len());
+        }
+        self.tail.extend_from_slice(list);
+    }
+
+    /// Makes a batch of what is gathered.
+    #[inline]
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.batches.push_back(Entries::take_from(&mut self.tail));
+        }
+    }
+
     fn truncate_from(&mut self, index: Index) {
+        let kept = self.tail.partition_point(|entry| entry.index < index);
+        self.tail.truncate(kept);
         while let Some(last) = self.batches.back_mut()
             && last_index(last) >= index
         {
@@ -90,6 +135,8 @@ impl Inner {
         {
             *first = first.slice_to_keep((index - first[0].index) as usize..);
         }
+        let gone = self.tail.partition_point(|entry| entry.index < index);
+        self.tail.drain(..gone);
     }
 
     /// The entries from `index` on.
@@ -97,12 +144,13 @@ impl Inner {
         let batch = self
             .batches
             .partition_point(|batch| last_index(batch) < index);
-        let first = self
-            .batches
-            .get(batch)
-            .map_or(index, |batch| batch[0].index);
-        let entries = self.batches.range(batch..).flatten();
-        entries.skip(index.saturating_sub(first) as usize)
+        let first = match self.batches.get(batch) {
+            Some(batch) => batch.first(),
+            None => self.tail.first(),
+        };
+        let before = first.map_or(0, |first| index.saturating_sub(first.index));
+        let entries = self.batches.range(batch..).flatten().chain(&self.tail);
+        entries.skip(before as usize)
     }
 
     fn snapshot(&self) -> Snapshot {

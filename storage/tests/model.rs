@@ -277,7 +277,11 @@ impl Model {
                             term,
                             index,
                             kind: *entry_kind,
-                            data: vec![index as u8; *payload].into(),
+                            // Of its own, or of others as well: the memory storage tells them apart.
+                            data: match *payload % 2 {
+                                0 => vec![index as u8; *payload].into(),
+                                _ => Bytes::from_owner(vec![index as u8; *payload]),
+                            },
                             ..Entry::default()
                         }
                     })

@@ -530,7 +530,10 @@ fn compare_what_is_fetched(log: &mut Log, model: &Model) {
                     assert!(high <= needed + 1);
                     let unlimited = model.limits.cached_bytes == u64::MAX;
                     let unwanted = low < model.wanted_from;
-                    assert!(!unlimited || unwanted || low <= model.found, "there is room");
+                    assert!(
+                        !unlimited || unwanted || low <= model.found,
+                        "there is room"
+                    );
                     let read = model.range(low, high);
                     assert_eq!(log.extend(read.clone(), max_bytes), batch);
                     assert!(log.is_answer(low, high, &read));

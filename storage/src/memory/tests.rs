@@ -78,6 +78,96 @@ fn a_save_shares_the_entries() {
     assert_eq!(storage.entries(10, 13, u64::MAX).unwrap(), late[1..]);
 }
 
+/// With a payload that others hold as well.
+fn shared_entry(term: Term, index: Index) -> Entry {
+    Entry {
+        data: Bytes::from_owner(vec![index as u8; 10]),
+        ..entry(term, index)
+    }
+}
+
+fn gathered(storage: &MemoryStorage) -> usize {
+    storage.read().tail.len()
+}
+
+#[test]
+fn entries_that_come_a_few_at_a_time_become_batches() {
+    let storage = MemoryStorage::new();
+    let all: Vec<Entry> = (1..=200).map(|index| shared_entry(1, index)).collect();
+    let mut saved = 0;
+    for len in [1, 3, 7].into_iter().cycle().take(40) {
+        save(&storage, &all[saved..saved + len].to_vec().into());
+        saved += len;
+        assert_eq!(
+            storage.entries(1, saved as u64 + 1, u64::MAX).unwrap(),
+            all[..saved]
+        );
+        assert!(gathered(&storage) <= GATHERED);
+        let lens: Vec<usize> = batches(&storage).iter().map(|batch| batch.len()).collect();
+        assert_eq!(lens.iter().sum::<usize>() + gathered(&storage), saved);
+        assert!(
+            lens.iter().all(|len| (58..=GATHERED).contains(len)),
+            "{lens:?}"
+        );
+    }
+    assert_eq!(
+        (saved, batches(&storage).len(), gathered(&storage)),
+        (144, 2, 22)
+    );
+    // Part of what is gathered is replaced, then all of it and a part of the last batch.
+    for from in [140, 120] {
+        save(&storage, &shared_entry(from, from).into());
+        let list = storage.entries(100, from + 1, u64::MAX).unwrap();
+        assert_eq!(list[..list.len() - 1], all[99..from as usize - 1]);
+        assert_eq!(list[list.len() - 1], shared_entry(from, from));
+    }
+    assert_eq!(gathered(&storage), 1);
+    // A whole batch comes behind what is gathered, and so does what has its payload to itself.
+    let whole: Entries = (121..=129).map(|index| shared_entry(120, index)).collect();
+    save(&storage, &whole);
+    assert_eq!(gathered(&storage), 0);
+    assert!(batches(&storage).last().unwrap().is_same(&whole));
+    save(&storage, &shared_entry(120, 130).into());
+    save(&storage, &entry(120, 131).into());
+    assert_eq!((gathered(&storage), batches(&storage).len()), (0, 6));
+    for index in 132..=135 {
+        save(&storage, &shared_entry(120, index).into());
+    }
+    assert_eq!(storage.entries(129, 136, u64::MAX).unwrap().len(), 7);
+    // Compaction goes into what is gathered.
+    storage.compact(134).unwrap();
+    assert_eq!((gathered(&storage), batches(&storage).len()), (2, 0));
+    assert_eq!(
+        storage.entries(135, 136, u64::MAX).unwrap(),
+        [shared_entry(120, 135)]
+    );
+    storage.compact(136).unwrap();
+    assert_eq!(gathered(&storage), 0);
+}
+
+#[test]
+fn a_snapshot_replaces_what_is_gathered() {
+    let storage = MemoryStorage::new();
+    save(&storage, &shared_entry(1, 1).into());
+    let snapshot = Snapshot {
+        id: EntryId { term: 2, index: 9 },
+        ..Snapshot::default()
+    };
+    let (none, update) = (Entries::new(), Update::default());
+    let update = Update {
+        snapshot: Some(&snapshot),
+        entries: &none,
+        ..update
+    };
+    storage.write(update).unwrap();
+    assert_eq!((gathered(&storage), storage.first_index()), (0, 10));
+    save(&storage, &shared_entry(2, 10).into());
+    assert_eq!(
+        storage.entries(10, 11, u64::MAX).unwrap(),
+        [shared_entry(2, 10)]
+    );
+}
+
 #[test]
 fn a_small_rest_of_a_batch_does_not_keep_it_in_memory() {
     let storage = MemoryStorage::new();
