@@ -2389,9 +2389,10 @@ raft_status raft_config_set_max_inflight_bytes(struct raft_config *config,
                                                struct raft_error **error);
 
 /**
- * Entries that are persisted and applied stay in memory up to this many encoded bytes, so
- * that a follower that lags a little is served without a read; and up to one batch more, since
- * what a Ready has handed out together goes together. Default 64 MiB.
+ * Of the entries that are persisted and applied, a leader keeps in memory those that a member
+ * has not acknowledged, up to this many encoded bytes, so that a member that lags is served
+ * without a read; and up to one batch more, since what came together goes together. A node that
+ * does not lead keeps none. Default 64 MiB.
  *
  * Errors: those of any call. Whether the value fits is checked when a node is made.
  *

@@ -103,8 +103,9 @@ type Config struct {
 	// Seed makes the random election timeouts repeatable. 0 takes one from the operating system.
 	Seed uint64
 
-	// MaxCachedBytes is how many encoded bytes of entries stay in memory after they are saved and
-	// applied, so that followers that lag a little need no read. 0 stands for 64 MiB.
+	// MaxCachedBytes is how many encoded bytes of entries a leader keeps in memory after they are saved
+	// and applied, as long as a member has not acknowledged them, so that one that lags needs no read.
+	// 0 stands for 64 MiB.
 	MaxCachedBytes uint64
 
 	// MaxPendingReads is how many reads may wait for their confirmation; more are dropped. 0

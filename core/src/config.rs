@@ -75,9 +75,10 @@ pub struct Config {
     /// At most this many payload bytes in flight to one peer; 0 stands for no limit, otherwise at
     /// least `max_size_per_msg`. Default 0.
     pub max_inflight_bytes: u64,
-    /// Entries that are persisted and applied stay in memory up to this many encoded bytes, so
-    /// that a follower that lags a little is served without a read; and up to one batch more, since
-    /// what a Ready has handed out together goes together. Default 64 MiB.
+    /// Of the entries that are persisted and applied, a leader keeps in memory those that a member
+    /// has not acknowledged, up to this many encoded bytes, so that a member that lags is served
+    /// without a read; and up to one batch more, since what came together goes together. A node that
+    /// does not lead keeps none. Default 64 MiB.
     pub max_cached_bytes: u64,
     /// At most this many reads wait for confirmation; more are dropped. At least 1.
     /// Default 65,536.

@@ -627,7 +627,10 @@ impl Log {
     /// allows. What all have, or whatever a node has that does not lead, is dropped once it is persisted
     /// and applied.
     pub fn keep_from(&mut self, index: Index) {
-        self.wanted_from = index;
+        if index != self.wanted_from {
+            self.wanted_from = index;
+            self.evict();
+        }
     }
 
     /// Whether all entries from this one on are in memory.

@@ -485,8 +485,11 @@ fn what_others_may_need_is_kept_and_what_nobody_needs_is_dropped() {
         assert_eq!(log.in_memory_from(), 3);
     }
     log.keep_from(5);
+    assert_eq!(log.in_memory_from(), 5);
     persist_and_apply(&mut log, 6);
     assert_eq!(log.in_memory_from(), 5);
+    log.keep_from(Index::MAX);
+    assert_eq!(log.in_memory_from(), 7);
 }
 
 #[test]

@@ -726,7 +726,7 @@ class Config:
     max_inflight_bytes: int = 0
     """At most this many payload bytes in flight to one peer; 0 for no limit, else at least max_size_per_msg."""
     max_cached_bytes: int = 64 << 20
-    """So many bytes of entries stay in memory when they are persisted and applied."""
+    """A leader keeps so many bytes of entries in memory that are persisted and applied, and that a member lacks."""
     max_pending_reads: int = 1 << 16
     """At most this many reads wait for confirmation; more are dropped."""
     coalesce_appends: bool = True
