@@ -186,41 +186,50 @@ impl Window {
             return;
         }
         self.seal();
+        self.drop_from_batches(index);
+        if let Some(first) = self.batches.front_mut() {
+            first.entries = first.entries.slice_to_keep(..);
+        }
+    }
+
+    /// Drops the entries below `wanted` and `needed`; and of the batches that are below `needed` the first
+    /// ones, until what is left takes at most `max_bytes`. What is below `needed` has become batches.
+    #[inline]
+    pub fn evict(&mut self, wanted: Index, needed: Index, max_bytes: u64) {
+        let index = wanted.min(needed);
+        if index > self.first_index {
+            self.drop_from_batches(index);
+        }
+        if self.bytes() > max_bytes {
+            self.drop_batches(|window, first| {
+                first.last_index < needed && window.bytes() > max_bytes
+            });
+        }
+    }
+
+    /// Drops the entries below `index`, all of which have become batches. A part of a batch that is left
+    /// keeps all of it in memory: to look at it each time would be quadratic in its length.
+    fn drop_from_batches(&mut self, index: Index) {
         self.drop_batches(|_, first| first.last_index < index);
-        if let Some(first) = self.batches.front_mut()
-            && self.first_index < index
+        if self.first_index < index
+            && let Some(first) = self.batches.front_mut()
         {
             let dropped = first.place(index);
             first.bytes_before += encoded_len(&first.entries[..dropped]);
-            first.entries = first.entries.slice_to_keep(dropped..);
+            first.entries = first.entries.slice(dropped..);
             self.first_index = index;
         }
     }
 
-    /// Drops the batches of which all entries are below `wanted`, and of those below `needed` the first ones
-    /// until what is left takes at most `max_bytes`. Those from `needed` on stay in any case.
-    #[inline]
-    pub fn evict(&mut self, wanted: Index, needed: Index, max_bytes: u64) {
-        self.drop_batches(|window, first| {
-            let last = first.last_index;
-            last < needed && (last < wanted || window.bytes() > max_bytes)
-        });
-    }
-
     /// Drops the first batches, for as long as the condition holds of them.
-    #[inline]
     fn drop_batches(&mut self, condition: impl Fn(&Window, &Batch) -> bool) {
-        let mut has_dropped = false;
         while let Some(first) = self.batches.front()
             && condition(self, first)
         {
             self.first_index = first.last_index + 1;
             self.batches.pop_front();
-            has_dropped = true;
         }
-        if has_dropped {
-            self.shrink();
-        }
+        self.shrink();
     }
 
     /// Gives back room that is hardly used, half of it at a time: a log that is compacted now and then
@@ -291,7 +300,7 @@ impl Window {
 
 impl fmt::Debug for Window {
     /// What it holds, however that is cut into batches: whoever tells nodes apart by this text finds those
-    /// alike that do the same, for as long as nothing is evicted.
+    /// alike that do the same, for as long as nothing is evicted for want of room.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let batches = self.batches.iter().flat_map(|batch| &batch.entries);
         let entries: Vec<&Entry> = batches.chain(&self.gathered).collect();

@@ -120,9 +120,13 @@ impl Model {
     }
 
     fn evict(&mut self, wanted: Index, needed: Index, max_bytes: u64) {
+        let index = wanted.min(needed);
+        if index > self.first {
+            self.drop_below(index);
+        }
         while let Some(&end) = self.ends.first()
             && end <= needed
-            && (end <= wanted || self.bytes() > max_bytes)
+            && self.bytes() > max_bytes
         {
             self.drop_below(end);
         }
@@ -222,13 +226,14 @@ proptest! {
                 }
                 Step::Evict { unwanted, unneeded, max_bytes } => {
                     let wanted = model.first + unwanted;
-                    let needed = (model.first + unneeded).min(next);
+                    let gathered_from = model.ends.last().map_or(model.first, |&end| end);
+                    let needed = (model.first + unneeded).min(gathered_from);
                     model.evict(wanted, needed, max_bytes);
                     window.evict(wanted, needed, max_bytes);
                     // What may go and takes more than that is a part of a batch, or not yet one.
                     let part_needed = model.ends.first().is_none_or(|&end| end > needed);
-                    let part_wanted = model.ends.first().is_none_or(|&end| end > wanted);
-                    prop_assert!(part_needed || (part_wanted && window.bytes() <= max_bytes));
+                    prop_assert!(part_needed || window.bytes() <= max_bytes);
+                    prop_assert!(window.first_index() >= wanted.min(needed));
                 }
                 Step::Look => {
                     model.seal();
@@ -314,12 +319,17 @@ fn a_batch_of_which_a_part_is_needed_is_not_evicted() {
 #[test]
 fn what_nobody_wants_is_evicted_whatever_room_there_is() {
     let mut window = window_of(&[2, 3, 2]);
-    window.evict(2, 8, u64::MAX);
-    assert_eq!(window.first_index(), 1, "a part of the first one is wanted");
-    window.evict(3, 8, u64::MAX);
-    assert_eq!(window.first_index(), 3);
-    window.evict(Index::MAX, 6, u64::MAX);
-    assert_eq!(window.first_index(), 6, "the last one is needed");
+    let size = encoded_len(&[entry(1, 10)]);
+    // A part of a batch as well, so that it doesn't matter how entries are cut into batches.
+    for (wanted, needed, first) in [(2, 8, 2), (5, 8, 5), (Index::MAX, 6, 6), (8, 8, 8)] {
+        window.evict(wanted, needed, u64::MAX);
+        assert_eq!(window.first_index(), first);
+        assert_eq!(window.bytes(), (8 - first) * size);
+        assert_eq!(
+            window.range(first, 8),
+            entries(first, &vec![10; 8 - first as usize])
+        );
+    }
 }
 
 #[test]
