@@ -24,6 +24,7 @@ compile_error!("mutants are for the simulation alone");
 mod export;
 mod exclusive;
 mod sized;
+mod source;
 
 pub mod version;
 
@@ -44,7 +45,22 @@ pub mod ready;
 pub mod requests;
 pub mod snapshot;
 
+// In the header's order, which blank lines keep.
 pub mod node;
+
+pub mod node_time;
+
+pub mod node_propose;
+
+pub mod node_step;
+pub mod node_work;
+
+pub mod node_settings;
+
+pub mod node_report;
+
+pub mod node_answer;
+pub mod node_look;
 pub mod nodes;
 pub mod observe;
 pub mod recording;

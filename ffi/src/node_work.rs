@@ -1,0 +1,119 @@
+//! `raft_node`: what a node has to do: its Readys.
+
+use crate::error::raft_error;
+use crate::node::{Inner, raft_node};
+use crate::ready::raft_ready;
+
+export! {
+    /// Whether raft_node_ready() would give something to do.
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_has_ready(
+        node: *const raft_node,
+        out: *mut bool,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let has = node.with(|inner| Ok(inner.has_ready()))?;
+        out.put(has)
+    }
+}
+
+export! {
+    /// What there is to do, as a sum of RAFT_PENDING_ numbers, for a host that would otherwise call
+    /// raft_node_has_ready(), and then raft_node_take_requests() before each raft_node_ready().
+    ///
+    /// Errors: those of any call on a node.
+    ///
+    /// Memory: `out` is the caller's own, and written on success only.
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_pending(
+        node: *const raft_node,
+        out: *mut u64,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let pending = node.with(|inner| Ok(inner.pending()))?;
+        out.put(pending)
+    }
+}
+
+export! {
+    /// Takes the next batch of work. See raft_ready for what to do with it, and for how long it
+    /// is valid. A node on a storage first reads there what it needs, in this call.
+    ///
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if the last Ready has not been
+    /// advanced. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO, RAFT_ERR_POISONED (the
+    /// storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_WRONG_ANSWER (it does
+    /// not hold what this node has to apply, or holds something else). What was not read is asked for
+    /// again, so that the call may be repeated; the last Ready stays valid.
+    ///
+    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
+    /// or raft_node_peek_ready() on it, or raft_node_free().
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_ready(
+        node: *mut raft_node,
+        out: *mut *const raft_ready,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let ready = node.with(Inner::ready)?;
+        out.put(ready)
+    }
+}
+
+export! {
+    /// Shows what raft_node_ready() would give, and takes nothing: none of it is to be done before
+    /// raft_node_accept_ready(). For a host that offers its work to somebody who may not come for
+    /// it at once, and looks again if anything else happens first. What it gives is valid as long
+    /// as what raft_node_ready() gives, and takes the place of the last Ready.
+    ///
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if the last Ready has not been
+    /// advanced. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO, RAFT_ERR_POISONED (the
+    /// storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE, RAFT_ERR_WRONG_ANSWER (it does
+    /// not hold what this node has to apply, or holds something else). What was not read is asked for
+    /// again, so that the call may be repeated; the last Ready stays valid.
+    ///
+    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
+    /// or raft_node_peek_ready() on it, or raft_node_free().
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_peek_ready(
+        node: *mut raft_node,
+        out: *mut *const raft_ready,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let ready = node.with(Inner::peek_ready)?;
+        out.put(ready)
+    }
+}
+
+export! {
+    /// Takes the Ready that raft_node_peek_ready() has shown, which stays valid.
+    ///
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if raft_node_peek_ready() has not been
+    /// called, or the node has been used since: look again.
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_accept_ready(
+        node: *mut raft_node,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        node.with(Inner::accept_ready)
+    }
+}
+
+export! {
+    /// The last Ready's work is done: persisted, sent and applied. To be called once after each
+    /// raft_node_ready(), except with asynchronous storage writes.
+    ///
+    /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if there is no Ready to advance from.
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_advance(node: *mut raft_node, error: *mut *mut raft_error) -> raft_status {
+        node.with(|inner| Ok(inner.node.advance()?))
+    }
+}
