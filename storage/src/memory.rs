@@ -137,6 +137,8 @@ impl Inner {
         }
         let gone = self.tail.partition_point(|entry| entry.index < index);
         self.tail.drain(..gone);
+        // So that a log that rests from here on has no more room than it needs.
+        self.tail.shrink_to_fit();
     }
 
     /// The entries from `index` on.

@@ -303,3 +303,14 @@ fn it_is_shared_between_threads() {
     assert_eq!(snapshot.id, EntryId { term: 1, index: 3 });
     assert_eq!(storage.snapshot().unwrap(), snapshot);
 }
+
+#[test]
+fn a_compaction_gives_back_the_room_of_what_was_gathered() {
+    let storage = MemoryStorage::new();
+    for index in 1..=60 {
+        save(&storage, &shared_entry(1, index).into());
+    }
+    assert!(storage.read().tail.capacity() >= 60);
+    storage.compact(60).unwrap();
+    assert_eq!(storage.read().tail.capacity(), 1);
+}
