@@ -138,8 +138,13 @@ unsafe fn not_encoded(ready: &raft_ready) {
             assert!(entry.term > 0 && entry.index > 0);
         }
         for message in messages(ready.messages, ready.messages_len) {
-            let is_told = [RAFT_MSG_APP, RAFT_MSG_APP_RESP, RAFT_MSG_HEARTBEAT, RAFT_MSG_HEARTBEAT_RESP]
-                .contains(&message.r#type);
+            let is_told = [
+                RAFT_MSG_APP,
+                RAFT_MSG_APP_RESP,
+                RAFT_MSG_HEARTBEAT,
+                RAFT_MSG_HEARTBEAT_RESP,
+            ]
+            .contains(&message.r#type);
             assert!(is_told || message.encoded.len > 0);
         }
         for state in list(ready.read_states, ready.read_states_len) {
