@@ -505,7 +505,7 @@ export! {
     /// and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP without entries, and
     /// without contexts RAFT_MSG_APP_RESP that accepts, RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads
     /// are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
-    /// a Ready like any other. Saves 700 instructions for each proposal in a group of three. Default true.
+    /// a Ready like any other. Default true.
     ///
     /// Errors: those of any call.
     ///
