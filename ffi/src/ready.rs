@@ -392,9 +392,10 @@ impl Content {
         self.messages.clear();
         // Written where they stand: copies of what was just written elsewhere would wait for it to get to the
         // cache, 20 cycles for each message.
-        self.messages
-            .resize(ready.messages.len(), raft_message::EMPTY);
-        for (message, view) in ready.messages.iter().zip(&mut self.messages) {
+        self.messages.reserve(ready.messages.len());
+        for message in &ready.messages {
+            self.messages.push(raft_message::EMPTY);
+            let view = self.messages.last_mut().expect("one was just added");
             if !self.encodes && message::is_plain(message) {
                 view.show(message, raft_bytes::EMPTY);
                 continue;
