@@ -271,6 +271,11 @@ pub(crate) struct Settings {
     pub disable_conf_change_validation: bool,
     pub step_down_on_removal: bool,
     pub read_only: ReadOnlyOption,
+}
+
+/// The same for what a heartbeat has no use for.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
     pub max_inflight_msgs: u32,
     pub max_pending_reads: u32,
     pub max_inflight_bytes: u64,
@@ -296,6 +301,13 @@ impl From<&Config> for Settings {
             disable_conf_change_validation: config.disable_conf_change_validation,
             step_down_on_removal: config.step_down_on_removal,
             read_only: config.read_only,
+        }
+    }
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Limits {
+        Limits {
             max_inflight_msgs: config.max_inflight_msgs,
             max_inflight_bytes: config.max_inflight_bytes,
             max_pending_reads: config.max_pending_reads,

@@ -48,7 +48,7 @@ mod tests;
 // What a node at rest looks at in each turn is side by side, hence the order here and in what this is made of
 // (`repr(C)`): with ten thousand groups, each cache line is one that has to come from memory.
 #[derive(Clone, Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Node {
     recorder: Option<Box<Recorder>>,
     poisoned: Option<Box<str>>,
@@ -489,7 +489,7 @@ impl Node {
             (),
             |()| Ok(Call::SetPriority(priority)),
             |node, ()| {
-                node.raft.core_mut().config.priority = priority;
+                node.raft.core_mut().limits.priority = priority;
                 Ok(())
             },
         )
@@ -541,7 +541,7 @@ impl Node {
             (),
             |()| Ok(Call::SetMaxApplyUnpersistedEntries(entries)),
             |node, ()| {
-                node.raft.core_mut().config.max_apply_unpersisted_entries = entries;
+                node.raft.core_mut().limits.max_apply_unpersisted_entries = entries;
                 Ok(())
             },
         )

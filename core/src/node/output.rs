@@ -248,6 +248,7 @@ impl Node {
         let now = Shown::of(&self.raft);
         let shown = std::mem::replace(&mut self.shown, now);
         let (soft_state, hard_state) = (now.soft_state, now.hard_state);
+        let id = self.id();
         let core = self.raft.core_mut();
         let (log, outbox) = (&mut core.log, &mut core.outbox);
 
@@ -296,10 +297,10 @@ impl Node {
         }
         if self.async_storage_writes {
             let after_append = std::mem::take(&mut outbox.after_append);
-            outbox.take_messages(&mut ready.messages);
+            outbox.take_messages(id, &mut ready.messages);
             self.add_storage_messages(ready, after_append);
         } else {
-            outbox.take_messages(&mut ready.messages);
+            outbox.take_messages(id, &mut ready.messages);
         }
         self.working = match writes {
             true => Working::Writes,

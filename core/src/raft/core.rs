@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, Limits, Settings};
 use crate::error::{DropReason, Error, Result};
 use crate::event::{DropKind, Dropped, Event, FlowReason};
 use crate::log::{Log, LogLimits};
@@ -25,8 +25,7 @@ use super::timer::Timer;
 pub const FIRST_TERM: Term = 1;
 
 /// The state that all roles share.
-// Ordered as `Node` is: what a heartbeat needs begins in the middle of the notes and ends with the first part
-// of the log.
+// Ordered as `Node` is: what a heartbeat needs begins here and ends with the first part of the log.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Core {
@@ -43,6 +42,8 @@ pub struct Core {
     pub config: Settings,
     /// The log.
     pub log: Log,
+    /// The settings that are limits.
+    pub limits: Limits,
     /// The members, as of the last applied change.
     pub membership: Membership,
     /// What peers and we tell each other about requests that came to nothing.
@@ -88,6 +89,7 @@ impl Core {
                 config.id,
             ),
             config: Settings::from(&config),
+            limits: Limits::from(&config),
             log,
             membership,
             outbox: Outbox::default(),
@@ -202,8 +204,8 @@ impl Core {
     /// How much may be in flight to one peer.
     pub fn inflight_limits(&self) -> InflightLimits {
         InflightLimits::new(
-            self.config.max_inflight_msgs,
-            self.config.max_inflight_bytes,
+            self.limits.max_inflight_msgs,
+            self.limits.max_inflight_bytes,
         )
     }
 
@@ -400,7 +402,7 @@ impl Core {
                 id,
                 low,
                 high,
-                max_bytes: self.config.max_size_per_msg,
+                max_bytes: self.limits.max_size_per_msg,
             }),
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn request_votes(core: &mut Core, kind: CampaignKind) {
                 pre,
                 last,
                 transfer: kind == CampaignKind::Transfer,
-                priority: core.config.priority,
+                priority: core.limits.priority,
                 reports,
             }
         };
@@ -87,7 +87,7 @@ pub(super) fn on_request_vote(
     let ours = core.log.last();
     let has_more = (last.term, last.index) > (ours.term, ours.index);
     let competes = core.membership.is_voter(core.id());
-    let preferred = has_more || !competes || priority >= core.config.priority;
+    let preferred = has_more || !competes || priority >= core.limits.priority;
     let seen = mutant!(SeenVotesCountAsGranted) && !pre;
     let wants = (core.log.is_up_to_date(last) || seen) && preferred;
     if may_vote && wants && !is_unwilling(core) {
@@ -99,7 +99,7 @@ pub(super) fn on_request_vote(
         }
         if !pre {
             core.grant_vote(from);
-            core.notes.frequent.votes_granted += 1;
+            core.notes.elections().votes_granted += 1;
         }
     } else {
         if !pre {

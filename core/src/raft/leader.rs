@@ -121,7 +121,7 @@ impl Leader {
         }
         let screened = self.screen_conf_changes(core, entries)?;
         let added = screened.bytes;
-        let limit = core.config.uncommitted_bytes_limit;
+        let limit = core.limits.uncommitted_bytes_limit;
         // Whatever its size, something must be able to get in; and what is empty always is.
         let exceeds = self.uncommitted_bytes.saturating_add(added) > limit;
         if self.uncommitted_bytes > 0 && added > 0 && exceeds {

@@ -157,7 +157,7 @@ impl Raft {
     /// The counters.
     pub fn metrics(&self) -> Metrics {
         let (log, notes) = (&self.core.log, &self.core.notes);
-        let (committed, applied) = notes.began;
+        let (committed, applied) = notes.began();
         Metrics {
             entries_appended: log.appended(),
             entries_committed: log.committed() - committed,

@@ -18,30 +18,40 @@ use crate::types::{Index, NodeId};
 pub const MAX_EVENTS: usize = 256;
 
 /// Events that wait for the next Ready, and counters.
+// Each heartbeat looks for events and counts: what else there is, is apart.
 #[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct Notes {
+    /// What is counted all the time.
+    pub frequent: Frequent,
+    /// None if there are none. In a box, since a line that each heartbeat fetches has no room to spare.
+    #[expect(clippy::box_collection)]
+    events: Option<Box<VecDeque<Event>>>,
+    seldom: Box<Seldom>,
+}
+
+/// What seldom changes.
+#[derive(Clone, Debug, Default)]
+struct Seldom {
     /// Where `committed` and `applied` stood when the node was made.
-    pub began: (Index, Index),
+    began: (Index, Index),
+    elections: Elections,
     /// The other counters. A node that has only followed, without a refused vote or a change of its
     /// members, has none of them, and is 440 bytes smaller.
     rare: Option<Box<Metrics>>,
-    /// What is counted all the time.
-    pub frequent: Frequent,
-    events: VecDeque<Event>,
 }
 
-/// Makes [`Frequent`] of a list of fields of [`Metrics`].
-macro_rules! frequent {
-    ($($name:ident,)+) => {
-        /// The counters of [`Metrics`] that a node needs to follow or to lead.
+/// Makes a struct of a list of fields of [`Metrics`].
+macro_rules! counters {
+    ($(#[$doc:meta])* $struct:ident: $($name:ident,)+) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
         #[repr(C)]
-        pub struct Frequent {
+        pub struct $struct {
             $(pub $name: u64,)+
         }
 
-        impl Frequent {
+        impl $struct {
             /// These counters, and the others from `rare`.
             fn with(self, rare: Metrics) -> Metrics {
                 Metrics {
@@ -53,15 +63,9 @@ macro_rules! frequent {
     };
 }
 
-// Ordered as `Node` is: what a heartbeat counts comes last.
-frequent! {
-    leader_changes,
-    role_changes,
-    pre_elections_started,
-    elections_started,
-    elections_won,
-    flow_changes,
-    votes_granted,
+counters! {
+    /// The counters of [`Metrics`] that a node needs all the time.
+    Frequent:
     proposals_taken,
     appends_accepted,
     appends_sent,
@@ -71,67 +75,92 @@ frequent! {
     ticks,
 }
 
+counters! {
+    /// Those that it needs when a leader is elected.
+    Elections:
+    leader_changes,
+    role_changes,
+    pre_elections_started,
+    elections_started,
+    elections_won,
+    flow_changes,
+    votes_granted,
+}
+
 impl Notes {
     /// Nothing has happened yet.
     pub fn new(committed: Index, applied: Index) -> Notes {
-        Notes {
-            began: (committed, applied),
-            ..Notes::default()
-        }
+        let mut notes = Notes::default();
+        notes.seldom.began = (committed, applied);
+        notes
+    }
+
+    /// Where `committed` and `applied` stood then.
+    pub fn began(&self) -> (Index, Index) {
+        self.seldom.began
+    }
+
+    /// The counters of elections.
+    pub fn elections(&mut self) -> &mut Elections {
+        &mut self.seldom.elections
     }
 
     /// The counters that are not among the frequent ones, to be increased.
     pub fn rare(&mut self) -> &mut Metrics {
-        self.rare.get_or_insert_default()
+        self.seldom.rare.get_or_insert_default()
     }
 
     /// The counters, without those that are computed when they are asked for.
     pub fn metrics(&self) -> Metrics {
-        let rare = self.rare.as_deref().copied().unwrap_or_default();
-        self.frequent.with(rare)
+        let rare = self.seldom.rare.as_deref().copied().unwrap_or_default();
+        self.frequent.with(self.seldom.elections.with(rare))
     }
 
     /// Notes an event.
     pub fn event(&mut self, event: Event) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
+        let events = self.events.get_or_insert_default();
+        let lost = events.len() == MAX_EVENTS;
+        if lost {
+            events.pop_front();
+        }
+        events.push_back(event);
+        if lost {
             self.rare().events_lost += 1;
         }
-        self.events.push_back(event);
         self.count(event);
     }
 
     /// The events in the order in which they happened, onto `out`.
     pub fn copy_events(&self, out: &mut Vec<Event>) {
-        if !self.events.is_empty() {
-            out.extend(&self.events);
+        if let Some(events) = &self.events {
+            out.extend(events.iter());
         }
     }
 
     /// The host has been given them. Not even their room is kept: they are few, and far between.
     pub fn forget_events(&mut self) {
-        if !self.events.is_empty() {
-            self.events = VecDeque::new();
+        if self.events.is_some() {
+            self.events = None;
         }
     }
 
     /// The counters that follow from events.
     fn count(&mut self, event: Event) {
-        let frequent = &mut self.frequent;
+        let elections = &mut self.seldom.elections;
         let counter = match event {
-            Event::RoleChanged { .. } => &mut frequent.role_changes,
-            Event::LeaderChanged { .. } => &mut frequent.leader_changes,
+            Event::RoleChanged { .. } => &mut elections.role_changes,
+            Event::LeaderChanged { .. } => &mut elections.leader_changes,
             Event::CampaignStarted { kind, .. } => match kind {
-                CampaignKind::PreElection => &mut frequent.pre_elections_started,
-                CampaignKind::Election => &mut frequent.elections_started,
+                CampaignKind::PreElection => &mut elections.pre_elections_started,
+                CampaignKind::Election => &mut elections.elections_started,
                 CampaignKind::Transfer => &mut self.rare().transfer_elections_started,
             },
-            Event::ElectionWon { .. } => &mut frequent.elections_won,
+            Event::ElectionWon { .. } => &mut elections.elections_won,
             Event::FlowChanged { reason, .. } => {
                 if reason == FlowReason::SnapshotFailed {
                     self.rare().snapshots_failed += 1;
                 }
-                &mut self.frequent.flow_changes
+                &mut self.seldom.elections.flow_changes
             }
             _ => return self.count_rare(event),
         };

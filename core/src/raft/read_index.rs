@@ -112,7 +112,7 @@ impl Leader {
         context: Option<Bytes>,
         reports: bool,
     ) -> Result<Next> {
-        if self.reads.len() >= core.config.max_pending_reads as usize {
+        if self.reads.len() >= core.limits.max_pending_reads as usize {
             let context = context.unwrap_or_default();
             core.refuse_read(from, context, reports, DropReason::TooManyReads)?;
             return Ok(Next::Stay);

@@ -192,7 +192,7 @@ impl Leader {
             }
         };
         // With a full window an append brings nothing but the commit index.
-        let max_bytes = core.config.max_size_per_msg;
+        let max_bytes = core.limits.max_size_per_msg;
         let nothing_to_send = peer.is_window_full() || peer.next_index > horizon.last;
         let fetch = match nothing_to_send {
             true => Fetch::Entries(Entries::new()),
@@ -344,7 +344,7 @@ impl Leader {
                 leader.send_new_entries(core, place);
                 return;
             };
-            let (prev, max_bytes) = (EntryId { term, index }, core.config.max_size_per_msg);
+            let (prev, max_bytes) = (EntryId { term, index }, core.limits.max_size_per_msg);
             let entries = core.log.extend(read, max_bytes);
             leader.post_append(core, place, prev, entries, request.horizon);
             if request.more {

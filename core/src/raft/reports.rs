@@ -197,7 +197,7 @@ impl Core {
             return;
         }
         let reads = &mut self.reports.memory().reads;
-        if reads.len() >= self.config.max_pending_reads as usize
+        if reads.len() >= self.limits.max_pending_reads as usize
             && let Some(oldest) = reads.pop_front()
         {
             self.drop_of_host(DropKind::Read, DropReason::TooManyReads, oldest);

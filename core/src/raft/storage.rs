@@ -108,12 +108,12 @@ impl Raft {
     /// ahead with asynchronous ones: it knows from the others that they have the entries. What it
     /// was allowed ends with its role, whoever has set it.
     pub fn apply_ahead(&self) -> ApplyAhead {
-        let config = &self.core.config;
+        let (config, limits) = (&self.core.config, &self.core.limits);
         match &self.role {
             _ if !config.async_storage_writes => ApplyAhead::WithinReady,
-            RoleState::Leader(_) => ApplyAhead::UpTo(config.max_apply_unpersisted_entries),
+            RoleState::Leader(_) => ApplyAhead::UpTo(limits.max_apply_unpersisted_entries),
             _ if mutant!(ApplyLimitOutlivesLead) && self.core.notes.metrics().elections_won > 0 => {
-                ApplyAhead::UpTo(config.max_apply_unpersisted_entries)
+                ApplyAhead::UpTo(limits.max_apply_unpersisted_entries)
             }
             _ => ApplyAhead::UpTo(0),
         }
