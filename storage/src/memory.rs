@@ -158,7 +158,7 @@ impl Inner {
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             id: self.state.snapshot_id,
-            conf_state: ConfState::clone(&self.state.conf_state),
+            conf_state: self.state.conf_state.to_conf_state(),
             data: self.snapshot_data.clone(),
         }
     }

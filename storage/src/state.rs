@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use libraft_core::{
-    ConfState, Entries, Entry, EntryId, HardState, Index, MAX_POSITION, RestartState, Snapshot,
-    Term, TermRun,
+    ConfState, Entries, Entry, EntryId, HardState, Index, MAX_POSITION, NodeId, RestartState,
+    Snapshot, Term, TermRun,
 };
 
 use crate::{
@@ -24,14 +24,51 @@ pub(crate) struct LogState {
     /// The last entry in the newest snapshot.
     pub snapshot_id: EntryId,
     /// The configuration in the newest snapshot.
-    pub conf_state: Arc<ConfState>,
+    pub conf_state: StoredConf,
     /// The entry before the log's first.
     pub compacted: EntryId,
     pub last_index: Index,
     /// The terms of `(compacted.index, last_index]`.
-    pub term_runs: Arc<Vec<TermRun>>,
+    pub term_runs: Arc<[TermRun]>,
     /// Where configuration changes are, in `(compacted.index, last_index]`.
-    pub conf_changes: Arc<Vec<Index>>,
+    pub conf_changes: Arc<[Index]>,
+}
+
+/// A configuration. With voters alone, as nearly always, it takes 100 bytes less than a [`ConfState`]: a host
+/// may have very many groups in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoredConf {
+    Voters(Arc<[NodeId]>),
+    /// Of which something else than the voters is set.
+    Other(Arc<ConfState>),
+}
+
+impl Default for StoredConf {
+    fn default() -> StoredConf {
+        StoredConf::Voters(Arc::default())
+    }
+}
+
+impl From<ConfState> for StoredConf {
+    fn from(state: ConfState) -> StoredConf {
+        match state == ConfState::of_voters(state.voters.iter().copied()) {
+            true => StoredConf::Voters(state.voters.into()),
+            false => StoredConf::Other(Arc::new(state)),
+        }
+    }
+}
+
+impl StoredConf {
+    /// The configuration as others have it.
+    pub fn to_conf_state(&self) -> ConfState {
+        match self {
+            StoredConf::Voters(voters) => ConfState {
+                voters: voters.to_vec(),
+                ..ConfState::default()
+            },
+            StoredConf::Other(state) => ConfState::clone(state),
+        }
+    }
 }
 
 /// The outcome of an update that is sound.
@@ -202,7 +239,7 @@ impl LogState {
         let mut state = self.clone();
         state.snapshot_id = EntryId { term, index };
         if let Some(conf_state) = conf_state {
-            state.conf_state = Arc::new(conf_state);
+            state.conf_state = conf_state.into();
         }
         Ok(state)
     }
@@ -219,20 +256,23 @@ impl LogState {
         let term = self.term(index)?;
         let mut state = self.clone();
         state.compacted = EntryId { term, index };
-        let runs = Arc::make_mut(&mut state.term_runs);
-        let over = runs.partition_point(|run| run.first_index <= first_index);
-        if first_index > self.last_index {
-            runs.clear();
-        } else {
-            runs.drain(..over - 1);
-            runs[0].first_index = first_index;
-        }
+        let over = self
+            .term_runs
+            .partition_point(|run| run.first_index <= first_index);
+        state.term_runs = match first_index > self.last_index {
+            true => Arc::default(),
+            false => {
+                let mut runs = Arc::<[TermRun]>::from(&self.term_runs[over - 1..]);
+                Arc::make_mut(&mut runs)[0].first_index = first_index;
+                runs
+            }
+        };
         if state
             .conf_changes
             .first()
             .is_some_and(|first| *first < first_index)
         {
-            Arc::make_mut(&mut state.conf_changes).retain(|change| *change >= first_index);
+            state.conf_changes = kept(&self.conf_changes, |&change| change >= first_index);
         }
         Ok(state)
     }
@@ -264,7 +304,7 @@ impl LogState {
         hard_state.commit = hard_state.commit.max(applied);
         RestartState {
             hard_state,
-            conf_state: ConfState::clone(&self.conf_state),
+            conf_state: self.conf_state.to_conf_state(),
             compacted: self.compacted,
             last_index: self.last_index,
             term_runs: self.term_runs.to_vec(),
@@ -295,7 +335,7 @@ impl LogState {
             return Err(Error::SnapshotOutOfDate);
         }
         self.snapshot_id = snapshot.id;
-        self.conf_state = Arc::new(snapshot.conf_state.clone());
+        self.conf_state = snapshot.conf_state.clone().into();
         self.compacted = snapshot.id;
         self.last_index = snapshot.id.index;
         self.term_runs = Arc::default();
@@ -331,7 +371,7 @@ impl LogState {
             .last()
             .is_none_or(|run| run.term != last.term)
         {
-            let runs = Arc::make_mut(&mut self.term_runs);
+            let mut runs = self.term_runs.to_vec();
             for entry in entries {
                 if runs.last().is_none_or(|run| run.term != entry.term) {
                     runs.push(TermRun {
@@ -340,10 +380,12 @@ impl LogState {
                     });
                 }
             }
+            self.term_runs = runs.into();
         }
         if has_changes {
             let changes = entries.iter().filter(|entry| entry.is_conf_change());
-            Arc::make_mut(&mut self.conf_changes).extend(changes.map(|entry| entry.index));
+            let changes = changes.map(|entry| entry.index);
+            self.conf_changes = self.conf_changes.iter().copied().chain(changes).collect();
         }
         self.last_index = last.index;
         Ok(())
@@ -356,16 +398,21 @@ impl LogState {
             .last()
             .is_some_and(|run| run.first_index >= from)
         {
-            Arc::make_mut(&mut self.term_runs).retain(|run| run.first_index < from);
+            self.term_runs = kept(&self.term_runs, |run| run.first_index < from);
         }
         if self
             .conf_changes
             .last()
             .is_some_and(|change| *change >= from)
         {
-            Arc::make_mut(&mut self.conf_changes).retain(|change| *change < from);
+            self.conf_changes = kept(&self.conf_changes, |&change| change < from);
         }
     }
+}
+
+/// Those of a list that are to stay.
+fn kept<T: Copy>(list: &[T], stays: impl Fn(&T) -> bool) -> Arc<[T]> {
+    list.iter().copied().filter(|item| stays(item)).collect()
 }
 
 /// Checks that entries are a piece of some log. Returns whether any of them changes the

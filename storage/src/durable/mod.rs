@@ -236,7 +236,7 @@ impl Storage for DurableStorage {
         let state = self.view().state.with_snapshot(index, conf_state)?;
         let snapshot = Snapshot {
             id: state.snapshot_id,
-            conf_state: ConfState::clone(&state.conf_state),
+            conf_state: state.conf_state.to_conf_state(),
             data: data.clone(),
         };
         self.commit(&mut writer, state, true, |txn, counters| {

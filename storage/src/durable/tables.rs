@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use libraft_core::{ConfState, EntryId, Index, Snapshot, TermRun, codec};
+use libraft_core::{EntryId, Index, Snapshot, TermRun, codec};
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::{engine::engine, records};
@@ -80,7 +80,7 @@ pub(super) fn write_outline(
     if old.is_none_or(snapshot_changed) {
         let row = codec::encode_snapshot(&Snapshot {
             id: new.snapshot_id,
-            conf_state: ConfState::clone(&new.conf_state),
+            conf_state: new.conf_state.to_conf_state(),
             data: Bytes::new(),
         });
         meta.insert("snapshot", row.as_slice()).map_err(engine)?;
@@ -199,11 +199,11 @@ pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)
     let state = LogState {
         hard_state,
         snapshot_id: snapshot.id,
-        conf_state: Arc::new(snapshot.conf_state),
+        conf_state: snapshot.conf_state.into(),
         compacted: EntryId { term, index },
         last_index,
-        term_runs: Arc::new(term_runs),
-        conf_changes: Arc::new(read_numbers(&row(&outline, "conf_changes")?)?),
+        term_runs,
+        conf_changes: read_numbers(&row(&outline, "conf_changes")?)?.into(),
     };
     let counters = Counters {
         sequence,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use libraft_core::{ConfState, Entry, EntryId, Index, Snapshot, codec};
+use libraft_core::{Entry, EntryId, Index, Snapshot, codec};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{
@@ -91,7 +91,7 @@ impl View {
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot {
             id: self.state.snapshot_id,
-            conf_state: ConfState::clone(&self.state.conf_state),
+            conf_state: self.state.conf_state.to_conf_state(),
             data: guarded(|| self.disk.snapshot_data())?,
         })
     }
