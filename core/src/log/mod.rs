@@ -105,11 +105,11 @@ pub struct Log {
     apply_read: Option<Box<ApplyRead>>,
     /// The last index that is on stable storage.
     persisted: Index,
+    /// Others may yet need the entries from here on, none those before.
+    wanted_from: Index,
     terms: Terms,
     window: Window,
     applied: Index,
-    /// Others may yet need the entries from here on, none those before.
-    wanted_from: Index,
     limits: LogLimits,
     /// The size of what is handed out and not yet applied.
     applying_bytes: u64,
