@@ -4,7 +4,7 @@ use bench_harness::{Applied, Mode, Payload, Replica};
 use bytes::{Bytes, BytesMut};
 use libraft_core::{
     ConfChangeKind, ConfChangeSingle, ConfChangeV2, ConfState, Config, EntryId, Message, Node,
-    Ready, Role, Snapshot, codec,
+    ReadRequest, Ready, Role, Snapshot, codec,
 };
 use libraft_storage::{MemoryStorage, Storage};
 
@@ -104,6 +104,9 @@ impl Replica for Libraft {
         }
         self.applied.reads += ready.read_states.len() as u64;
         self.node.advance().expect("a Ready was taken");
+        if !ready.reads.is_empty() {
+            self.answer(&ready.reads);
+        }
     }
 
     fn compact(&mut self, first_index: u64) {
@@ -131,6 +134,18 @@ impl Replica for Libraft {
 }
 
 /// Commands as a host has them: cut from the one buffer in which they have arrived together.
+impl Libraft {
+    /// What new members need: all others have it, so that the node no longer does.
+    fn answer(&mut self, reads: &[ReadRequest]) {
+        for read in reads {
+            let entries = self.storage.entries(read.low, read.high, read.max_bytes);
+            let entries = entries.expect("the log begins earlier");
+            let taken = self.node.provide_entries(read.id, entries);
+            taken.expect("they are what was asked for");
+        }
+    }
+}
+
 fn payloads(count: usize, payload: &mut Payload) -> impl Iterator<Item = Bytes> {
     let len = payload.len();
     let mut buffer = BytesMut::with_capacity(count * len);
