@@ -29,9 +29,9 @@ pub(crate) struct LogState {
     pub compacted: EntryId,
     pub last_index: Index,
     /// The terms of `(compacted.index, last_index]`.
-    pub term_runs: Arc<[TermRun]>,
+    pub term_runs: Arc<Vec<TermRun>>,
     /// Where configuration changes are, in `(compacted.index, last_index]`.
-    pub conf_changes: Arc<[Index]>,
+    pub conf_changes: Arc<Vec<Index>>,
 }
 
 /// A configuration. With voters alone, as nearly always, it takes 100 bytes less than a [`ConfState`]: a host
@@ -256,23 +256,20 @@ impl LogState {
         let term = self.term(index)?;
         let mut state = self.clone();
         state.compacted = EntryId { term, index };
-        let over = self
-            .term_runs
-            .partition_point(|run| run.first_index <= first_index);
-        state.term_runs = match first_index > self.last_index {
-            true => Arc::default(),
-            false => {
-                let mut runs = Arc::<[TermRun]>::from(&self.term_runs[over - 1..]);
-                Arc::make_mut(&mut runs)[0].first_index = first_index;
-                runs
-            }
-        };
+        let runs = Arc::make_mut(&mut state.term_runs);
+        let over = runs.partition_point(|run| run.first_index <= first_index);
+        if first_index > self.last_index {
+            runs.clear();
+        } else {
+            runs.drain(..over - 1);
+            runs[0].first_index = first_index;
+        }
         if state
             .conf_changes
             .first()
             .is_some_and(|first| *first < first_index)
         {
-            state.conf_changes = kept(&self.conf_changes, |&change| change >= first_index);
+            Arc::make_mut(&mut state.conf_changes).retain(|change| *change >= first_index);
         }
         Ok(state)
     }
@@ -371,7 +368,9 @@ impl LogState {
             .last()
             .is_none_or(|run| run.term != last.term)
         {
-            let mut runs = self.term_runs.to_vec();
+            let runs = Arc::make_mut(&mut self.term_runs);
+            // Most logs have one run.
+            runs.reserve_exact(usize::from(runs.is_empty()));
             for entry in entries {
                 if runs.last().is_none_or(|run| run.term != entry.term) {
                     runs.push(TermRun {
@@ -380,12 +379,10 @@ impl LogState {
                     });
                 }
             }
-            self.term_runs = runs.into();
         }
         if has_changes {
             let changes = entries.iter().filter(|entry| entry.is_conf_change());
-            let changes = changes.map(|entry| entry.index);
-            self.conf_changes = self.conf_changes.iter().copied().chain(changes).collect();
+            Arc::make_mut(&mut self.conf_changes).extend(changes.map(|entry| entry.index));
         }
         self.last_index = last.index;
         Ok(())
@@ -398,21 +395,16 @@ impl LogState {
             .last()
             .is_some_and(|run| run.first_index >= from)
         {
-            self.term_runs = kept(&self.term_runs, |run| run.first_index < from);
+            Arc::make_mut(&mut self.term_runs).retain(|run| run.first_index < from);
         }
         if self
             .conf_changes
             .last()
             .is_some_and(|change| *change >= from)
         {
-            self.conf_changes = kept(&self.conf_changes, |&change| change < from);
+            Arc::make_mut(&mut self.conf_changes).retain(|change| *change < from);
         }
     }
-}
-
-/// Those of a list that are to stay.
-fn kept<T: Copy>(list: &[T], stays: impl Fn(&T) -> bool) -> Arc<[T]> {
-    list.iter().copied().filter(|item| stays(item)).collect()
 }
 
 /// Checks that entries are a piece of some log. Returns whether any of them changes the

@@ -202,8 +202,8 @@ pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)
         conf_state: snapshot.conf_state.into(),
         compacted: EntryId { term, index },
         last_index,
-        term_runs,
-        conf_changes: read_numbers(&row(&outline, "conf_changes")?)?.into(),
+        term_runs: Arc::new(term_runs),
+        conf_changes: Arc::new(read_numbers(&row(&outline, "conf_changes")?)?),
     };
     let counters = Counters {
         sequence,
