@@ -2392,7 +2392,8 @@ raft_status raft_config_set_max_inflight_bytes(struct raft_config *config,
  * Of the entries that are persisted and applied, a leader keeps in memory those that a member
  * has not acknowledged, up to this many encoded bytes, so that a member that lags is served
  * without a read; and up to one batch more, since what came together goes together. A node that
- * does not lead keeps none. Default 64 MiB.
+ * does not lead keeps none: whoever lags when the leader changes, or is new, is served by reads.
+ * Default 64 MiB.
  *
  * Errors: those of any call. Whether the value fits is checked when a node is made.
  *
@@ -3608,7 +3609,7 @@ raft_status raft_node_record_state(const struct raft_node *node,
 /**
  * Takes what was recorded since the last time. What is taken from a node, one after the other, is
  * one recording; up to any of these points it is one as well. The buffer belongs to the caller,
- * who frees it with raft_buffer_free()It is empty if nothing was recorded.
+ * who frees it with raft_buffer_free(). It is empty if nothing was recorded.
  *
  * This works on a node that is poisoned too, after RAFT_ERR_PANIC for example: the call that has
  * panicked is then the last one. Call it before the node is freed.
@@ -3651,8 +3652,8 @@ raft_status raft_node_record_stop(struct raft_node *node, struct raft_error **er
 /**
  * Makes all calls of a recording of `len` bytes at `data` once more, on a node of its own.
  *
- * `readys` gets, one after the other, what the recorded node's host has seen: the `encoded` of
- * each raft_ready (of raft_node_ready() and raft_node_peek_ready()), preceded by its length as a
+ * `readys` gets, one after the other, what the recorded node's host has seen: each
+ * raft_ready as libraft.Ready, encoded (of raft_node_ready() and raft_node_peek_ready()), preceded by its length as a
  * protobuf varint, `max_bytes` in all at most. With a `max_bytes` of 0 none are kept, and the
  * buffer is empty. `out` is filled in; the caller sets out->size first. A replay that does not do
  * the same is no error: out->differs_at tells.

@@ -528,7 +528,7 @@ public:
     EntryType type() const noexcept { return static_cast<EntryType>(raw_.type); }
     /** The payload. */
     Bytes data() const noexcept { return raw_.data; }
-    /** The whole as raftpb.Entry: the bytes to put on disk. */
+    /** The whole as raftpb.Entry: the bytes to put on disk. Empty if Config::encode_readys() is off. */
     Bytes encoded() const noexcept { return raw_.encoded; }
     /** What C sees. */
     const raft_entry& raw() const noexcept { return raw_; }
@@ -603,7 +603,16 @@ public:
     std::uint64_t snapshot_index() const noexcept { return raw_.snapshot_index; }
     /** The host's own data of that snapshot; empty otherwise. */
     Bytes snapshot_data() const noexcept { return raw_.snapshot_data; }
-    /** The whole as raftpb.Message: the bytes to put on the wire. */
+    /** The index that it is about, as of its type: the entry before those of an append, for example. */
+    std::uint64_t index() const noexcept { return raw_.index; }
+    /** The term of the entry at index(); 0 if its type has none. */
+    std::uint64_t log_term() const noexcept { return raw_.log_term; }
+    /** The commit index that it tells; 0 if its type has none. */
+    std::uint64_t commit() const noexcept { return raw_.commit; }
+    /**
+     * The whole as raftpb.Message: the bytes to put on the wire. Empty if Config::encode_readys() is off and
+     * the fields say all.
+     */
     Bytes encoded() const noexcept { return raw_.encoded; }
     /**
      * For MessageType::storage_append and MessageType::storage_apply, what is to be delivered once
@@ -1143,7 +1152,7 @@ public:
     LIBRAFT_SETTER(max_inflight_msgs, std::uint32_t, setting)
     /** At most this many payload bytes in flight to one peer; 0: no limit. Default 0. */
     LIBRAFT_SETTER(max_inflight_bytes, std::uint64_t, setting)
-    /** Old entries stay in memory up to this many encoded bytes. Default 64 MiB. */
+    /** A leader keeps so many encoded bytes of entries in memory that a member lacks. Default 64 MiB. */
     LIBRAFT_SETTER(max_cached_bytes, std::uint64_t, setting)
     /** At most this many reads wait; more are dropped. At least 1. Default 65,536. */
     LIBRAFT_SETTER(max_pending_reads, std::uint32_t, setting)

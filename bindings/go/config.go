@@ -104,8 +104,8 @@ type Config struct {
 	Seed uint64
 
 	// MaxCachedBytes is how many encoded bytes of entries a leader keeps in memory after they are saved
-	// and applied, as long as a member has not acknowledged them, so that one that lags needs no read.
-	// 0 stands for 64 MiB.
+	// and applied, as long as a member has not acknowledged them, so that one that lags needs no read;
+	// one that lags when the leader changes, or is new, does. 0 stands for 64 MiB.
 	MaxCachedBytes uint64
 
 	// MaxPendingReads is how many reads may wait for their confirmation; more are dropped. 0

@@ -78,7 +78,8 @@ pub struct Config {
     /// Of the entries that are persisted and applied, a leader keeps in memory those that a member
     /// has not acknowledged, up to this many encoded bytes, so that a member that lags is served
     /// without a read; and up to one batch more, since what came together goes together. A node that
-    /// does not lead keeps none. Default 64 MiB.
+    /// does not lead keeps none: whoever lags when the leader changes, or is new, is served by reads.
+    /// Default 64 MiB.
     pub max_cached_bytes: u64,
     /// At most this many reads wait for confirmation; more are dropped. At least 1.
     /// Default 65,536.
@@ -273,7 +274,7 @@ pub(crate) struct Settings {
     pub read_only: ReadOnlyOption,
 }
 
-/// The same for what a heartbeat has no use for.
+/// The same for what a heartbeat has no use for, limits nearly all of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub max_inflight_msgs: u32,

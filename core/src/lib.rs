@@ -63,7 +63,7 @@
 //! What has to be on disk is in a [`Ready`]: `hard_state`, `entries`, `snapshot`. It is there before
 //! `messages` leave, since they promise it to others, and synced if `must_sync` says so. New entries
 //! replace what is stored from the first one's index on. The core keeps in memory what is not applied
-//! yet, and as much more as [`Config::max_cached_bytes`] allows; for older entries there is a
+//! yet, and a leader what a member lacks, as far as [`Config::max_cached_bytes`] allows; for older entries there is a
 //! [`ReadRequest`]. A host that has compacted its log says so with [`Node::compacted`]. When it starts
 //! again, [`RestartState`] is all that it says.
 //!

@@ -323,7 +323,8 @@ export! {
     /// Of the entries that are persisted and applied, a leader keeps in memory those that a member
     /// has not acknowledged, up to this many encoded bytes, so that a member that lags is served
     /// without a read; and up to one batch more, since what came together goes together. A node that
-    /// does not lead keeps none. Default 64 MiB.
+    /// does not lead keeps none: whoever lags when the leader changes, or is new, is served by reads.
+    /// Default 64 MiB.
     ///
     /// Errors: those of any call. Whether the value fits is checked when a node is made.
     ///

@@ -1,13 +1,13 @@
 //! The C interface of libraft: what `include/libraft.h` declares.
 //!
-//! There is one file for each C type, and `export` holds the one macro that declares every
+//! There is one file for each C type, several for a node's functions, and `export` holds the one macro that declares every
 //! function: it checks the pointers, catches panics and turns failures into codes, so that no
 //! function can lack that. The header is made from these sources by `tests/header.rs`; the
 //! comment on each item is the contract that C programmers read.
 //!
 //! Deliberately absent: callbacks, global or thread-local state, threads, and decisions. What a
-//! function does beyond translation is in [`node`] (a node that reads from its own storage) and
-//! [`ready`] (the views into one encoded buffer).
+//! function does beyond translation is in [`source`] (a node that reads from its own storage) and
+//! [`ready`] (the views of a Ready, nearly always into one encoded buffer).
 #![allow(
     non_camel_case_types,
     reason = "the C names are the names of these types"

@@ -3,6 +3,8 @@
 //! A Ready is encoded as protobuf into one buffer that the node owns and uses again. Each struct
 //! that C sees is a view into it: an entry's bytes for the disk, a message's bytes for the wire.
 //! The views are made while the buffer is filled; if it has to grow for that, they are made once more.
+//! For a host that makes its own bytes (`raft_config_set_encode_readys`), the buffer has only what the structs
+//! can't tell, and payloads are views of the Ready's entries.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};

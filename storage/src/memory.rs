@@ -30,16 +30,20 @@ pub struct MemoryStorage {
     compacted: AtomicU64,
 }
 
-/// A save of fewer entries is gathered with others.
+/// A save of fewer entries is gathered with others, if their payloads are short: what is left of a batch by a
+/// compaction may keep half of it in memory.
 const SMALL_SAVE: usize = 8;
+/// The longest short payload, in bytes.
+const SHORT_PAYLOAD: usize = 255;
 /// So many entries at most are gathered.
 const GATHERED: usize = 64;
 
 #[derive(Debug, Default)]
 struct Inner {
     state: LogState,
-    /// The entries `(state.compacted.index, state.last_index]`, in the batches in which they came: shared
-    /// with the node and its messages, so that to store 64 costs no more than to store one. But for `tail`.
+    /// The entries `(state.compacted.index, state.last_index]` but for those in `tail`, in the batches in which
+    /// they came: shared with the node and its messages, so that to store 64 costs no more than to store one.
+    /// Those that came a few at a time are in batches of our own.
     batches: VecDeque<Entries>,
     /// The last entries, if they came a few at a time: still to become a batch. The node frees the
     /// allocation of each when it is done with it, and uses that again. If they stayed here, then after a
@@ -79,8 +83,8 @@ impl Inner {
     fn append(&mut self, entries: &Entries, place: usize) {
         let list = &entries[place..];
         // What has its payload to itself would have to allocate to share it.
-        let alone = |entry: &Entry| entry.data.is_unique();
-        if list.len() < SMALL_SAVE && !list.iter().any(alone) {
+        let is_short = |entry: &Entry| entry.data.len() <= SHORT_PAYLOAD && !entry.data.is_unique();
+        if list.len() < SMALL_SAVE && list.iter().all(is_short) {
             self.gather(list);
         } else {
             self.seal();

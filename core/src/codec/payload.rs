@@ -60,8 +60,9 @@ impl<const SIZE: usize> AsRef<[u8]> for Short<SIZE> {
 /// kept holds a block of its own, 2 KiB; a payload that came with others in a message holds that
 /// message's bytes as well.
 ///
-/// Blocks grow with what they are for: none is larger than all that has been copied before it. So what a group
-/// of few commands has in memory is at most twice its payloads, and a node that has none holds nothing.
+/// Blocks grow with what they are for: none is larger than all that has been copied before it. So a group that
+/// has had few commands holds at most twice their payloads, and a node that has had none nothing; what is left of
+/// the last block stays.
 #[derive(Debug, Default)]
 pub struct PayloadBlock {
     /// What is left of the last block.

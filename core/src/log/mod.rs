@@ -2,7 +2,7 @@
 //!
 //! Indexes in order: `compacted <= applied <= applying <= committed <= last` and
 //! `persisted <= in_progress <= last`. Entries that are not yet persisted or not yet applied are
-//! in the window, and older ones as long as there is room; what is below the window is the
+//! in the window, and a leader's that a member lacks as long as there is room; what is below the window is the
 //! host's to read back. The log asks for nothing by itself: it says what is missing ([`Fetch`]).
 
 mod slice;

@@ -15,7 +15,7 @@ pub struct Outbox {
     /// and 224 bytes.
     brief: [Option<Brief>; 2],
     /// May be sent at once. The list that the Ready takes over as it is.
-    pub messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
     /// Must not be sent before what it promises is on stable storage. With asynchronous storage
     /// writes, messages to the node itself are among these.
     pub after_append: Vec<Message>,
@@ -241,7 +241,7 @@ impl Outbox {
 
     /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
     /// not go to the node itself, which is `from`. Lists change hands as wholes where they can: no message
-    /// is moved.
+    /// is moved, unless brief ones come before it.
     #[inline]
     pub fn take_messages(&mut self, from: NodeId, to: &mut Vec<Message>) {
         if self.brief[0].is_some() {

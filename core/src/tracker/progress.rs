@@ -9,9 +9,9 @@ use crate::types::{Index, NodeId, RequestId};
 ///
 /// Always `match_index < next_index`: entries `[1, match_index]` are known to be there,
 /// `[match_index + 1, next_index)` are on their way, `[next_index, ..)` are still to be sent.
-// Ordered as `Node` is: what a heartbeat and its answer need comes last, in a cache line of its own.
+// Ordered as `Node` is: what a heartbeat and its answer need comes last, side by side.
 #[derive(Clone, Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct Progress {
     /// How much may be on its way to it.
     pub limits: InflightLimits,

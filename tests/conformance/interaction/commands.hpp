@@ -12,7 +12,7 @@ namespace conformance {
 /// One cluster, from the first block of a script to the last.
 class Interaction {
 public:
-    /// `max_cached_bytes` is what each node keeps in memory of entries that it no longer needs. The
+    /// `max_cached_bytes` is what a leader keeps in memory of entries that it no longer needs. The
     /// scripts say nothing of it, and must come out the same with any.
     explicit Interaction(std::uint64_t max_cached_bytes) : max_cached_bytes_(max_cached_bytes) {}
 

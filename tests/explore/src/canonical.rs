@@ -4,7 +4,8 @@
 //! It is made of the state's `Debug` text, which the compiler derives and which therefore has every
 //! field, new ones too. Left out are only the fields in [`IDLE`]; why each may be is said there. One
 //! text is written by hand: the log's window shows its entries and not how they are cut into batches,
-//! which says who shares memory, and where an eviction stops: none happens here. 128 bits of SipHash stand for the text.
+//! which says who shares memory, and where an eviction for want of room stops: there is room here. 128 bits of
+//! SipHash stand for the text.
 
 use std::fmt::{self, Debug, Write};
 use std::hash::{DefaultHasher, Hasher};

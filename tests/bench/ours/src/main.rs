@@ -133,7 +133,6 @@ impl Replica for Libraft {
     }
 }
 
-/// Commands as a host has them: cut from the one buffer in which they have arrived together.
 impl Libraft {
     /// What new members need: all others have it, so that the node no longer does.
     fn answer(&mut self, reads: &[ReadRequest]) {
@@ -146,6 +145,7 @@ impl Libraft {
     }
 }
 
+/// Commands as a host has them: cut from the one buffer in which they have arrived together.
 fn payloads(count: usize, payload: &mut Payload) -> impl Iterator<Item = Bytes> {
     let len = payload.len();
     let mut buffer = BytesMut::with_capacity(count * len);

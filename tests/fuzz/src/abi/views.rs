@@ -132,10 +132,10 @@ unsafe fn not_encoded(ready: &raft_ready) {
             assert!(!snapshot(given).is_empty());
         }
         for entry in entries(ready.entries, ready.entries_len) {
-            assert!(entry.term > 0 && entry.index > 0);
+            assert!(entry.term > 0 && entry.index > 0 && entry.encoded.len == 0);
         }
         for entry in entries(ready.committed_entries, ready.committed_entries_len) {
-            assert!(entry.term > 0 && entry.index > 0);
+            assert!(entry.term > 0 && entry.index > 0 && entry.encoded.len == 0);
         }
         for message in messages(ready.messages, ready.messages_len) {
             let is_told = [
