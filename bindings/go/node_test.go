@@ -3,6 +3,7 @@ package raft
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -309,6 +310,37 @@ func TestALargeReadyIsNotMadeAgainAndAgain(t *testing.T) {
 			}
 		}
 		n.Advance()
+	}
+}
+
+// Reads, and what was dropped, count like anything else that an offer is made of.
+func TestManyWaitingReadsAreNotOfferedAgainAndAgain(t *testing.T) {
+	goroutinesOf(t)
+	s := NewMemoryStorage()
+	config := aloneConfig(t, s, s)
+	config.RecordBytes = 1 << 24
+	n := RestartNode(&config)
+	defer n.Stop()
+	leadAlone(t, n, s)
+	const reads = 4000
+	for i := range uint64(reads) {
+		must(t, n.ReadIndex(context.Background(), binary.BigEndian.AppendUint64(nil, i)))
+	}
+	// Each offer is a Ready that the node has shown.
+	recording, err := n.(Recorder).RecordTake(context.Background())
+	must(t, err)
+	report, err := Replay(recording, 0)
+	must(t, err)
+	if report.End != RecordingOn || report.ReadyCount < 10 || report.ReadyCount > reads/2 {
+		t.Errorf("%+v", report)
+	}
+	for next := uint64(0); next < reads; n.Advance() {
+		for _, state := range nextReady(t, n).ReadStates {
+			if name := binary.BigEndian.Uint64(state.RequestCtx); name != next {
+				t.Fatalf("read %d in place of %d", name, next)
+			}
+			next++
+		}
 	}
 }
 
