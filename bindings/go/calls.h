@@ -17,7 +17,7 @@ typedef uintptr_t go_node;
 
 typedef struct {
 	raft_status status;
-	// Whether Advance is still put off: it is if the node would not have it, as while another thread uses it.
+	// Whether Advance is still put off: it is if it was turned away, as another thread was using the node.
 	bool advancing;
 	// Whether there is something to do, as RAFT_PENDING_ numbers; GO_UNKNOWN if that can't be told.
 	uint64_t pending;
@@ -25,20 +25,24 @@ typedef struct {
 	raft_error *error;
 } go_outcome;
 
-// Does what has been put off, if *advancing, and says there whether that is still to be done.
+// Does what has been put off, if *advancing, and says there whether that is still to be done. Not if it
+// has failed for good, of a node that has stopped: then it would never be done, and each try would be one
+// more call in the recording. RAFT_ERR_MISUSE is that of two threads only: Go puts nothing off without a
+// Ready to advance from.
 static inline raft_status go_advance(raft_node *node, bool *advancing, raft_error **error) {
 	if (!*advancing)
 		return RAFT_OK;
 	raft_status status = raft_node_advance(node, error);
-	*advancing = status != RAFT_OK;
+	*advancing = status == RAFT_ERR_MISUSE;
 	return status;
 }
 
-// What a call has come to, and whether there is something to do now.
+// What a call has come to, and whether there is something to do now. While Advance is put off that can't be
+// told: it may bring up more.
 static inline go_outcome go_look(
 		const raft_node *node, bool advancing, raft_status status, raft_error *error) {
 	go_outcome outcome = {status, advancing, 0, error};
-	if (raft_node_pending(node, &outcome.pending, NULL) != RAFT_OK)
+	if (advancing || raft_node_pending(node, &outcome.pending, NULL) != RAFT_OK)
 		outcome.pending = GO_UNKNOWN;
 	return outcome;
 }

@@ -156,9 +156,15 @@ func TestAnAdvanceThatIsTurnedAwayIsDoneLater(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		err := node.ask()
-		if turnedAway = isMisuse(err); turnedAway != node.advancing {
-			t.Fatalf("%v, and Advance is put off: %v", err, node.advancing)
+		use := node.ask
+		if attempt%2 == 1 {
+			use = func() error { return node.Propose(nil) }
+		}
+		// Each makes several calls on the node, and any of them may be turned away.
+		err := use()
+		turnedAway = node.advancing
+		if turnedAway && (!isMisuse(err) || node.looked) {
+			t.Fatalf("%v, Advance is put off, and what there is to do is known: %v", err, node.looked)
 		}
 	}
 	if !turnedAway {
@@ -170,5 +176,13 @@ func TestAnAdvanceThatIsTurnedAwayIsDoneLater(t *testing.T) {
 	// Would be refused if the library had not been told.
 	if err := node.takeReady(&Ready{}); err != nil || node.advancing {
 		t.Fatal(err, node.advancing)
+	}
+}
+
+// What can't ever be done must not be tried with each call. That of a node that is NULL can't.
+func TestAnAdvanceThatFailsForGoodIsNotPutOff(t *testing.T) {
+	node := &RawNode{advancing: true}
+	if err := node.ask(); !errors.Is(err, &Error{Code: CodeNull}) || node.advancing || node.looked {
+		t.Fatal(err, node.advancing, node.looked)
 	}
 }
