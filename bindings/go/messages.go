@@ -5,8 +5,10 @@ package raft
 
 import (
 	"bytes"
+	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // #include "libraft.h"
@@ -36,17 +38,41 @@ func decodeMessages(lent []lentMessage, known entryRun) ([]*pb.Message, error) {
 		one.list[0] = &one.message
 		return one.list[:], one.read(&lent[0], known)
 	}
-	if len(lent) > 1 && isBroadcast(lent) {
-		return decodeBroadcast(lent, known)
-	}
-	cells, list := make([]messageCell, len(lent)), make([]*pb.Message, len(lent))
+	cells, list := newCells(lent)
 	for i := range cells {
-		if err := cells[i].read(&lent[i], known); err != nil {
+		cell := &cells[i]
+		if i > 0 && isBroadcast(&lent[i-1], &lent[i]) && cell.copy(list[i-1], uint64(lent[i].to)) {
+			list[i] = &cell.message
+			continue
+		}
+		if isLarge(&lent[i]) {
+			cell = &messageCell{}
+		}
+		if err := cell.read(&lent[i], known); err != nil {
 			return nil, err
 		}
-		list[i] = &cells[i].message
+		list[i] = &cell.message
 	}
 	return list, nil
+}
+
+// newCells makes a cell and a place in a list for each message, in one object if there are two of them, as
+// the appends of the leader of three.
+func newCells(lent []lentMessage) ([]messageCell, []*pb.Message) {
+	if len(lent) != 2 || isLarge(&lent[0]) || isLarge(&lent[1]) {
+		return make([]messageCell, len(lent)), make([]*pb.Message, len(lent))
+	}
+	pair := &struct {
+		cells [2]messageCell
+		list  [2]*pb.Message
+	}{}
+	return pair.cells[:], pair.list[:]
+}
+
+// isLarge says whether a message gets an object of its own, so that a host that keeps a small one of the
+// same Ready does not keep, say, a snapshot with it.
+func isLarge(lent *lentMessage) bool {
+	return lent.encoded.len > 4<<10
 }
 
 // read reads a message into an empty cell.
@@ -96,92 +122,67 @@ func newAnswer(lent *lentMessage) []*pb.Message {
 	return a.list[:]
 }
 
-// isBroadcast says whether all of these are one message to several recipients.
-func isBroadcast(lent []lentMessage) bool {
-	first := &lent[0]
-	for i := 1; i < len(lent); i++ {
-		other := &lent[i]
-		if other._type != first._type || other.from != first.from || other.term != first.term ||
-			other.log_term != first.log_term || other.index != first.index || other.commit != first.commit ||
-			!areBroadcast(borrowed(first.encoded), borrowed(other.encoded)) {
-			return false
-		}
-	}
-	return true
-}
-
-// The id of the recipient, if it is of one byte, stands behind the type, which has one too, and both keys.
 const (
+	// Where the recipient is, behind the type, which is of one byte, and both keys.
 	recipientAt = 3
 	// What is longer takes longer to be compared than to be decoded.
 	maxBroadcast = 256
 )
 
-// areBroadcast says whether two messages differ in nothing but the recipient, if at all. If their bytes are
-// not there, there is nothing to be compared.
-func areBroadcast(first, other []byte) bool {
-	if len(first) == 0 || len(other) == 0 {
-		return len(first) == len(other)
+// behindRecipient is what an encoded message has behind its type and its recipient. nil if it does not begin
+// with these two, or is too long, or has no bytes: to read numbers is as fast as to copy them.
+func behindRecipient(lent *lentMessage) []byte {
+	encoded := borrowed(lent.encoded)
+	if len(encoded) <= recipientAt || len(encoded) > maxBroadcast ||
+		encoded[0] != 1<<3|keyOfVarint || encoded[1] >= 0x80 || encoded[2] != 2<<3|keyOfVarint {
+		return nil
 	}
-	return len(first) == len(other) && len(first) > recipientAt && len(first) <= maxBroadcast &&
-		first[0] == 1<<3|keyOfVarint && first[1] < 0x80 && first[2] == 2<<3|keyOfVarint &&
-		first[recipientAt] < 0x80 && other[recipientAt] < 0x80 &&
-		bytes.Equal(other[:recipientAt], first[:recipientAt]) &&
-		bytes.Equal(other[recipientAt+1:], first[recipientAt+1:])
+	to, n := protowire.ConsumeVarint(encoded[recipientAt:])
+	if n < 0 || to != uint64(lent.to) {
+		return nil
+	}
+	return encoded[recipientAt+n:]
 }
 
-// sibling is a message of a broadcast which shares with the first one what its fields point to.
-type sibling struct {
-	message pb.Message
-	to      uint64
+// isBroadcast says whether two messages differ in nothing but the recipient, if at all, as far as it pays
+// to know.
+func isBroadcast(one, other *lentMessage) bool {
+	if one._type != other._type {
+		return false
+	}
+	rest, otherRest := behindRecipient(one), behindRecipient(other)
+	// The type once more, as it is in the bytes.
+	return rest != nil && otherRest != nil && bytes.Equal(rest, otherRest) &&
+		borrowed(one.encoded)[1] == borrowed(other.encoded)[1]
 }
 
-// decodeBroadcast decodes the first one. The others are the same, but for the recipient.
-func decodeBroadcast(lent []lentMessage, known entryRun) ([]*pb.Message, error) {
-	var (
-		first    *messageCell
-		siblings []sibling
-		list     []*pb.Message
-	)
-	if len(lent) == 2 {
-		// As appends of the leader of three: one object.
-		pair := &struct {
-			first    messageCell
-			siblings [1]sibling
-			list     [2]*pb.Message
-		}{}
-		first, siblings, list = &pair.first, pair.siblings[:], pair.list[:]
-	} else {
-		first, siblings = &messageCell{}, make([]sibling, len(lent)-1)
-		list = make([]*pb.Message, len(lent))
+// copy makes in an empty cell the same message to another recipient, with numbers of its own, since a host may
+// change them; entries and context are shared, as they are in go.etcd.io/raft. false, and nothing is done, if
+// there is more to the message, which is rare.
+func (cell *messageCell) copy(of *pb.Message, to uint64) bool {
+	if of.Snapshot != nil || of.Responses != nil || of.Vote != nil || of.Reject != nil || of.RejectHint != nil ||
+		len(unknownInMessage(of)) > 0 {
+		return false
 	}
-	if err := first.read(&lent[0], known); err != nil {
-		return nil, err
+	m := &cell.message
+	cell.kind, m.Type = *of.Type, &cell.kind
+	cell.to, m.To = to, &cell.to
+	m.From = copyNumber(&cell.from, of.From)
+	m.Term = copyNumber(&cell.term, of.Term)
+	m.LogTerm = copyNumber(&cell.logTerm, of.LogTerm)
+	m.Index = copyNumber(&cell.index, of.Index)
+	m.Commit = copyNumber(&cell.commit, of.Commit)
+	m.Entries, m.Context = of.Entries, of.Context
+	return true
+}
+
+// copyNumber gives the place where the number is now, if there is one.
+func copyNumber(place, number *uint64) *uint64 {
+	if number == nil {
+		return nil
 	}
-	m := &first.message
-	list[0] = m
-	if m.Snapshot != nil || m.Responses != nil || len(unknownInMessage(m)) > 0 {
-		// Rare, and not to be shared.
-		for i := range siblings {
-			cell := &messageCell{}
-			if err := cell.read(&lent[i+1], known); err != nil {
-				return nil, err
-			}
-			list[i+1] = &cell.message
-		}
-		return list, nil
-	}
-	for i := range siblings {
-		s := &siblings[i]
-		s.to = uint64(lent[i+1].to)
-		other := &s.message
-		other.Type, other.To, other.From, other.Term = m.Type, &s.to, m.From, m.Term
-		other.LogTerm, other.Index, other.Commit, other.Vote = m.LogTerm, m.Index, m.Commit, m.Vote
-		other.Reject, other.RejectHint = m.Reject, m.RejectHint
-		other.Entries, other.Context = m.Entries, m.Context
-		list[i+1] = other
-	}
-	return list, nil
+	*place = *number
+	return place
 }
 
 // sent gives the entries of a message that are known, if they are a part of the node's log. A proposal that
@@ -224,8 +225,8 @@ func (cell *messageCell) decode(encoded []byte, known entryRun) error {
 			cell.index, m.Index = number, &cell.index
 		case keyOfEntry:
 			if entries == nil {
-				if sent, length := sent(cell.kind, encoded, known); sent != nil {
-					m.Entries, end = sent, length
+				if own, length := sent(cell.kind, encoded, known); own != nil {
+					m.Entries, end = own, length
 					break
 				}
 				entries = &entryList{}
@@ -245,7 +246,8 @@ func (cell *messageCell) decode(encoded []byte, known entryRun) error {
 		case 11<<3 | keyOfVarint:
 			m.RejectHint = new(number)
 		case 12<<3 | keyOfBytes:
-			m.Context = bytes.Clone(value)
+			// Its capacity ends with it, since messages may share it.
+			m.Context = slices.Clip(bytes.Clone(value))
 		case 13<<3 | keyOfVarint:
 			m.Vote = new(number)
 		case 14<<3 | keyOfBytes:

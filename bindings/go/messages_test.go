@@ -2,7 +2,9 @@ package raft
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
+	"time"
 	"unsafe"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -100,6 +102,101 @@ func randomMessages(r *rand.Rand) (messages []*pb.Message) {
 	return messages
 }
 
+// scribble changes what a host may change of a message of its own, which must not be seen in any other: the
+// numbers, and what is appended to its lists.
+func scribble(m *pb.Message) {
+	for _, number := range []*uint64{
+		m.To, m.From, m.Term, m.LogTerm, m.Index, m.Commit, m.Vote, m.RejectHint,
+	} {
+		if number != nil {
+			*number = ^*number
+		}
+	}
+	if m.Type != nil {
+		*m.Type = pb.MsgHup
+	}
+	if m.Reject != nil {
+		*m.Reject = !*m.Reject
+	}
+	_ = append(m.Entries, &pb.Entry{})
+	_ = append(m.Context, "more"...)
+	m.Entries, m.Context = nil, nil
+}
+
+// Two that are decoded together each say what they say whatever is done to the other, and share what is large.
+func TestTheMessagesOfABroadcastHaveTheirOwnNumbers(t *testing.T) {
+	for _, to := range [][]uint64{{1, 2}, {200, 3, 1 << 40}} {
+		m := &pb.Message{
+			Type: pb.MsgApp.Enum(), From: new(uint64(1)), Term: new(uint64(2)), LogTerm: new(uint64(3)),
+			Index: new(uint64(4)), Commit: new(uint64(5)), Context: []byte("reads"),
+			Entries: []*pb.Entry{{Term: new(uint64(2)), Index: new(uint64(5)), Data: []byte("data")}},
+		}
+		var lent []lentMessage
+		for _, id := range to {
+			m.To = new(id)
+			one, _ := lend(t, m)
+			lent = append(lent, one)
+		}
+		for i := range lent[1:] {
+			if !isBroadcast(&lent[i], &lent[i+1]) {
+				t.Fatalf("%d and %d get different messages", to[i], to[i+1])
+			}
+		}
+		for i := range to {
+			got, err := decodeMessages(lent, nil)
+			must(t, err)
+			if &got[0].Entries[0] != &got[1].Entries[0] || &got[0].Context[0] != &got[1].Context[0] {
+				t.Error("they are decoded twice")
+			}
+			entries, context := got[0].Entries, got[0].Context
+			if cap(entries) != len(entries) || cap(context) != len(context) {
+				t.Error("one can append to what is the other's")
+			}
+			scribble(got[i])
+			for j, id := range to {
+				m.To = new(id)
+				if i != j && !proto.Equal(got[j], m) {
+					t.Errorf("a change of the message to %d makes another of that to %d: %v", to[i], id, got[j])
+				}
+			}
+		}
+	}
+}
+
+// A host may keep a small message for long, and must not keep a large one with it.
+func TestALargeMessageIsNotKeptWithTheOthers(t *testing.T) {
+	small := &pb.Message{Type: pb.MsgHeartbeat.Enum(), To: new(uint64(2)), From: new(uint64(1)), Context: []byte("c")}
+	large := &pb.Message{
+		Type: pb.MsgSnap.Enum(), To: new(uint64(3)), From: new(uint64(1)),
+		Snapshot: &pb.Snapshot{Data: make([]byte, 1<<20)},
+	}
+	for _, messages := range [][]*pb.Message{{small, large}, {large, small}, {small, large, small}} {
+		lent := make([]lentMessage, len(messages))
+		for i, m := range messages {
+			lent[i], _ = lend(t, m)
+		}
+		got, err := decodeMessages(lent, nil)
+		must(t, err)
+		freed := make(chan struct{})
+		var kept []*pb.Message
+		for _, m := range got {
+			if m.Snapshot == nil {
+				kept = append(kept, m)
+				continue
+			}
+			runtime.AddCleanup(&m.Snapshot.Data[0], func(freed chan struct{}) { close(freed) }, freed)
+		}
+		got = nil
+		runtime.GC()
+		select {
+		case <-freed:
+		case <-time.After(patience):
+			t.Fatal("it is kept")
+		}
+		runtime.KeepAlive(kept)
+	}
+}
+
 func TestTheMessagesOfAReadyAreWhatIsLent(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	broadcasts, answers, numbers := 0, 0, 0
@@ -111,8 +208,10 @@ func TestTheMessagesOfAReadyAreWhatIsLent(t *testing.T) {
 				numbers++
 			}
 		}
-		if len(want) > 1 && isBroadcast(lent) {
-			broadcasts++
+		for i := range lent[1:] {
+			if isBroadcast(&lent[i], &lent[i+1]) {
+				broadcasts++
+			}
 		}
 		if len(want) == 1 && isAnswer(&lent[0]) {
 			answers++
@@ -130,10 +229,7 @@ func TestTheMessagesOfAReadyAreWhatIsLent(t *testing.T) {
 			if !proto.Equal(got[i], want[i]) {
 				t.Fatalf("message %d of %v\nbecame\n%v", i, want, got[i])
 			}
-			// What a host does that sends nothing to this member. The others have recipients of their own.
-			if got[i].To != nil {
-				*got[i].To = 0
-			}
+			scribble(got[i])
 		}
 	}
 	if broadcasts < 500 || answers < 200 || numbers < 2000 {

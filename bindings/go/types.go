@@ -107,8 +107,9 @@ const (
 //
 // Everything in it is for reading only, and stays valid as long as it is referred to. An entry that
 // comes up several times, to be saved, sent and applied, is one object. The entries of one Ready and
-// their payloads share two pieces of memory, which stay as long as one of them is referred to. What is
-// sent to several members alike is a message for each, with a To of its own; the rest they may share.
+// their payloads share two pieces of memory, which stay as long as one of them is referred to; so do its
+// messages, but for those above 4 KiB. What is sent to several members alike is a message for each, with
+// fields of its own; what Entries and Context refer to they may share.
 type Ready struct {
 	// SoftState is nil if neither the leader nor the role has changed.
 	*SoftState
