@@ -135,14 +135,14 @@ type Config struct {
 	// AppliedConfState is the configuration as of Applied, if configuration changes have been
 	// applied since the one that Storage.InitialState gives.
 	AppliedConfState *pb.ConfState
-
-	// Whether Readys come as bytes as well, for tests that compare the two.
-	encodeReadys bool
 }
 
 // eagerByDefault is set where the package stands in for go.etcd.io/raft, by the command in standin:
 // a program that does not know of EagerAppends gets message for message what it would get there.
 var eagerByDefault = false
+
+// encodeReadys is set by tests, while they make nodes whose Readys they want as bytes as well.
+var encodeReadys = false
 
 // native makes the library's form of the settings, which the caller frees. The library checks
 // them when it makes the node; here is only what it can't be told.
@@ -220,7 +220,7 @@ func (c *Config) native() (*C.raft_config, error) {
 	set(C.raft_config_set_peer_reports(native, C.bool(c.PeerReports), &failure))
 	set(C.raft_config_set_coalesce_appends(native, C.bool(!c.EagerAppends && !eagerByDefault), &failure))
 	// What Go reads of a Ready are its structs.
-	set(C.raft_config_set_encode_readys(native, C.bool(c.encodeReadys), &failure))
+	set(C.raft_config_set_encode_readys(native, C.bool(encodeReadys), &failure))
 	set(C.raft_config_set_record_bytes(native, C.uint64_t(c.RecordBytes), &failure))
 	if c.Seed != 0 {
 		set(C.raft_config_set_seed(native, C.uint64_t(c.Seed), &failure))

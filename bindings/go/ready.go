@@ -47,7 +47,7 @@ func (rn *RawNode) takeReady(ready *Ready) error {
 }
 
 // peekReady shows what Ready would give, without taking it. To be called after HasReady, which has
-// answered what the node asks for.
+// answered what the node asks for, and has done what Advance has put off: nothing is left to be done first.
 func (rn *RawNode) peekReady() Ready {
 	if rn.Err() != nil {
 		return Ready{}

@@ -93,9 +93,11 @@ func (rd encodedReady) check(t *testing.T, got Ready) {
 func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 	const seeds = 30
 	shared, fresh, readBack := 0, 0, 0
+	defer func() { encodeReadys = false }()
 	var given [][]byte
 	for run := range uint64(2 * seeds) {
 		seed, encodes := run/2, run%2 == 0
+		encodeReadys = encodes
 		r := rand.New(rand.NewPCG(seed, 1))
 		c := newCluster(t)
 		for id := uint64(1); id <= 3; id++ {
@@ -105,7 +107,6 @@ func TestAReadyIsWhatTheLibraryHasEncoded(t *testing.T) {
 			config.CheckQuorum, config.PreVote = false, r.IntN(2) == 0
 			config.MaxSizePerMsg = uint64(r.IntN(200))
 			config.EagerAppends = r.IntN(2) == 0
-			config.encodeReadys = encodes
 			if r.IntN(2) == 0 {
 				config.MaxCachedBytes = 1
 			}

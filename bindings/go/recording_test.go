@@ -26,10 +26,12 @@ func TestAReplayShowsWhatTheNodesHaveShown(t *testing.T) {
 		s := NewMemoryStorage()
 		must(t, s.ApplySnapshot(firstSnapshot(1, 2, 3)))
 		config := baseConfig(id)
-		config.RecordBytes, config.encodeReadys = 1<<20, true
+		config.RecordBytes = 1 << 20
 		// Entries are asked for, so that answers are recorded as well.
 		config.MaxCachedBytes = 1
+		encodeReadys = true
 		c.start(memoryStore{s}, config)
+		encodeReadys = false
 	}
 	must(t, c.members[1].node.Campaign())
 	proposed := 0

@@ -1,6 +1,6 @@
-// Decoding of raftpb messages and of what the library says: libraft.Status and the parts of a Ready.
-// The fields and their numbers are those of core/proto/libraft.proto and raftpb.proto; wire_test.go
-// compares them. encode.go has the other direction.
+// Decoding of what the library says in protobuf: entries, snapshots, states, libraft.Status. messages.go has
+// messages, and ready.go reads a Ready from the library's structs. The fields and their numbers are those of
+// core/proto/libraft.proto and raftpb.proto; wire_test.go compares them. encode.go has the other direction.
 //
 // What is decoded may be borrowed from the library. Nothing that comes out is a part of it: payloads
 // are copied, all those of one list of entries into one piece of memory.
@@ -74,7 +74,7 @@ const (
 func (l *entryList) prepare(count, bytes int) {
 	switch {
 	case count == 1 && bytes <= tinyPayload:
-		// As it is with one short command at a time: one object in place of three, of 128 bytes.
+		// As it is with one short command at a time: besides the list, one object of 128 bytes in place of two.
 		one := &struct {
 			cells [1]entryCell
 			data  [tinyPayload]byte
