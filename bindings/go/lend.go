@@ -1,9 +1,9 @@
 // What ties a Ready to the library's own, from which it was made, so that a DurableStorage saves that and
-// need not encode the other. A Ready itself has the fields that go.etcd.io/raft gives it and no other, since programs
-// compare Readys; so the tie is kept by the storage, which knows the node that was opened on it and
-// looks whether what it is to save is what that node has given last: the same lists at the same places.
-// Anything else it encodes, which is slower and no less right. What a host changes within those lists is
-// not seen; who wants to save other entries makes a list of them.
+// need not encode the other. A Ready itself has the fields that go.etcd.io/raft gives it and no other,
+// since programs compare Readys; so the tie is kept by the storage, which knows the node that was opened
+// on it and looks whether what it is to save is what that node has given last: the same lists at the same
+// places. Anything else it encodes, which is slower and no less right. What a host changes within those
+// lists is not seen; who wants to save other entries makes a list of them.
 
 package raft
 
