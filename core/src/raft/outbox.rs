@@ -346,3 +346,6 @@ pub fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
         false => to.append(from),
     }
 }
+
+#[cfg(test)]
+mod tests;

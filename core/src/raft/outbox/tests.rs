@@ -1,0 +1,151 @@
+//! The outbox beside plain lists: what comes out, and in which order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const OWN: NodeId = 9;
+
+/// What may happen. Messages are told apart by their recipient.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A heartbeat, its answer, either with a context, or something else.
+    Send(u8),
+    SendAfterAppend,
+    HoldPlace,
+    /// The request of one of the places is answered, which leads to so many messages.
+    Answer(usize, Vec<u8>),
+    Take,
+    /// As one who looks at what he would take.
+    Peek,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    use Step::*;
+    let kind = || 0..5u8;
+    let step = prop_oneof![
+        8 => kind().prop_map(Send),
+        2 => Just(SendAfterAppend),
+        2 => Just(HoldPlace),
+        2 => (0..4usize, proptest::collection::vec(kind(), 0..3)).prop_map(|(at, sent)| Answer(at, sent)),
+        3 => Just(Take),
+        1 => Just(Peek),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+fn message(to: NodeId, kind: u8) -> Message {
+    let context = Bytes::from(vec![kind; usize::from(kind >= 2)]);
+    let body = match kind {
+        0 | 2 => Body::Heartbeat {
+            commit: to + 100,
+            context,
+        },
+        1 | 3 => Body::HeartbeatResp { context },
+        _ => Body::Accept { index: to },
+    };
+    let from = OWN;
+    Message {
+        to,
+        from,
+        term: 3 + to,
+        body,
+    }
+}
+
+/// The definition: everything is in lists.
+#[derive(Clone, Default)]
+struct Model {
+    messages: Vec<Message>,
+    after_append: Vec<Message>,
+    held: Vec<(usize, RequestId)>,
+}
+
+impl Model {
+    fn take(&mut self) -> Vec<Message> {
+        let Model {
+            messages,
+            after_append,
+            ..
+        } = std::mem::take(self);
+        [messages, after_append].concat()
+    }
+}
+
+proptest! {
+    #[test]
+    fn messages_leave_in_the_order_of_plain_lists(steps in steps()) {
+        let (mut outbox, mut model) = (Outbox::default(), Model::default());
+        let mut next = 0;
+        let mut number = || {
+            next += 1;
+            next
+        };
+        let mut ready = Vec::new();
+        for step in steps {
+            match step {
+                Step::Send(kind) => {
+                    let message = message(number(), kind);
+                    outbox.send(message.clone());
+                    model.messages.push(message);
+                }
+                Step::SendAfterAppend => {
+                    let message = message(number(), 4);
+                    outbox.send_after_append(message.clone());
+                    model.after_append.push(message);
+                }
+                Step::HoldPlace => {
+                    let id = number();
+                    outbox.hold_place(id);
+                    model.held.push((model.messages.len(), id));
+                }
+                Step::Answer(at, sent) => {
+                    let Some(&(place, id)) = model.held.get(at) else {
+                        continue;
+                    };
+                    let later = outbox.split_at_place(id);
+                    let after = model.messages.split_off(place);
+                    for kind in sent {
+                        let message = message(number(), kind);
+                        outbox.send(message.clone());
+                        model.messages.push(message);
+                    }
+                    let more = model.messages.len() - place;
+                    model.messages.extend(after);
+                    model.held.remove(at);
+                    for (before, _) in &mut model.held[at..] {
+                        *before += more;
+                    }
+                    outbox.put_back(later);
+                }
+                Step::Take => {
+                    ready.clear();
+                    outbox.take_messages(OWN, &mut ready);
+                    prop_assert_eq!(&ready, &model.take());
+                    prop_assert!(outbox.is_empty());
+                }
+                Step::Peek => {
+                    let mut seen = Vec::new();
+                    outbox.clone().take_messages(OWN, &mut seen);
+                    prop_assert_eq!(seen, model.clone().take());
+                }
+            }
+            let sent = model.messages.len() + model.after_append.len();
+            prop_assert_eq!(outbox.is_empty(), sent == 0);
+            prop_assert!(model.held.iter().all(|&(_, id)| outbox.holds_place(id)));
+        }
+    }
+}
+
+#[test]
+fn two_heartbeats_take_no_list_until_a_ready_does() {
+    let mut outbox = Outbox::default();
+    outbox.send(message(1, 0));
+    outbox.send(message(2, 1));
+    assert_eq!((outbox.messages.capacity(), outbox.others()), (0, 2));
+    outbox.send(message(3, 0));
+    assert_eq!(outbox.messages, [message(3, 0)]);
+    let mut ready = Vec::new();
+    outbox.take_messages(OWN, &mut ready);
+    assert_eq!(ready, [message(1, 0), message(2, 1), message(3, 0)]);
+}
