@@ -9,6 +9,7 @@ mod clusters;
 mod events;
 mod extensions;
 mod hostile;
+mod lent;
 mod many;
 mod numbers;
 mod observing;
