@@ -603,11 +603,13 @@ public:
     std::uint64_t snapshot_index() const noexcept { return raw_.snapshot_index; }
     /** The host's own data of that snapshot; empty otherwise. */
     Bytes snapshot_data() const noexcept { return raw_.snapshot_data; }
-    /** The index that it is about, as of its type: the entry before those of an append, for example. */
+    /** In a MessageType::app the index of the entry before those that it brings; in a MessageType::app_resp that
+     * accepts, the last index that is like the leader's; 0 otherwise. */
     std::uint64_t index() const noexcept { return raw_.index; }
-    /** The term of the entry at index(); 0 if its type has none. */
+    /** In a MessageType::app the term of that entry; 0 otherwise. */
     std::uint64_t log_term() const noexcept { return raw_.log_term; }
-    /** The commit index that it tells; 0 if its type has none. */
+    /** In a MessageType::app and a MessageType::heartbeat the leader's commit index, as far as the recipient may
+     * know it; 0 otherwise. */
     std::uint64_t commit() const noexcept { return raw_.commit; }
     /**
      * The whole as raftpb.Message: the bytes to put on the wire. Empty if Config::encode_readys() is off and

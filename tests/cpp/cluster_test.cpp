@@ -442,6 +442,31 @@ TEST(Cluster, AHostMayAnswerBeforeItTakesTheReady) {
     EXPECT_TRUE(Requests().reads().empty() && Requests().snapshots().empty());
 }
 
+TEST(Cluster, AHostThatMakesItsOwnBytesHasAllInFields) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1, 2});
+    Node node(Config(2).encode_readys(false), storage);
+    // raftpb.Message by hand: an empty MsgApp to 2 from 1 in term 2, after entry 1 of term 1, commit 1.
+    const std::string append{8, 3, 16, 2, 24, 1, 32, 2, 40, 1, 48, 1, 64, 1};
+    const Message decoded = Message::decode(append);
+    EXPECT_EQ(decoded.log_term(), 1U);
+    EXPECT_EQ(decoded.index(), 1U);
+    EXPECT_EQ(decoded.commit(), 1U);
+    node.step(append);
+    const Ready ready = node.ready();
+    EXPECT_TRUE(ready.encoded().empty());
+    ASSERT_EQ(ready.messages().size(), 1U);
+    const Message answer = ready.messages().front();
+    EXPECT_EQ(answer.type(), MessageType::app_resp);
+    EXPECT_EQ(answer.to(), 1U);
+    EXPECT_EQ(answer.term(), 2U);
+    EXPECT_EQ(answer.index(), 1U);
+    EXPECT_EQ(answer.log_term(), 0U);
+    EXPECT_TRUE(answer.encoded().empty());
+    storage.save(ready);
+    EXPECT_EQ(storage.hard_state().term, 2U);
+}
+
 TEST(Cluster, TheElectionTimeoutCanBeFixedForTests) {
     Storage storage = Storage::memory();
     storage.bootstrap(1, 1, {1, 2, 3});
