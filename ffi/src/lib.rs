@@ -6,7 +6,7 @@
 //! comment on each item is the contract that C programmers read.
 //!
 //! Deliberately absent: callbacks, global or thread-local state, threads, and decisions. What a
-//! function does beyond translation is in [`source`] (a node that reads from its own storage) and
+//! function does beyond translation is in `source` (a node that reads from its own storage) and
 //! [`ready`] (the views of a Ready, nearly always into one encoded buffer).
 #![allow(
     non_camel_case_types,
