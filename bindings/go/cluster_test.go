@@ -74,6 +74,9 @@ type cluster struct {
 	asStorage func(store) Storage
 	// mayStop says that a node is expected to stop.
 	mayStop bool
+	// Where every other Ready is, of whatever member it is.
+	buffer ReadyBuffer
+	turns  int
 }
 
 func baseConfig(id uint64) Config {
@@ -162,7 +165,12 @@ func (c *cluster) turn(m *member) {
 		if rounds > 10000 {
 			c.t.Fatal("a node is never done")
 		}
-		rd := m.node.Ready()
+		var rd Ready
+		if c.turns++; c.turns%2 == 0 {
+			rd = m.node.Ready()
+		} else {
+			rd = m.node.ReadyInto(&c.buffer)
+		}
 		if !hasWork(rd) && m.node.Err() == nil {
 			c.t.Fatal("a node is ready and has nothing to say")
 		}
@@ -182,6 +190,9 @@ func (c *cluster) turn(m *member) {
 		}
 		for _, read := range rd.ReadStates {
 			m.reads[string(read.RequestCtx)] = read.Index
+		}
+		if c.turns%2 != 0 {
+			vandalize(&rd)
 		}
 		m.node.Advance(rd)
 	}

@@ -47,6 +47,8 @@
 //   - By default a node builds its appends when the Ready is taken: one for each follower and
 //     batch of proposals, instead of one for each proposal. [Config.EagerAppends] brings back the
 //     latter.
+//   - [RawNode.ReadyInto] is a Ready whose messages are where the last one had them, for hosts that
+//     are done with these by then.
 //   - The Err values have the texts of those in go.etcd.io/raft, and are other values. A Storage
 //     may return either, and errors.Is finds either in what a node returns.
 //

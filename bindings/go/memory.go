@@ -41,7 +41,8 @@ type Storage interface {
 type MemoryStorage struct {
 	sync.Mutex
 
-	hardState *pb.HardState
+	// In memory of its own: what SetHardState is given may be written over by the next Ready.
+	hardState *hardStateCell
 	snapshot  *pb.Snapshot
 	// The entry before the log's first.
 	compactedIndex, compactedTerm uint64
@@ -61,14 +62,25 @@ func NewMemoryStorage() *MemoryStorage {
 func (ms *MemoryStorage) InitialState() (*pb.HardState, *pb.ConfState, error) {
 	ms.Lock()
 	defer ms.Unlock()
-	return ms.hardState, ms.snapshot.GetMetadata().GetConfState(), nil
+	confState := ms.snapshot.GetMetadata().GetConfState()
+	if ms.hardState == nil {
+		return nil, confState, nil
+	}
+	return (&hardStateCell{}).copy(&ms.hardState.state), confState, nil
 }
 
-// SetHardState saves the hard state.
+// SetHardState saves a copy of the hard state.
 func (ms *MemoryStorage) SetHardState(st *pb.HardState) error {
 	ms.Lock()
 	defer ms.Unlock()
-	ms.hardState = st
+	if st == nil {
+		ms.hardState = nil
+		return nil
+	}
+	if ms.hardState == nil {
+		ms.hardState = &hardStateCell{}
+	}
+	ms.hardState.copy(st)
 	return nil
 }
 

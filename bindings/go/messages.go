@@ -26,8 +26,9 @@ type messageCell struct {
 
 // decodeMessages decodes the messages of a Ready. known are entries that the host has, or gets together with
 // the messages: those that are sent need not be decoded then.
-func decodeMessages(lent []lentMessage, known entryRun) ([]*pb.Message, error) {
-	if len(lent) == 1 {
+func decodeMessages(lent []lentMessage, known entryRun, buffer *ReadyBuffer) ([]*pb.Message, error) {
+	cells, list := buffer.room(lent)
+	if cells == nil && len(lent) == 1 {
 		if isAnswer(&lent[0]) {
 			return newAnswer(&lent[0]), nil
 		}
@@ -38,7 +39,9 @@ func decodeMessages(lent []lentMessage, known entryRun) ([]*pb.Message, error) {
 		one.list[0] = &one.message
 		return one.list[:], one.read(&lent[0], known)
 	}
-	cells, list := newCells(lent)
+	if cells == nil {
+		cells, list = newCells(lent)
+	}
 	for i := range cells {
 		cell := &cells[i]
 		if i > 0 && isBroadcast(&lent[i-1], &lent[i]) && cell.copy(list[i-1], uint64(lent[i].to)) {

@@ -143,7 +143,7 @@ func TestTheMessagesOfABroadcastHaveTheirOwnNumbers(t *testing.T) {
 			}
 		}
 		for i := range to {
-			got, err := decodeMessages(lent, nil)
+			got, err := decodeMessages(lent, nil, nil)
 			must(t, err)
 			if &got[0].Entries[0] != &got[1].Entries[0] || &got[0].Context[0] != &got[1].Context[0] {
 				t.Error("they are decoded twice")
@@ -175,7 +175,7 @@ func TestALargeMessageIsNotKeptWithTheOthers(t *testing.T) {
 		for i, m := range messages {
 			lent[i], _ = lend(t, m)
 		}
-		got, err := decodeMessages(lent, nil)
+		got, err := decodeMessages(lent, nil, nil)
 		must(t, err)
 		freed := make(chan struct{})
 		var kept []*pb.Message
@@ -216,7 +216,7 @@ func TestTheMessagesOfAReadyAreWhatIsLent(t *testing.T) {
 		if len(want) == 1 && isAnswer(&lent[0]) {
 			answers++
 		}
-		got, err := decodeMessages(lent, nil)
+		got, err := decodeMessages(lent, nil, nil)
 		must(t, err)
 		if len(got) != len(want) || cap(got) != len(want) {
 			t.Fatalf("%d of %d messages, and room for %d", len(got), len(want), cap(got))
@@ -254,7 +254,7 @@ func TestADamagedMessageOfAReadyIsAnErrorWhereverItIs(t *testing.T) {
 				lendBytes(&lent[i], encoded)
 				setNumber(&lent[i].to, want.GetTo())
 			}
-			got, err := decodeMessages(lent, nil)
+			got, err := decodeMessages(lent, nil, nil)
 			if (err == nil) != (wantErr == nil) {
 				t.Fatalf("%x: %v, and %v", encoded, err, wantErr)
 			}

@@ -349,12 +349,7 @@ func (rn *RawNode) ask() error {
 // batch may be empty. After it, and before the next one, [RawNode.Advance] is to be called. A
 // node that has stopped gives an empty one.
 func (rn *RawNode) Ready() Ready {
-	var ready Ready
-	if err := rn.takeReady(&ready); err != nil {
-		rn.complain("ready", err)
-		return Ready{}
-	}
-	return ready
+	return rn.ReadyInto(nil)
 }
 
 // Advance says that the last Ready's work is done. Not to be called with

@@ -13,8 +13,9 @@ import (
 // #include "calls.h"
 import "C"
 
-// takeReady answers what the node asks for, and takes a batch, which it writes where the host gets it.
-func (rn *RawNode) takeReady(ready *Ready) error {
+// takeReady answers what the node asks for, and takes a batch, which it writes where the host gets it, and
+// into the buffer if there is one.
+func (rn *RawNode) takeReady(ready *Ready, buffer *ReadyBuffer) error {
 	if err := rn.Err(); err != nil {
 		return err
 	}
@@ -22,6 +23,9 @@ func (rn *RawNode) takeReady(ready *Ready) error {
 		return err
 	}
 	rn.loan.takeBack()
+	if buffer != nil {
+		buffer.empty(rn.loan)
+	}
 	for {
 		ask := rn.storage != nil && !(rn.looked && rn.pending&C.RAFT_PENDING_REQUESTS == 0)
 		taken := C.go_ready(rn.at(), C.bool(rn.advancing), C.bool(ask))
@@ -32,7 +36,7 @@ func (rn *RawNode) takeReady(ready *Ready) error {
 			}
 			continue
 		}
-		if err := rn.given(taken, ready); err != nil {
+		if err := rn.given(taken, ready, buffer); err != nil {
 			return err
 		}
 		rn.taken(ready)
@@ -54,7 +58,7 @@ func (rn *RawNode) peekReady() Ready {
 	}
 	rn.loan.takeBack()
 	var ready Ready
-	if err := rn.given(C.go_peek_ready(rn.at()), &ready); err != nil {
+	if err := rn.given(C.go_peek_ready(rn.at()), &ready, nil); err != nil {
 		rn.stop("no Ready can be made", err)
 		return Ready{}
 	}
@@ -87,7 +91,7 @@ func (rn *RawNode) taken(ready *Ready) {
 
 // given makes a Ready of what the library gives, and lends it until the next one. It is written where
 // the host gets it, which saves copies of 150 bytes.
-func (rn *RawNode) given(taken C.go_taken, ready *Ready) error {
+func (rn *RawNode) given(taken C.go_taken, ready *Ready, buffer *ReadyBuffer) error {
 	runtime.KeepAlive(rn)
 	rn.changed()
 	err := rn.outcome(taken.status, taken.error)
@@ -99,7 +103,7 @@ func (rn *RawNode) given(taken C.go_taken, ready *Ready) error {
 		// to do would ask for ever.
 		return rn.stop("no Ready can be made", err)
 	}
-	if err := rn.decodeReady(taken.ready, ready); err != nil {
+	if err := rn.decodeReady(taken.ready, ready, buffer); err != nil {
 		return rn.stop("a Ready can't be read", err)
 	}
 	rn.view = taken.ready
@@ -108,8 +112,9 @@ func (rn *RawNode) given(taken C.go_taken, ready *Ready) error {
 	return nil
 }
 
-// decodeReady copies what the library lends, of which the host may keep everything, to an empty Ready.
-func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
+// decodeReady copies what the library lends, of which the host may keep everything, to an empty Ready; but not
+// what is in the buffer.
+func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready, buffer *ReadyBuffer) (err error) {
 	known := rn.offered
 	*known = *rn.known
 	rd.MustSync = bool(lent.must_sync)
@@ -117,7 +122,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 		rd.SoftState = &SoftState{Lead: uint64(state.leader), RaftState: StateType(state.role)}
 	}
 	if state := lent.hard_state; state != nil {
-		rd.HardState = newHardState(uint64(state.term), uint64(state.vote), uint64(state.commit))
+		rd.HardState = newHardState(uint64(state.term), uint64(state.vote), uint64(state.commit), buffer)
 	}
 	if lent.read_states_len > 0 {
 		for _, state := range unsafe.Slice(lent.read_states, int(lent.read_states_len)) {
@@ -147,7 +152,7 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 	}
 	if lent.messages_len > 0 {
 		messages := unsafe.Slice(lent.messages, int(lent.messages_len))
-		if rd.Messages, err = decodeMessages(messages, known.run); err != nil {
+		if rd.Messages, err = decodeMessages(messages, known.run, buffer); err != nil {
 			return err
 		}
 	}
@@ -155,17 +160,6 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready) (err error) {
 		known.drop(rd.CommittedEntries[n-1].GetIndex())
 	}
 	return nil
-}
-
-// newHardState makes one object of a hard state and the numbers that it points to.
-func newHardState(term, vote, commit uint64) *pb.HardState {
-	cell := &struct {
-		state              pb.HardState
-		term, vote, commit uint64
-	}{term: term, vote: vote, commit: commit}
-	state := &cell.state
-	state.Term, state.Vote, state.Commit = &cell.term, &cell.vote, &cell.commit
-	return state
 }
 
 // newEntries gives those that are to be saved: the objects that have come in, as far as they have come

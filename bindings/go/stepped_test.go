@@ -101,7 +101,7 @@ func TestTheNextCallAdvances(t *testing.T) {
 		}
 		must(t, node.Err())
 		// Would be refused if the library had not been told.
-		if err := node.takeReady(&Ready{}); name != "ready" && err != nil {
+		if err := node.takeReady(&Ready{}, nil); name != "ready" && err != nil {
 			t.Fatalf("%s does not advance: %v", name, err)
 		}
 	}
@@ -150,7 +150,7 @@ func TestAnAdvanceThatIsTurnedAwayIsDoneLater(t *testing.T) {
 	turnedAway := false
 	for attempt := 0; attempt < 1_000_000 && !turnedAway; attempt++ {
 		for !node.advancing {
-			if err := node.takeReady(&Ready{}); err == nil {
+			if err := node.takeReady(&Ready{}, nil); err == nil {
 				node.Advance(Ready{})
 			} else if !isMisuse(err) {
 				t.Fatal(err)
@@ -174,7 +174,7 @@ func TestAnAdvanceThatIsTurnedAwayIsDoneLater(t *testing.T) {
 	hammering.Wait()
 	must(t, node.ask())
 	// Would be refused if the library had not been told.
-	if err := node.takeReady(&Ready{}); err != nil || node.advancing {
+	if err := node.takeReady(&Ready{}, nil); err != nil || node.advancing {
 		t.Fatal(err, node.advancing)
 	}
 }

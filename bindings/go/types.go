@@ -105,7 +105,8 @@ const (
 // With Config.AsyncStorageWrites, what there is to save and to apply is in the messages to
 // LocalAppendThread and LocalApplyThread instead, and Advance is not called.
 //
-// Everything in it is for reading only, and stays valid as long as it is referred to. An entry that
+// Everything in it is for reading only, and stays valid as long as it is referred to; see
+// [RawNode.ReadyInto] for one of which that is not so. An entry that
 // comes up several times, to be saved, sent and applied, is one object. The entries of one Ready and
 // their payloads share two pieces of memory, which stay as long as one of them is referred to; so do its
 // messages, but for those above 4 KiB. What is sent to several members alike is a message for each, with

@@ -81,7 +81,7 @@ func (r *replica) hasReady() bool { return r.node.HasReady() }
 func (r *replica) step(m message) { _ = r.node.Step(m) }
 
 func (r *replica) process(send []message) []message {
-	rd := r.node.Ready()
+	rd := r.ready()
 	if rd.HardState != nil {
 		must(r.storage.SetHardState(rd.HardState))
 	}

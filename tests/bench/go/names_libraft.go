@@ -24,6 +24,11 @@ func (r *replica) proposeMany(data [][]byte) error {
 	return r.node.ProposeMany(data)
 }
 
+// One for all nodes, as a host's thread has it: what a Ready says to others is passed on before the next is taken.
+var buffer raft.ReadyBuffer
+
+func (r *replica) ready() raft.Ready { return r.node.ReadyInto(&buffer) }
+
 func role(node *rawNode) raft.StateType { return node.BasicStatus().RaftState }
 
 var discard = &raft.DefaultLogger{Logger: silent}

@@ -28,6 +28,8 @@ func (r *replica) proposeMany(data [][]byte) error {
 	return r.node.Step(proposal(r.id, data))
 }
 
+func (r *replica) ready() raft.Ready { return r.node.Ready() }
+
 func role(node *rawNode) raft.StateType { return node.BasicStatus().RaftState }
 
 var discard = &raft.DefaultLogger{Logger: silent}
