@@ -34,6 +34,18 @@ impl Entries {
         }
     }
 
+    /// How many there are. As [`Entries::is_empty`], it need not look at the batch, as a slice would have to.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// The entries of a list, which keeps its room.
     ///
     /// # Panics

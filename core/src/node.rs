@@ -810,7 +810,7 @@ impl Node {
         result
     }
 
-    #[inline]
+    #[inline(always)]
     fn call_unrecorded<A, T>(
         &mut self,
         arguments: A,

@@ -201,7 +201,7 @@ impl LogState {
     ///
     /// On an error, an update with a snapshot may have been taken in part; any other has changed
     /// nothing.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, update: &Update<'_>) -> Result<Growth> {
         let state = self;
         if let Some(snapshot) = update.snapshot {

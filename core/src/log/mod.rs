@@ -325,6 +325,7 @@ impl Log {
     /// A follower's part of the consistency check (paper §5.3): appends what is new in the slice
     /// if the log holds what comes before it. Returns the last index that now agrees with the
     /// leader's log.
+    #[inline(always)]
     pub fn maybe_append(&mut self, slice: LogSlice, commit: Index) -> Option<Index> {
         if !self.matches(slice.prev()) {
             return None;
@@ -387,6 +388,7 @@ impl Log {
     // Persisting.
 
     /// The entries that have not been handed out to be persisted.
+    #[inline(always)]
     pub fn next_to_persist(&mut self) -> Entries {
         self.window
             .range(self.in_progress + 1, self.last_index() + 1)
@@ -503,6 +505,7 @@ impl Log {
     }
 
     /// The next committed entries that are in memory, as many as the limit allows, and their encoded size.
+    #[inline(always)]
     pub fn next_to_apply(&mut self, ahead: ApplyAhead) -> (Entries, u64) {
         if !self.has_next_to_apply(ahead) {
             return (Entries::new(), 0);
@@ -518,6 +521,7 @@ impl Log {
     }
 
     /// Entries `[low, high)` from the window, none if it does not reach back that far.
+    #[inline(always)]
     fn in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
         match self.window.first_index() <= low {
             true => self.window.range_within(low, high, budget),
@@ -695,7 +699,7 @@ impl Log {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn evict(&mut self) {
         let needed = self.persisted.min(self.applied) + 1;
         let max_bytes = self.limits.cached_bytes;

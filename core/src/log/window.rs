@@ -42,6 +42,7 @@ struct Batch {
 }
 
 impl Batch {
+    #[inline]
     fn first_index(&self) -> Index {
         self.last_index + 1 - self.entries.len() as u64
     }
@@ -132,7 +133,7 @@ impl Window {
         self.push_batch(entries);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_batch(&mut self, entries: Entries) {
         debug_assert!(
             (self.next_index..)
@@ -194,7 +195,7 @@ impl Window {
 
     /// Drops the entries below `wanted` and `needed`; and of the batches that are below `needed` the first
     /// ones, until what is left takes at most `max_bytes`. What is below `needed` has become batches.
-    #[inline]
+    #[inline(always)]
     pub fn evict(&mut self, wanted: Index, needed: Index, max_bytes: u64) {
         let index = wanted.min(needed);
         if index > self.first_index {
@@ -209,6 +210,7 @@ impl Window {
 
     /// Drops the entries below `index`, all of which have become batches. A part of a batch that is left
     /// keeps all of it in memory: to look at it each time would be quadratic in its length.
+    #[inline(always)]
     fn drop_from_batches(&mut self, index: Index) {
         self.drop_batches(|_, first| first.last_index < index);
         if self.first_index < index
@@ -244,12 +246,13 @@ impl Window {
     }
 
     /// Entries `[low, high)`. The range is within the window.
+    #[inline(always)]
     pub fn range(&mut self, low: Index, high: Index) -> Entries {
         self.range_within(low, high, &mut Budget::new(u64::MAX))
     }
 
     /// Entries `[low, high)`, as many as fit into `budget`. The range is within the window.
-    #[inline]
+    #[inline(always)]
     pub fn range_within(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
         if low >= high {
             return Entries::new();

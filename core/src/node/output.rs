@@ -5,7 +5,7 @@ use super::Node;
 use crate::error::{Error, Result};
 use crate::log::payload_len;
 use crate::message::{Body, Message};
-use crate::raft::{OwnPromises, Raft, move_list};
+use crate::raft::{Core, OwnPromises, Raft, move_list};
 use crate::ready::Ready;
 use crate::recording::{Answer, Call};
 use crate::types::*;
@@ -250,17 +250,17 @@ impl Node {
         let (soft_state, hard_state) = (now.soft_state, now.hard_state);
         let id = self.id();
         let core = self.raft.core_mut();
-        let (log, outbox) = (&mut core.log, &mut core.outbox);
 
         ready.clear();
+        if core.log.next_snapshot().is_some() || core.outbox.has_rare() || core.notes.has_events() {
+            add_rare(core, ready);
+        }
+        let (log, outbox) = (&mut core.log, &mut core.outbox);
         if soft_state != shown.soft_state {
             ready.soft_state = Some(soft_state);
         }
         if hard_state != shown.hard_state {
             ready.hard_state = Some(hard_state);
-        }
-        if let Some(snapshot) = log.next_snapshot() {
-            ready.snapshot = Some(snapshot.clone());
         }
         // To look first is 60 instructions less than to assign nothing.
         if log.has_next_to_persist() {
@@ -274,12 +274,6 @@ impl Node {
             || hard_state.term != shown.hard_state.term
             || (hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
         move_list(&mut outbox.read_states, &mut ready.read_states);
-        if let Some(rare) = outbox.take_rare() {
-            ready.reads = rare.reads;
-            ready.snapshot_requests = rare.snapshot_requests;
-            ready.dropped = rare.dropped;
-        }
-        core.notes.copy_events(&mut ready.events);
         let writes = log.has_unstable()
             || ready.snapshot.is_some()
             || !ready.committed_entries.is_empty()
@@ -332,6 +326,7 @@ impl Node {
     }
 
     /// Says in messages what there is to persist and to apply, and what follows when it is done.
+    #[inline(never)]
     fn add_storage_messages(&self, ready: &mut Ready, mut after_append: Vec<Message>) {
         let (id, term) = (self.id(), self.raft.core().term());
         let log = &self.raft.core().log;
@@ -402,4 +397,18 @@ impl Node {
             "requests that nobody was told of"
         );
     }
+}
+
+/// Adds what few Readys have. Out of the way of the others, which have more registers then: 30 instructions less
+/// for each.
+#[cold]
+#[inline(never)]
+fn add_rare(core: &mut Core, ready: &mut Ready) {
+    ready.snapshot = core.log.next_snapshot().cloned();
+    if let Some(rare) = core.outbox.take_rare() {
+        ready.reads = rare.reads;
+        ready.snapshot_requests = rare.snapshot_requests;
+        ready.dropped = rare.dropped;
+    }
+    core.notes.copy_events(&mut ready.events);
 }

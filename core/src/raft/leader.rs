@@ -300,7 +300,7 @@ impl Leader {
 
     /// Moves the commit index up to what a quorum has acknowledged, but only by an entry of this
     /// term: an older one could still be replaced (paper §5.4.2).
-    #[inline]
+    #[inline(always)]
     pub(super) fn maybe_commit(&mut self, core: &mut Core) -> bool {
         let index = if core.commit_groups.is_enabled() {
             self.group_committed(core).index

@@ -130,6 +130,11 @@ impl Notes {
         self.count(event);
     }
 
+    /// Whether there are events that the host has not been given.
+    pub fn has_events(&self) -> bool {
+        self.events.is_some()
+    }
+
     /// The events in the order in which they happened, onto `out`.
     pub fn copy_events(&self, out: &mut Vec<Event>) {
         if let Some(events) = &self.events {

@@ -205,6 +205,11 @@ impl Outbox {
         self.rare.get_or_insert_default()
     }
 
+    /// Whether there is any of that.
+    pub fn has_rare(&self) -> bool {
+        self.rare.is_some()
+    }
+
     /// Takes that out, if there is any.
     pub fn take_rare(&mut self) -> Option<Box<Rare>> {
         self.rare.take()
@@ -242,7 +247,7 @@ impl Outbox {
     /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
     /// not go to the node itself, which is `from`. Lists change hands as wholes where they can: no message
     /// is moved, unless brief ones come before it.
-    #[inline]
+    #[inline(always)]
     pub fn take_messages(&mut self, from: NodeId, to: &mut Vec<Message>) {
         if self.brief[0].is_some() {
             if to.capacity() == 0 {

@@ -129,6 +129,7 @@ impl Leader {
     /// Sends one append, with as many entries as fit. Without any only `if_empty`. Returns whether
     /// it did. If something has to be read first, that is asked for, and `more` says whether other
     /// appends are to follow then.
+    #[inline(always)]
     fn maybe_send_append(
         &mut self,
         core: &mut Core,
@@ -223,6 +224,7 @@ impl Leader {
 
     /// Sends an append with these entries, the next ones after `prev` for a member that is not
     /// paused.
+    #[inline(always)]
     fn post_append(
         &mut self,
         core: &mut Core,

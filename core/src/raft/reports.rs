@@ -274,6 +274,7 @@ impl Core {
     }
 
     /// Tells a candidate that it is no member any more.
+    #[inline(always)]
     pub fn maybe_report_removal(&mut self, message: &Message) {
         let Body::RequestVote { last, reports, .. } = &message.body else {
             return;

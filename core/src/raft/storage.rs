@@ -12,6 +12,7 @@ use crate::types::*;
 
 impl Raft {
     /// What this node has promised itself is on stable storage. Empties the list.
+    #[inline(always)]
     pub fn on_own_promises(&mut self, own: &mut OwnPromises) -> Result<()> {
         if let Some(first) = own.take_first() {
             self.on_own_promise(first)?;
@@ -54,6 +55,7 @@ impl Raft {
 
     /// The log was on stable storage up to `last` at some time in this term, and so was the
     /// snapshot of that index.
+    #[inline(always)]
     pub fn on_appended(&mut self, last: Option<EntryId>, snapshot: Option<Index>) -> Result<()> {
         if let Some(last) = last {
             self.core.log.persisted_to(last);
@@ -87,6 +89,7 @@ impl Raft {
     ///
     /// # Errors
     /// [`Error::Misuse`] if that was never handed out.
+    #[inline(always)]
     pub fn on_applied(&mut self, index: Index, encoded: u64, payload: u64) -> Result<()> {
         let log = &mut self.core.log;
         if index > log.committed() {
