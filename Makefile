@@ -80,7 +80,7 @@ all: lib cpp go python ## build all parts
 
 .PHONY: lib
 lib: ## the C library: target/release/libraft.so and libraft.a
-	cargo build --release -p libraft-ffi
+	@scripts/lib
 	@scripts/go-lib
 
 .PHONY: go-lib
