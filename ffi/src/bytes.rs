@@ -105,6 +105,7 @@ impl raft_buffer {
 /// # Safety
 /// Unless `len` is 0, `data` is NULL or points to `len` elements that nobody changes while the
 /// slice is in use.
+#[inline]
 pub(crate) unsafe fn slice<'a, T>(
     data: *const T,
     len: usize,
@@ -113,26 +114,33 @@ pub(crate) unsafe fn slice<'a, T>(
     if len == 0 {
         return Ok(&[]);
     }
-    if data.is_null() {
-        return Err(Failure::new(
-            RAFT_ERR_NULL,
-            format!("{name} is NULL with a length of {len}"),
-        ));
-    }
-    if !data.is_aligned() {
-        return Err(Failure::argument(format!(
-            "{name} is not aligned: pass an array of its type"
-        )));
-    }
     // A slice of more than isize::MAX bytes is undefined, and no object is that large: such a
     // length is a negative number gone wrong.
-    if len > isize::MAX as usize / size_of::<T>() {
-        return Err(Failure::argument(format!(
-            "the length {len} of {name} is larger than any object"
-        )));
+    let is_sound =
+        !data.is_null() && data.is_aligned() && len <= isize::MAX as usize / size_of::<T>();
+    if !is_sound {
+        return Err(unsound(data.is_null(), data.is_aligned(), len, name));
     }
     // SAFETY: not NULL, aligned, not too large; the rest is this function's contract.
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// What is wrong with a caller's list, as the error says it.
+#[cold]
+#[inline(never)]
+fn unsound(is_null: bool, is_aligned: bool, len: usize, name: &str) -> Failure {
+    match (is_null, is_aligned) {
+        (true, _) => Failure::new(
+            RAFT_ERR_NULL,
+            format!("{name} is NULL with a length of {len}"),
+        ),
+        (_, false) => {
+            Failure::argument(format!("{name} is not aligned: pass an array of its type"))
+        }
+        _ => Failure::argument(format!(
+            "the length {len} of {name} is larger than any object"
+        )),
+    }
 }
 
 /// A copy of a caller's bytes, since the core keeps what it is given.

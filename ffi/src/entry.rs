@@ -1,7 +1,7 @@
 //! `raft_entry` and lists of them, `raft_hard_state`, `raft_soft_state`.
 
 use bytes::Bytes;
-use libraft_core::{Entry, EntryKind, Explicit, HardState, SoftState, codec};
+use libraft_core::{Entry, EntryKind, Explicit, HardState, SoftState, codec, codec::Buffer};
 use prost::Message as _;
 
 use crate::bytes::raft_bytes;
@@ -153,7 +153,7 @@ pub(crate) fn view_of(entry: &Entry, encoded: raft_bytes) -> raft_entry {
 
 /// A view that leads to the entry's own payload, which stays where it is. Only an entry with fields of which
 /// a view does not tell, as few have, is written to the buffer, which stands at `base`, and seen there.
-pub(crate) fn view_in_place(entry: &Entry, base: *const u8, buffer: &mut Vec<u8>) -> raft_entry {
+pub(crate) fn view_in_place(entry: &Entry, base: *const u8, buffer: &mut Buffer) -> raft_entry {
     if entry.explicit != Explicit::default() {
         let start = codec::encode_entry_delimited(entry, buffer);
         return view_of(entry, raft_bytes::at(base, start..buffer.len()));

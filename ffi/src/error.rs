@@ -105,6 +105,7 @@ struct What {
 
 impl Failure {
     #[cold]
+    #[inline(never)]
     pub(crate) fn new(status: raft_status, message: impl Into<String>) -> Failure {
         Failure(Box::new(What {
             status,
@@ -145,6 +146,7 @@ impl From<Failure> for raft_error {
 
 impl From<Error> for Failure {
     #[cold]
+    #[inline(never)]
     fn from(error: Error) -> Failure {
         let status = error.number();
         let reason = match &error {

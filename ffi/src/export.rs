@@ -7,6 +7,7 @@
 //!
 //! cbindgen does not expand macros, so `tests/header.rs` reads these declarations itself.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
@@ -57,24 +58,31 @@ macro_rules! last_of {
 /// Unwinding out of the body breaks nothing that is used afterwards: a node (`exclusive`) and a
 /// configuration (a mutex) stand behind a lock that such an unwinding breaks for good, and everything
 /// else is either immutable or was owned by the body.
+#[inline]
 pub(crate) fn catch<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
-        let what = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
-        let failure = Failure::new(RAFT_ERR_PANIC, format!("the library panicked: {what}"));
-        // A payload may panic once more when it is dropped, and that must not get out either. What
-        // comes of that is forgotten unless it is text, since it might go on so.
-        if let Err(another) = catch_unwind(AssertUnwindSafe(move || drop(payload)))
-            && !another.is::<&str>()
-            && !another.is::<String>()
-        {
-            std::mem::forget(another);
-        }
-        Err(failure)
-    })
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(panicked(payload)))
+}
+
+/// Not inlined, as is nothing else that comes of a failure: a function that needs few registers has few to
+/// save. That is 15 instructions for each call.
+#[cold]
+#[inline(never)]
+fn panicked(payload: Box<dyn Any + Send>) -> Failure {
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let failure = Failure::new(RAFT_ERR_PANIC, format!("the library panicked: {what}"));
+    // A payload may panic once more when it is dropped, and that must not get out either. What
+    // comes of that is forgotten unless it is text, since it might go on so.
+    if let Err(another) = catch_unwind(AssertUnwindSafe(move || drop(payload)))
+        && !another.is::<&str>()
+        && !another.is::<String>()
+    {
+        std::mem::forget(another);
+    }
+    failure
 }
 
 /// The code to return; what it means in words goes to `error`, unless that is NULL.
@@ -120,6 +128,8 @@ pub(crate) trait Arg: Sized {
 }
 
 /// The error says what NULL was passed for.
+#[cold]
+#[inline(never)]
 fn null(name: &str) -> Failure {
     Failure::new(RAFT_ERR_NULL, format!("{name} is NULL"))
 }

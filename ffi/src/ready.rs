@@ -9,10 +9,8 @@
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
-use libraft_core::codec::{self, MessageWriter};
+use libraft_core::codec::{self, Buffer, MessageWriter};
 use libraft_core::{Entry, ReadRequest, Ready, SnapshotRequest, proto::libraft as out};
-use prost::Message;
-use prost::encoding::{WireType, encode_key};
 
 use crate::bytes::raft_bytes;
 use crate::entry::{
@@ -178,7 +176,7 @@ struct Content {
     events: Vec<raft_event>,
     /// Whether any of the last four has something in it, or had in the last Ready.
     has_rest: bool,
-    encoded: Vec<u8>,
+    encoded: Buffer,
     /// Whether all of it is to be encoded, or only what the structs can't tell.
     encodes: bool,
     /// How many Readys in a row would have done with a quarter of its room.
@@ -225,7 +223,7 @@ impl ReadyPlace {
             dropped: Vec::new(),
             events: Vec::new(),
             has_rest: false,
-            encoded: Vec::new(),
+            encoded: Buffer::default(),
             encodes,
             small_readys: 0,
             readys: Default::default(),
@@ -238,7 +236,7 @@ impl ReadyPlace {
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         // SAFETY: owned by us, and the reference ends here.
-        unsafe { self.0.as_ref() }.encoded.capacity()
+        unsafe { self.0.as_ref() }.encoded.room()
     }
 
     /// The Ready to fill in next. What it holds is of no use any more, but for the room in its lists.
@@ -281,9 +279,9 @@ impl Content {
         // The views lead to where the buffer stood before. If it has had to grow, that is elsewhere now;
         // seldom enough to write all once more, where that place would else be put into each view afterwards.
         loop {
-            let capacity = self.encoded.capacity();
+            let capacity = self.encoded.room();
             self.encode();
-            if self.encoded.capacity() == capacity {
+            if self.encoded.room() == capacity {
                 break;
             }
         }
@@ -307,7 +305,7 @@ impl Content {
             read_states_len: self.read_states.len(),
             must_sync: ready.must_sync,
             encoded: match self.encodes {
-                true => raft_bytes::of(&self.encoded),
+                true => raft_bytes::of(self.encoded.as_slice()),
                 false => raft_bytes::EMPTY,
             },
             internal: ptr::null(),
@@ -322,12 +320,11 @@ impl Content {
 
     /// Makes a buffer smaller that has long been too large.
     fn give_room_back(&mut self) {
-        if self.encoded.capacity() > KEEP_BYTES {
-            let is_small = self.encoded.len() < self.encoded.capacity() / 4;
+        if self.encoded.room() > KEEP_BYTES {
+            let is_small = self.encoded.len() < self.encoded.room() / 4;
             self.small_readys = if is_small { self.small_readys + 1 } else { 0 };
             if self.small_readys == KEEP_READYS {
                 self.small_readys = 0;
-                self.encoded.clear();
                 self.encoded.shrink_to(KEEP_BYTES);
             }
         }
@@ -344,7 +341,7 @@ impl Content {
             self.soft_state = soft_state_view(state);
             if self.encodes {
                 let (leader, role) = (state.leader, state.role as i32);
-                field(buffer, 1, &out::SoftState { leader, role });
+                buffer.put_field(1, &out::SoftState { leader, role });
             }
         }
         if let Some(state) = &ready.hard_state {
@@ -360,7 +357,7 @@ impl Content {
                 index: state.index,
                 context: state.context.clone(),
             };
-            let (_, end) = field(buffer, 3, &message);
+            let end = buffer.put_field(3, &message).end;
             self.read_states.push(raft_read_state {
                 index: state.index,
                 // The context is the last field.
@@ -381,8 +378,8 @@ impl Content {
         };
         self.snapshot = None;
         if let Some(snapshot) = &ready.snapshot {
-            let (start, end) = field(buffer, 5, &codec::snapshot_to_proto(snapshot));
-            let encoded = raft_bytes::at(base, start..end);
+            let place = buffer.put_field(5, &codec::snapshot_to_proto(snapshot));
+            let encoded = raft_bytes::at(base, place);
             self.snapshot = Some(snapshot::view_of(snapshot, encoded));
         }
         let committed = &mut self.committed_entries;
@@ -414,7 +411,7 @@ impl Content {
             }
         }
         if ready.must_sync && self.encodes {
-            buffer.extend_from_slice(&[MUST_SYNC, 1]);
+            buffer.extend(&[MUST_SYNC, 1]);
         }
         let had_rest = std::mem::replace(&mut self.has_rest, has_rest(ready));
         if had_rest || self.has_rest {
@@ -435,7 +432,7 @@ impl Content {
                 high: read.high,
                 max_bytes: read.max_bytes,
             };
-            field(buffer, 9, &message);
+            buffer.put_field(9, &message);
             self.reads.push(read.into());
         }
         self.snapshot_requests.clear();
@@ -445,7 +442,7 @@ impl Content {
                 to: request.to,
                 min_index: request.min_index,
             };
-            field(buffer, 10, &message);
+            buffer.put_field(10, &message);
             self.snapshot_requests.push(request.into());
         }
         self.dropped.clear();
@@ -457,7 +454,7 @@ impl Content {
                 index: reason.index(),
                 data: dropped.data.clone(),
             };
-            let (_, end) = field(buffer, 11, &message);
+            let end = buffer.put_field(11, &message).end;
             self.dropped.push(raft_dropped {
                 kind,
                 reason: reason.number(),
@@ -468,7 +465,7 @@ impl Content {
         }
         self.events.clear();
         for event in &ready.events {
-            field(buffer, 12, &codec::event_to_proto(event));
+            buffer.put_field(12, &codec::event_to_proto(event));
             self.events.push(event.into());
         }
     }
@@ -503,7 +500,7 @@ fn encode_entries(
     entries: &[Entry],
     number: u8,
     base: *const u8,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
     views: &mut Vec<raft_entry>,
 ) {
     views.clear();
@@ -517,7 +514,7 @@ fn encode_some_entries(
     entries: &[Entry],
     number: u8,
     base: *const u8,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
     views: &mut Vec<raft_entry>,
 ) {
     views.reserve(entries.len());
@@ -530,23 +527,12 @@ fn encode_some_entries(
 fn view_entries(
     entries: &[Entry],
     base: *const u8,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
     views: &mut Vec<raft_entry>,
 ) {
     views.clear();
     let view = |entry| entry::view_in_place(entry, base, buffer);
     views.extend(entries.iter().map(view));
-}
-
-/// Writes one field of a message's type, and says where the message lies: `[start, end)`.
-fn field(buffer: &mut Vec<u8>, number: u32, message: &impl Message) -> (usize, usize) {
-    encode_key(number, WireType::LengthDelimited, buffer);
-    let len = message.encoded_len();
-    prost::encoding::encode_varint(len as u64, buffer);
-    let start = buffer.len();
-    message.encode_raw(buffer);
-    debug_assert_eq!(buffer.len(), start + len);
-    (start, start + len)
 }
 
 fn present<T, V>(value: &Option<T>, view: &V) -> *const V {

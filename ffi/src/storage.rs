@@ -576,6 +576,8 @@ fn first_members(voters: &[NodeId], learners: &[NodeId]) -> Result<ConfState, Fa
 }
 
 impl From<libraft_storage::Error> for Failure {
+    #[cold]
+    #[inline(never)]
     fn from(error: libraft_storage::Error) -> Failure {
         use libraft_storage::Error;
         let status = match &error {

@@ -15,6 +15,7 @@ use crate::message::{Body, Message, Ticket};
 use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
+mod buffer;
 #[cfg(test)]
 mod hostile_tests;
 mod hot;
@@ -23,6 +24,7 @@ mod ready;
 #[cfg(test)]
 mod tests;
 
+pub use buffer::Buffer;
 pub use hot::MessageWriter;
 pub use payload::{PayloadBlock, copied_payload};
 pub use ready::{encode_ready, event_to_proto};
@@ -74,7 +76,10 @@ pub fn encode_message(message: &Message) -> Vec<u8> {
 /// Writes the bytes of a message to the end of `out`, preceded by their number as a varint, as in a
 /// field of another message. Returns where they begin. For many messages, see [`MessageWriter`].
 pub fn encode_message_delimited(message: &Message, out: &mut Vec<u8>) -> usize {
-    MessageWriter::default().put(message, out)
+    let mut buffer = Buffer::from(std::mem::take(out));
+    let start = MessageWriter::default().put(message, &mut buffer);
+    *out = buffer.into();
+    start
 }
 
 /// Decodes one entry, as storage keeps it.
@@ -90,13 +95,11 @@ pub fn decode_entry(bytes: Bytes) -> Result<Entry> {
 
 /// The bytes of an entry.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::with_capacity(hot::entry_len(entry));
-    hot::put_entry(entry, &mut out);
-    out
+    hot::encoded_entry(entry)
 }
 
 /// As [`encode_message_delimited`], for an entry.
-pub fn encode_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
+pub fn encode_entry_delimited(entry: &Entry, out: &mut Buffer) -> usize {
     hot::put_entry_delimited(entry, out)
 }
 
@@ -106,7 +109,7 @@ pub fn encode_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
 pub fn encode_entry_fields(
     entries: &[Entry],
     number: u8,
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
     each: impl FnMut(&Entry, Range<usize>),
 ) {
     hot::put_entries(entries, number, out, each);
@@ -133,7 +136,7 @@ pub fn encode_hard_state(state: &HardState) -> Vec<u8> {
 
 /// As [`encode_message_delimited`], for a hard state.
 #[inline]
-pub fn encode_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
+pub fn encode_hard_state_delimited(state: &HardState, out: &mut Buffer) -> usize {
     hot::put_hard_state_delimited(state, out)
 }
 

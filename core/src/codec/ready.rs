@@ -4,23 +4,27 @@
 //! them; that both are the same is tested there. This is for who wants the bytes alone: recordings
 //! and what compares them.
 
-use prost::encoding::{WireType, encode_key};
-
 use super::*;
 use crate::event::Event;
 use crate::ready::Ready;
 
-/// Writes a Ready to the end of `to`, its fields in the order of their numbers.
-pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
+/// Writes a Ready to the end of `out`, its fields in the order of their numbers.
+pub fn encode_ready(ready: &Ready, out: &mut Vec<u8>) {
+    let mut to = Buffer::from(std::mem::take(out));
+    put_ready(ready, &mut to);
+    *out = to.into();
+}
+
+fn put_ready(ready: &Ready, to: &mut Buffer) {
     if let Some(state) = &ready.soft_state {
         let state = out::SoftState {
             leader: state.leader,
             role: state.role as i32,
         };
-        field(to, 1, &state);
+        to.put_field(1, &state);
     }
     if let Some(state) = &ready.hard_state {
-        encode_key(2, WireType::LengthDelimited, to);
+        to.push(2 << 3 | 2);
         encode_hard_state_delimited(state, to);
     }
     for state in &ready.read_states {
@@ -28,21 +32,21 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
             index: state.index,
             context: state.context.clone(),
         };
-        field(to, 3, &state);
+        to.put_field(3, &state);
     }
     let start = to.len();
     encode_entry_fields(&ready.entries, 4, to, |_, _| {});
     let mut writer = MessageWriter::behind(&ready.entries, start..to.len());
     if let Some(snapshot) = &ready.snapshot {
-        field(to, 5, &snapshot_to_proto(snapshot));
+        to.put_field(5, &snapshot_to_proto(snapshot));
     }
     encode_entry_fields(&ready.committed_entries, 6, to, |_, _| {});
     for message in &ready.messages {
-        encode_key(7, WireType::LengthDelimited, to);
+        to.push(7 << 3 | 2);
         writer.put(message, to);
     }
     if ready.must_sync {
-        prost::encoding::bool::encode(8, &true, to);
+        to.extend(&[8 << 3, 1]);
     }
     for read in &ready.reads {
         let read = out::ReadRequest {
@@ -51,7 +55,7 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
             high: read.high,
             max_bytes: read.max_bytes,
         };
-        field(to, 9, &read);
+        to.put_field(9, &read);
     }
     for request in &ready.snapshot_requests {
         let request = out::SnapshotRequest {
@@ -59,7 +63,7 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
             to: request.to,
             min_index: request.min_index,
         };
-        field(to, 10, &request);
+        to.put_field(10, &request);
     }
     for dropped in &ready.dropped {
         let dropped = out::Dropped {
@@ -68,18 +72,11 @@ pub fn encode_ready(ready: &Ready, to: &mut Vec<u8>) {
             index: dropped.reason.index(),
             data: dropped.data.clone(),
         };
-        field(to, 11, &dropped);
+        to.put_field(11, &dropped);
     }
     for event in &ready.events {
-        field(to, 12, &event_to_proto(event));
+        to.put_field(12, &event_to_proto(event));
     }
-}
-
-/// Writes one field of a message's type.
-fn field(to: &mut Vec<u8>, number: u32, message: &impl prost::Message) {
-    encode_key(number, WireType::LengthDelimited, to);
-    prost::encoding::encode_varint(message.encoded_len() as u64, to);
-    message.encode_raw(to);
 }
 
 /// To protobuf: a message for each type, with only its fields.

@@ -214,15 +214,15 @@ proptest! {
         same in any::<bool>(),
     ) {
         let key = 4 << 3 | 2;
-        let (mut written, mut expected) = (vec![1], vec![1]);
+        let (mut written, mut expected) = (Buffer::from(vec![1]), vec![1]);
         let mut places = Vec::new();
         encode_entry_fields(&entries, 4, &mut written, |_, place| places.push(place));
         for (entry, place) in entries.iter().zip(places) {
             expected.push(key);
             expected.extend(entry_to_proto(entry).encode_length_delimited_to_vec());
-            prop_assert_eq!(&written[place], &encode_entry(entry));
+            prop_assert_eq!(&written.as_slice()[place], &encode_entry(entry));
         }
-        prop_assert_eq!(&written, &expected);
+        prop_assert_eq!(written.as_slice(), &expected);
         let (prev, commit) = (EntryId { term: 1, index: 1000 }, 1 << 21);
         let sent = if same { &entries } else { &others };
         let body = Body::Append { prev, entries: sent.clone().into(), commit };
@@ -231,8 +231,8 @@ proptest! {
         for message in &to_all {
             let start = writer.put(message, &mut written);
             expected.extend(message_to_proto(message).encode_length_delimited_to_vec());
-            prop_assert_eq!(&written, &expected);
-            prop_assert_eq!(&written[start..], &message_to_proto(message).encode_to_vec());
+            prop_assert_eq!(written.as_slice(), &expected);
+            prop_assert_eq!(&written.as_slice()[start..], &message_to_proto(message).encode_to_vec());
         }
     }
 
@@ -272,13 +272,13 @@ proptest! {
             }
             row.push(message);
         }
-        let (mut written, mut expected) = (vec![1], vec![1]);
+        let (mut written, mut expected) = (Buffer::from(vec![1]), vec![1]);
         let mut writer = MessageWriter::default();
         for message in &row {
             let start = writer.put(message, &mut written);
             expected.extend(message_to_proto(message).encode_length_delimited_to_vec());
-            prop_assert_eq!(&written, &expected);
-            prop_assert_eq!(&written[start..], &message_to_proto(message).encode_to_vec());
+            prop_assert_eq!(written.as_slice(), &expected);
+            prop_assert_eq!(&written.as_slice()[start..], &message_to_proto(message).encode_to_vec());
         }
     }
 
@@ -287,9 +287,9 @@ proptest! {
         let [term, vote, commit] = numbers.map(|number| number >> bits);
         let state = HardState { term, vote, commit };
         let expected = hard_state_to_proto(&state);
-        let mut delimited = Vec::new();
+        let mut delimited = Buffer::default();
         encode_hard_state_delimited(&state, &mut delimited);
-        prop_assert_eq!(delimited, expected.encode_length_delimited_to_vec());
+        prop_assert_eq!(delimited.as_slice(), expected.encode_length_delimited_to_vec());
     }
 
     #[test]
@@ -305,8 +305,9 @@ proptest! {
         let entry = Entry { index, ..entry };
         let expected = entry_to_proto(&entry).encode_to_vec();
         prop_assert_eq!(&encode_entry(&entry), &expected);
-        let mut delimited = vec![7];
+        let mut delimited = Buffer::from(vec![7]);
         let start = encode_entry_delimited(&entry, &mut delimited);
+        let delimited = Vec::from(delimited);
         prop_assert_eq!(&delimited[start..], &expected);
         prop_assert_eq!(pb::Entry::decode_length_delimited(&delimited[1..]), Ok(entry_to_proto(&entry)));
     }

@@ -12,7 +12,7 @@ mod write;
 
 pub use read::{Payloads, read, read_entry};
 pub use write::{
-    MessageWriter, encoded_message, entry_len, put_entries, put_entry, put_entry_delimited,
+    MessageWriter, encoded_entry, encoded_message, entry_len, put_entries, put_entry_delimited,
     put_hard_state_delimited,
 };
 

@@ -87,17 +87,25 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
     let (mut id, mut index_given, mut commit) = (EntryId::default(), false, 0);
     let mut context: &[u8] = &[];
-    if reader.is_at(TYPE) {
-        kind = reader.byte()?;
-    }
-    if reader.is_at(TO) {
-        to = reader.varint()?;
-    }
-    if reader.is_at(FROM) {
-        from = reader.varint()?;
-    }
-    if reader.is_at(TERM) {
-        term = reader.position()?;
+    if let Some(envelope) = reader.envelope() {
+        // Nearly always: eight bytes at once, 45 instructions less.
+        (kind, [to, from, term]) = (
+            envelope[0],
+            [envelope[1], envelope[2], envelope[3]].map(u64::from),
+        );
+    } else {
+        if reader.is_at(TYPE) {
+            kind = reader.byte()?;
+        }
+        if reader.is_at(TO) {
+            to = reader.varint()?;
+        }
+        if reader.is_at(FROM) {
+            from = reader.varint()?;
+        }
+        if reader.is_at(TERM) {
+            term = reader.position()?;
+        }
     }
     if reader.is_at(LOG_TERM) {
         id.term = reader.position()?;
@@ -187,6 +195,20 @@ impl<'a> Reader<'a> {
         };
         let list = (0..count).map(&mut next).collect();
         all_read.then_some((list, rest))
+    }
+
+    /// The four fields that messages begin with, if all are there and each has one byte.
+    #[inline]
+    fn envelope(&mut self) -> Option<[u8; 4]> {
+        const KEYS: u64 = u64::from_le_bytes([TYPE, 0, TO, 0, FROM, 0, TERM, 0]);
+        const ALL_OF_KEYS: u64 =
+            u64::from_le_bytes([0xff, 0x80, 0xff, 0x80, 0xff, 0x80, 0xff, 0x80]);
+        let (fields, rest) = self.0.split_first_chunk::<8>()?;
+        if u64::from_le_bytes(*fields) & ALL_OF_KEYS != KEYS {
+            return None;
+        }
+        self.0 = rest;
+        Some([fields[1], fields[3], fields[5], fields[7]])
     }
 
     /// Whether the next field has this key, which is then behind us.

@@ -1,5 +1,5 @@
-//! Writing, straight into the buffer: it is first made longer by as much as the short fields can take,
-//! which is a few wide stores and one look at its room, and cut off behind them again.
+//! Writing, straight into the buffer, which has room for as much as the short fields can take: one look for all
+//! of them.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 
 use super::*;
-use crate::codec::message_to_proto;
+use crate::codec::{Buffer, message_to_proto};
 use crate::message::{Body, Message};
 use crate::types::{Entry, EntryKind, HardState};
 
@@ -42,14 +42,14 @@ impl<'a> MessageWriter<'a> {
     /// Writes to the end of `out`, which is the same buffer each time and has only grown since the
     /// last time. Returns where the message begins, behind its length.
     #[inline]
-    pub fn put(&mut self, message: &'a Message, out: &mut Vec<u8>) -> usize {
+    pub fn put(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
         let before = out.len();
         if let Some((last, place)) = &self.last_append
             && differ_in_recipient(message, last)
         {
             out.extend_from_within(place.clone());
             let start = before + place.len() - self.last_len;
-            out[start + TO_AT] = message.to as u8;
+            out.written()[start + TO_AT] = message.to as u8;
             return start;
         }
         let start = match Fields::of(&message.body) {
@@ -66,7 +66,7 @@ impl<'a> MessageWriter<'a> {
 
     /// Apart, and the fields found once more, so that the other messages need few registers.
     #[inline(never)]
-    fn put_with_entries(&mut self, message: &'a Message, out: &mut Vec<u8>) -> usize {
+    fn put_with_entries(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
         let fields = Fields::of(&message.body).unwrap_or_default();
         let same = are_same(fields.entries, self.last_entries);
         let entries_len = match same {
@@ -85,14 +85,14 @@ impl<'a> MessageWriter<'a> {
         match same {
             true => {
                 out.extend_from_within(self.place.clone());
-                set_keys(&mut out[place.clone()], ENTRIES);
+                set_keys(&mut out.written()[place.clone()], ENTRIES);
             }
             false => fields.put_entries(out),
         }
         debug_assert_eq!(out.len(), place.end, "the entries are as long as was said");
         (self.last_entries, self.place) = (fields.entries, place);
         put_short::<MESSAGE>(out, |short| fields.end(short));
-        out.extend_from_slice(fields.context);
+        out.extend(fields.context);
         put_len(out, start, room)
     }
 }
@@ -114,7 +114,7 @@ fn set_keys(mut fields: &mut [u8], key: u8) {
 }
 
 #[inline(always)]
-fn put_without_entries(fields: &Fields<'_>, message: &Message, out: &mut Vec<u8>) -> usize {
+fn put_without_entries(fields: &Fields<'_>, message: &Message, out: &mut Buffer) -> usize {
     let bound = fields.context.len() + MESSAGE;
     let room = room_of_len(bound, || fields.len_without_entries(message));
     let start = out.len();
@@ -124,18 +124,14 @@ fn put_without_entries(fields: &Fields<'_>, message: &Message, out: &mut Vec<u8>
         fields.end(short);
     });
     if !fields.context.is_empty() {
-        out.extend_from_slice(fields.context);
+        out.extend(fields.context);
     }
     put_len(out, start, room)
 }
 
 #[inline(never)]
-fn put_by_prost(message: &Message, out: &mut Vec<u8>) -> usize {
-    let message = message_to_proto(message);
-    let len = message.encoded_len();
-    prost::encoding::encode_varint(len as u64, out);
-    message.encode_raw(out);
-    out.len() - len
+fn put_by_prost(message: &Message, out: &mut Buffer) -> usize {
+    out.put_delimited(&message_to_proto(message)).start
 }
 
 /// Where the recipient is in a message: behind the type, which is of one byte, and both keys.
@@ -189,12 +185,12 @@ pub fn encoded_message(message: &Message) -> Vec<u8> {
         return message_to_proto(message).encode_to_vec();
     };
     let len = fields.len_without_entries(message) + entries_len(fields.entries);
-    let mut out = Vec::with_capacity(len + MESSAGE);
+    let mut out = Buffer::with_room(len + MESSAGE);
     put_short::<MESSAGE>(&mut out, |short| fields.begin(message, short));
     fields.put_entries(&mut out);
     put_short::<MESSAGE>(&mut out, |short| fields.end(short));
-    out.extend_from_slice(fields.context);
-    out
+    out.extend(fields.context);
+    out.into()
 }
 
 /// What a hot message has beside its envelope, in the order in which it is written.
@@ -275,11 +271,17 @@ impl Fields<'_> {
     /// What comes before the entries.
     #[inline(always)]
     fn begin(&self, message: &Message, short: &mut Short<'_, MESSAGE>) {
-        short.put(TYPE, u64::from(self.kind));
-        short.put(TO, message.to);
-        short.put(FROM, message.from);
-        if message.term != 0 {
-            short.put(TERM, message.term);
+        let (kind, to, from, term) = (self.kind, message.to, message.from, message.term);
+        if (to | from | term) < 1 << 7 && term != 0 {
+            // Nearly always: eight bytes at once, 25 instructions less.
+            short.envelope([kind, to as u8, from as u8, term as u8]);
+        } else {
+            short.put(TYPE, u64::from(kind));
+            short.put(TO, to);
+            short.put(FROM, from);
+            if term != 0 {
+                short.put(TERM, term);
+            }
         }
         if let Some(log_term) = self.log_term {
             short.put(LOG_TERM, log_term);
@@ -289,7 +291,7 @@ impl Fields<'_> {
         }
     }
 
-    fn put_entries(&self, out: &mut Vec<u8>) {
+    fn put_entries(&self, out: &mut Buffer) {
         put_entries(self.entries, ENTRIES >> 3, out, |_, _| {});
     }
 
@@ -335,7 +337,7 @@ fn field_len(value: u64) -> usize {
 }
 
 /// Writes an entry behind its length, and says where it begins.
-pub fn put_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
+pub fn put_entry_delimited(entry: &Entry, out: &mut Buffer) -> usize {
     put_entry_behind(&[], entry, out)
 }
 
@@ -345,7 +347,7 @@ pub fn put_entry_delimited(entry: &Entry, out: &mut Vec<u8>) -> usize {
 pub fn put_entries(
     entries: &[Entry],
     number: u8,
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
     mut each: impl FnMut(&Entry, Range<usize>),
 ) {
     for entry in entries {
@@ -356,7 +358,7 @@ pub fn put_entries(
 
 /// Writes these bytes, an entry's length and the entry, and says where that begins.
 #[inline(always)]
-fn put_entry_behind<const N: usize>(head: &[u8; N], entry: &Entry, out: &mut Vec<u8>) -> usize {
+fn put_entry_behind<const N: usize>(head: &[u8; N], entry: &Entry, out: &mut Buffer) -> usize {
     let start = out.len() + N;
     if entry.data.len() <= SHORT_DATA {
         put_short::<{ ENTRY + SHORT_DATA }>(out, |short| {
@@ -375,14 +377,16 @@ fn put_entry_behind<const N: usize>(head: &[u8; N], entry: &Entry, out: &mut Vec
         short.len = N + room;
         put_entry_fields(entry, short);
     });
-    out.extend_from_slice(&entry.data);
+    out.extend(&entry.data);
     put_len(out, start, room)
 }
 
-/// Writes an entry.
-pub fn put_entry(entry: &Entry, out: &mut Vec<u8>) {
-    put_short::<ENTRY>(out, |short| put_entry_fields(entry, short));
-    out.extend_from_slice(&entry.data);
+/// The bytes of an entry alone.
+pub fn encoded_entry(entry: &Entry) -> Vec<u8> {
+    let mut out = Buffer::with_room(ENTRY + entry.data.len());
+    put_short::<ENTRY>(&mut out, |short| put_entry_fields(entry, short));
+    out.extend(&entry.data);
+    out.into()
 }
 
 /// All of an entry but its data's own bytes, which are its last ones.
@@ -413,7 +417,7 @@ fn entry_fields(entry: &Entry) -> (bool, bool, bool) {
 
 /// Writes a hard state, all of it, behind its length, and says where it begins.
 #[inline]
-pub fn put_hard_state_delimited(state: &HardState, out: &mut Vec<u8>) -> usize {
+pub fn put_hard_state_delimited(state: &HardState, out: &mut Buffer) -> usize {
     let start = out.len();
     put_short::<ENTRY>(out, |short| {
         // Three numbers take less than 128 bytes.
@@ -446,7 +450,7 @@ fn room_of_long(len: usize) -> usize {
 /// Writes the length of what stands at the end of `out`, into the `room` that was left for it at
 /// `start`. Returns where what it is the length of begins.
 #[inline]
-fn put_len(out: &mut [u8], start: usize, room: usize) -> usize {
+fn put_len(out: &mut Buffer, start: usize, room: usize) -> usize {
     let begin = start + room;
     let len = out.len() - begin;
     debug_assert_eq!(
@@ -455,9 +459,9 @@ fn put_len(out: &mut [u8], start: usize, room: usize) -> usize {
         "the length has its room"
     );
     match room {
-        1 => out[start] = len as u8,
+        1 => out.written()[start] = len as u8,
         _ => {
-            long_varint(out, start, len as u64);
+            long_varint(out.written(), start, len as u64);
         }
     }
     begin
@@ -482,15 +486,12 @@ const SHORT_DATA: usize = 32;
 
 /// Adds short fields to a buffer, SIZE bytes at most.
 #[inline(always)]
-fn put_short<const SIZE: usize>(out: &mut Vec<u8>, put: impl FnOnce(&mut Short<'_, SIZE>)) {
-    let start = out.len();
-    out.extend_from_slice(&[0; SIZE]);
-    if let Some(bytes) = out.last_chunk_mut() {
+fn put_short<const SIZE: usize>(out: &mut Buffer, put: impl FnOnce(&mut Short<'_, SIZE>)) {
+    out.put(|bytes| {
         let mut short = Short { bytes, len: 0 };
         put(&mut short);
-        let len = short.len;
-        out.truncate(start + len);
-    }
+        short.len
+    });
 }
 
 impl<const SIZE: usize> Short<'_, SIZE> {
@@ -514,6 +515,14 @@ impl<const SIZE: usize> Short<'_, SIZE> {
             self.bytes[self.len] = key as u8;
             self.len = long_varint(self.bytes, self.len + 1, value);
         }
+    }
+
+    /// The four fields that messages begin with, if each has one byte.
+    #[inline(always)]
+    fn envelope(&mut self, [kind, to, from, term]: [u8; 4]) {
+        let fields = [TYPE, kind, TO, to, FROM, from, TERM, term];
+        self.bytes[self.len..self.len + 8].copy_from_slice(&fields);
+        self.len += 8;
     }
 
     /// Writes up to SHORT_DATA bytes: usual ones as their first and their last half, which overlap.
