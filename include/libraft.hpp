@@ -528,7 +528,8 @@ public:
     EntryType type() const noexcept { return static_cast<EntryType>(raw_.type); }
     /** The payload. */
     Bytes data() const noexcept { return raw_.data; }
-    /** The whole as raftpb.Entry: the bytes to put on disk. Empty if Config::encode_readys() is off. */
+    /** The whole as raftpb.Entry: the bytes to put on disk. Empty if Config::encode_readys() or
+        Config::encode_entries() is off. */
     Bytes encoded() const noexcept { return raw_.encoded; }
     /** What C sees. */
     const raft_entry& raw() const noexcept { return raw_; }
@@ -1177,6 +1178,9 @@ public:
     LIBRAFT_SETTER(show_requests, bool, setting)
     /** Whether Readys come as bytes as well; see raft_config_set_encode_readys(). Default true. */
     LIBRAFT_SETTER(encode_readys, bool, setting)
+    /** Whether a Ready's entries come as bytes as well, for a host that does not use Storage::save(); see
+        raft_config_set_encode_entries(). Default true. */
+    LIBRAFT_SETTER(encode_entries, bool, setting)
     /**
      * Whether to record every call on the node, so that replay() can make them again: at most so many
      * bytes wait for Node::record_take(), at least 256; 0 records nothing. See

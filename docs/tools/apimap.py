@@ -43,6 +43,7 @@ NAMES: dict[str, tuple[str, str, str, str]] = {
     "raft_config_set_min_election_ticks": ("=", "=", "Config.MinElectionTick", "="),
     "raft_config_set_read_only": ("=", "=", "Config.ReadOnlyOption", "="),
     "raft_config_set_show_requests": ("=", "=", "-", "-"),
+    "raft_config_set_encode_entries": ("=", "-", "-", "-"),
     "raft_config_set_encode_readys": ("=", "-", "-", "-"),
     "raft_drop_reason_name": ("Dropped::reason_name", "DropReason", "DropReason.String", "DropReason"),
     "raft_error_code": ("Error::code", "RaftError.code", "Error.Code", "Error::number"),

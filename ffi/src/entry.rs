@@ -31,7 +31,8 @@ pub struct raft_entry {
     /// The payload: a part of `encoded`, if that is there.
     pub data: raft_bytes,
     /// The whole entry as raftpb.Entry: the bytes to put on disk. Empty if there is nothing to it but what
-    /// stands above, and raft_config_set_encode_readys() is off.
+    /// stands above, and raft_config_set_encode_readys() or
+    /// raft_config_set_encode_entries() is off.
     pub encoded: raft_bytes,
 }
 

@@ -18,7 +18,7 @@ use crate::bytes::{copied, raft_bytes, slice};
 use crate::config::{Settings, raft_config};
 use crate::error::{Failure, raft_error};
 use crate::exclusive::{Exclusive, Refused};
-use crate::ready::{ReadyPlace, raft_ready};
+use crate::ready::{Encoded, ReadyPlace, raft_ready};
 use crate::requests::{RequestsPlace, raft_requests};
 use crate::source::{Source, keep_requests, own_source};
 use crate::status::*;
@@ -243,7 +243,7 @@ impl raft_node {
                 node,
                 payloads: PayloadBlock::default(),
                 source,
-                ready: ReadyPlace::new(settings.encode_readys),
+                ready: ReadyPlace::new(Encoded::asked_for(settings)),
                 requests: RequestsPlace::new(),
             }),
         }))

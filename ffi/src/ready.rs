@@ -3,8 +3,9 @@
 //! A Ready is encoded as protobuf into one buffer that the node owns and uses again. Each struct
 //! that C sees is a view into it: an entry's bytes for the disk, a message's bytes for the wire.
 //! The views are made while the buffer is filled; if it has to grow for that, they are made once more.
-//! For a host that makes its own bytes (`raft_config_set_encode_readys`), the buffer has only what the structs
-//! can't tell, and payloads are views of the Ready's entries.
+//! For a host that makes its own bytes (`raft_config_set_encode_readys`), or has the library store what is to be
+//! stored (`raft_config_set_encode_entries`), the buffer has only the messages, or what the structs can't tell, and
+//! payloads are views of the Ready's entries.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -13,6 +14,7 @@ use libraft_core::codec::{self, Buffer, MessageWriter};
 use libraft_core::{Entry, ReadRequest, Ready, SnapshotRequest, proto::libraft as out};
 
 use crate::bytes::raft_bytes;
+use crate::config::Settings;
 use crate::entry::{
     self, hard_state_view, pointer_to, raft_entry, raft_hard_state, raft_soft_state,
     soft_state_view,
@@ -151,7 +153,8 @@ pub struct raft_ready {
     pub events_len: usize,
     /// Whether `hard_state` and `entries` need a sync; false if only the commit index moved.
     pub must_sync: bool,
-    /// The whole as protobuf, libraft.Ready. Empty if raft_config_set_encode_readys() is off.
+    /// The whole as protobuf, libraft.Ready. Empty if raft_config_set_encode_readys() or
+    /// raft_config_set_encode_entries() is off.
     pub encoded: raft_bytes,
     /// For the library's own use.
     pub internal: *const c_void,
@@ -177,8 +180,7 @@ struct Content {
     /// Whether any of the last four has something in it, or had in the last Ready.
     has_rest: bool,
     encoded: Buffer,
-    /// Whether all of it is to be encoded, or only what the structs can't tell.
-    encodes: bool,
+    encodes: Encoded,
     /// How many Readys in a row would have done with a quarter of its room.
     small_readys: u8,
     /// The last Ready, which keeps the member lists that `snapshot` points to and is what storage
@@ -188,6 +190,24 @@ struct Content {
     readys: [Ready; 2],
     /// Which of them is the last one.
     last: usize,
+}
+
+/// What of a Ready is encoded, beside what the structs can't tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoded {
+    All,
+    Messages,
+    Nothing,
+}
+
+impl Encoded {
+    pub(crate) fn asked_for(settings: &Settings) -> Encoded {
+        match (settings.encode_readys, settings.encode_entries) {
+            (true, true) => Encoded::All,
+            (true, false) => Encoded::Messages,
+            (false, _) => Encoded::Nothing,
+        }
+    }
 }
 
 /// Where a node keeps its last Ready. A raw pointer rather than a Box, since a host reads the
@@ -207,7 +227,7 @@ impl Drop for ReadyPlace {
 }
 
 impl ReadyPlace {
-    pub(crate) fn new(encodes: bool) -> ReadyPlace {
+    pub(crate) fn new(encodes: Encoded) -> ReadyPlace {
         let content = Content {
             view: raft_ready::EMPTY,
             soft_state: soft_state_view(&Default::default()),
@@ -305,8 +325,8 @@ impl Content {
             read_states_len: self.read_states.len(),
             must_sync: ready.must_sync,
             encoded: match self.encodes {
-                true => raft_bytes::of(self.encoded.as_slice()),
-                false => raft_bytes::EMPTY,
+                Encoded::All => raft_bytes::of(self.encoded.as_slice()),
+                _ => raft_bytes::EMPTY,
             },
             internal: ptr::null(),
             // The rest is in `fill_rest`.
@@ -335,18 +355,19 @@ impl Content {
     fn encode(&mut self) {
         self.encoded.clear();
         let base = self.encoded.as_ptr();
+        let encodes_all = self.encodes == Encoded::All;
         let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
 
         if let Some(state) = &ready.soft_state {
             self.soft_state = soft_state_view(state);
-            if self.encodes {
+            if encodes_all {
                 let (leader, role) = (state.leader, state.role as i32);
                 buffer.put_field(1, &out::SoftState { leader, role });
             }
         }
         if let Some(state) = &ready.hard_state {
             self.hard_state = hard_state_view(state);
-            if self.encodes {
+            if encodes_all {
                 buffer.push(HARD_STATE);
                 codec::encode_hard_state_delimited(state, buffer);
             }
@@ -366,7 +387,7 @@ impl Content {
         }
         let start = buffer.len();
         let views = &mut self.entries;
-        let mut writer = match self.encodes {
+        let mut writer = match encodes_all {
             true => {
                 encode_entries(&ready.entries, 4, base, buffer, views);
                 MessageWriter::behind(&ready.entries, start..buffer.len())
@@ -383,7 +404,7 @@ impl Content {
             self.snapshot = Some(snapshot::view_of(snapshot, encoded));
         }
         let committed = &mut self.committed_entries;
-        match self.encodes {
+        match encodes_all {
             true => encode_entries(&ready.committed_entries, 6, base, buffer, committed),
             false => view_entries(&ready.committed_entries, base, buffer, committed),
         }
@@ -395,11 +416,13 @@ impl Content {
         for message in &ready.messages {
             self.messages.push(raft_message::EMPTY);
             let view = self.messages.last_mut().expect("one was just added");
-            if !self.encodes && message::is_plain(message) {
+            if self.encodes == Encoded::Nothing && message::is_plain(message) {
                 view.show(message, raft_bytes::EMPTY);
                 continue;
             }
-            buffer.push(MESSAGE);
+            if encodes_all {
+                buffer.push(MESSAGE);
+            }
             let start = writer.put(message, buffer);
             some_have_more |= message::has_more(message);
             view.show(message, raft_bytes::at(base, start..buffer.len()));
@@ -410,7 +433,7 @@ impl Content {
                 message::view_more(message, view, &mut self.responses);
             }
         }
-        if ready.must_sync && self.encodes {
+        if ready.must_sync && encodes_all {
             buffer.extend(&[MUST_SYNC, 1]);
         }
         let had_rest = std::mem::replace(&mut self.has_rest, has_rest(ready));

@@ -467,6 +467,24 @@ TEST(Cluster, AHostThatMakesItsOwnBytesHasAllInFields) {
     EXPECT_EQ(storage.hard_state().term, 2U);
 }
 
+TEST(Cluster, AHostThatSavesReadysNeedsOnlyTheBytesOfMessages) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1, 2});
+    Node node(Config(2).encode_entries(false), storage);
+    // An MsgApp to 2 from 1 in term 2, after entry 1 of term 1, with entry 2 of term 2, "x".
+    const std::string append{8, 3, 16, 2, 24, 1, 32, 2, 40, 1, 48, 1, 58, 7, 16, 2, 24, 2, 34, 1, 'x', 64, 1};
+    node.step(append);
+    const Ready ready = node.ready();
+    EXPECT_TRUE(ready.encoded().empty());
+    ASSERT_EQ(ready.entries().size(), 1U);
+    EXPECT_EQ(ready.entries().front().data(), Bytes("x"));
+    EXPECT_TRUE(ready.entries().front().encoded().empty());
+    ASSERT_EQ(ready.messages().size(), 1U);
+    EXPECT_EQ(Message::decode(ready.messages().front().encoded()).index(), 2U);
+    storage.save(ready);
+    EXPECT_EQ(storage.last_index(), 2U);
+}
+
 TEST(Cluster, TheElectionTimeoutCanBeFixedForTests) {
     Storage storage = Storage::memory();
     storage.bootstrap(1, 1, {1, 2, 3});

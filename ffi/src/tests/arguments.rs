@@ -88,6 +88,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_config_set_applied(config, 1, nothing, 0) names "config";
         raft_config_set_show_requests(config, true) names "config";
         raft_config_set_encode_readys(config, true) names "config";
+        raft_config_set_encode_entries(config, true) names "config";
 
         raft_storage_is_fresh(storage, &mut flag) names "storage";
         raft_storage_bootstrap(storage, 1, 1, [1].as_ptr(), 1, null(), 0, nothing, 0) names "storage";

@@ -18,7 +18,7 @@ use crate::message::{
     RAFT_MSG_APP, RAFT_MSG_APP_RESP, RAFT_MSG_HEARTBEAT, RAFT_MSG_SNAP, raft_message,
     raft_message_decode,
 };
-use crate::ready::{KEEP_READYS, ReadyPlace};
+use crate::ready::{Encoded, KEEP_READYS, ReadyPlace};
 use crate::snapshot::{raft_snapshot, raft_snapshot_free};
 
 /// Payloads at which the length of a protobuf length changes.
@@ -346,7 +346,7 @@ fn fill(place: &mut ReadyPlace, ready: Ready) -> *const raft_ready {
 
 #[test]
 fn every_view_shows_its_part_of_the_encoding() {
-    let mut place = ReadyPlace::new(true);
+    let mut place = ReadyPlace::new(Encoded::All);
     for len in SIZES {
         let ready = full(len);
         check(unsafe { &*fill(&mut place, ready.clone()) }, &ready);
@@ -402,7 +402,16 @@ fn plain_and_others() -> [Vec<Body>; 2] {
 
 #[test]
 fn a_ready_that_is_not_encoded_has_bytes_only_for_what_its_structs_do_not_tell() {
-    let (mut encoding, mut place) = (ReadyPlace::new(true), ReadyPlace::new(false));
+    check_bare(Encoded::Nothing);
+}
+
+#[test]
+fn without_its_entries_bytes_a_ready_has_those_of_its_messages() {
+    check_bare(Encoded::Messages);
+}
+
+fn check_bare(encoded: Encoded) {
+    let (mut encoding, mut place) = (ReadyPlace::new(Encoded::All), ReadyPlace::new(encoded));
     let message = |body| Message {
         to: 2,
         from: 1,
@@ -458,7 +467,8 @@ fn a_ready_that_is_not_encoded_has_bytes_only_for_what_its_structs_do_not_tell()
             for (at, (view, message)) in views.iter().zip(&ready.messages).enumerate() {
                 // Among those of all Readys there is one whose context is a payload.
                 let is_bare = |body: &Body| matches!(body, Body::Heartbeat { context, .. } if context.is_empty());
-                if !plain.contains(&at) && !is_bare(&message.body) {
+                let is_plain = plain.contains(&at) || is_bare(&message.body);
+                if encoded == Encoded::Messages || !is_plain {
                     assert_eq!(bytes(view.encoded), codec::encode_message(message));
                     continue;
                 }
@@ -511,7 +521,7 @@ fn a_ready_that_is_not_encoded_has_bytes_only_for_what_its_structs_do_not_tell()
 
 #[test]
 fn an_empty_ready_is_nothing_but_null() {
-    let mut place = ReadyPlace::new(true);
+    let mut place = ReadyPlace::new(Encoded::All);
     let ready = unsafe { &*fill(&mut place, Ready::default()) };
     assert!(ready.soft_state.is_null() && ready.hard_state.is_null());
     assert!(ready.snapshot.is_null() && ready.entries.is_null());
@@ -524,7 +534,7 @@ fn an_empty_ready_is_nothing_but_null() {
 
 #[test]
 fn a_buffer_blown_up_by_one_ready_is_given_back() {
-    let mut place = ReadyPlace::new(true);
+    let mut place = ReadyPlace::new(Encoded::All);
     fill(&mut place, full(8 << 20));
     // Not between the large ones of a stream.
     for _ in 0..KEEP_READYS {

@@ -95,6 +95,8 @@ static void start(size_t count) {
         must(raft_config_set_seed(config, i + 1, NULL), "seed");
         must(raft_config_set_pre_vote(config, false, NULL), "pre_vote");
         must(raft_config_set_check_quorum(config, false, NULL), "check_quorum");
+        /* raft_storage_save() stores the entries, and nothing here has a use for their bytes. */
+        must(raft_config_set_encode_entries(config, false, NULL), "encode_entries");
         must(raft_storage_memory_new(&nodes[i].storage, NULL), "storage");
         must(raft_storage_bootstrap(nodes[i].storage, 0, 0, voters, count, NULL, 0, NULL, 0, NULL), "bootstrap");
         must(raft_node_new(config, nodes[i].storage, &nodes[i].node, NULL), "node");

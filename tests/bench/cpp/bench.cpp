@@ -48,7 +48,7 @@ public:
         for (std::uint64_t id : voters) {
             auto storage = libraft::Storage::memory();
             storage.bootstrap(0, 0, voters);
-            libraft::Node node(libraft::Config(id).pre_vote(false).check_quorum(false), storage);
+            libraft::Node node(libraft::Config(id).pre_vote(false).check_quorum(false).encode_entries(false), storage);
             nodes_.push_back({std::move(storage), std::move(node)});
         }
         nodes_[0].node.campaign();

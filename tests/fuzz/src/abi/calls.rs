@@ -375,6 +375,7 @@ pub const CALLS: &[Call] = table! {
     raft_config_set_disable_conf_change_validation => |e, i| set!(e, i, raft_config_set_disable_conf_change_validation(i.bool()));
     raft_config_set_disable_proposal_forwarding => |e, i| set!(e, i, raft_config_set_disable_proposal_forwarding(i.bool()));
     raft_config_set_election_ticks => |e, i| set!(e, i, raft_config_set_election_ticks(small(i)));
+    raft_config_set_encode_entries => |e, i| set!(e, i, raft_config_set_encode_entries(i.bool()));
     raft_config_set_encode_readys => |e, i| set!(e, i, raft_config_set_encode_readys(i.bool()));
     raft_config_set_heartbeat_ticks => |e, i| set!(e, i, raft_config_set_heartbeat_ticks(small(i)));
     raft_config_set_max_apply_unpersisted_entries => |e, i| set!(e, i, raft_config_set_max_apply_unpersisted_entries(e.number(i)));
