@@ -1270,7 +1270,7 @@ typedef struct raft_message {
   struct raft_bytes snapshot_data;
   /**
    * The whole message as raftpb.Message: the bytes to put on the wire. Empty if there is nothing to it but
-   * what stands above, and raft_config_set_encode_readys() is off.
+   * what stands above, and `entries`, and raft_config_set_encode_readys() is off.
    */
   struct raft_bytes encoded;
   /**
@@ -1283,6 +1283,15 @@ typedef struct raft_message {
    * How many there are.
    */
   size_t responses_len;
+  /**
+   * What a RAFT_MSG_APP brings, if that is nowhere in `encoded`: a part of the Ready's own `entries`. NULL
+   * otherwise.
+   */
+  const struct raft_entry *entries;
+  /**
+   * How many there are.
+   */
+  size_t entries_len;
 } raft_message;
 
 /**
@@ -2534,9 +2543,9 @@ raft_status raft_config_set_record_bytes(struct raft_config *config,
 /**
  * Whether what a Ready has is there as bytes as well as in structs. A host that makes its own bytes of
  * what it stores and sends can do without: raft_ready's `encoded` is empty then, and so is that of an entry
- * and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP without entries, and
- * without contexts RAFT_MSG_APP_RESP that accepts, RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads
- * are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
+ * and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP that
+ * brings nothing, or entries that are in the same Ready to be persisted; RAFT_MSG_APP_RESP that accepts; and
+ * without contexts RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
  * a Ready like any other. Default true.
  *
  * Errors: those of any call.
@@ -3005,6 +3014,26 @@ raft_status raft_node_step(struct raft_node *node,
                            const uint8_t *data,
                            size_t len,
                            struct raft_error **error);
+
+/**
+ * Hands over a message as a raft_ready has it, or as raft_message_decode() gives it: its `encoded`, or, if that is
+ * empty, what its numbers and its `entries` say. Then its type is RAFT_MSG_APP, RAFT_MSG_APP_RESP (one
+ * that accepts), RAFT_MSG_HEARTBEAT or RAFT_MSG_HEARTBEAT_RESP, and numbers that these don't have are passed
+ * over; of an entry, its `encoded` counts likewise, and an empty payload is none. It comes to the same as to
+ * encode the message and call raft_node_step().
+ *
+ * Errors: those of any call on a node; RAFT_ERR_NULL and RAFT_ERR_ARGUMENT also for a list or bytes in
+ * `message` (NULL with a length, a length above PTRDIFF_MAX), RAFT_ERR_ARGUMENT for another type without
+ * bytes; RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER,
+ * RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED as for raft_node_step().
+ *
+ * Memory: `message` and all that it points to are borrowed for the call.
+ *
+ * Threads: One at a time on the node.
+ */
+raft_status raft_node_step_message(struct raft_node *node,
+                                   const struct raft_message *message,
+                                   struct raft_error **error);
 
 /**
  * Hands over several messages, each one preceded by its length as a protobuf varint. All are

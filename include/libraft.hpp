@@ -612,9 +612,11 @@ public:
     /** In a MessageType::app and a MessageType::heartbeat the leader's commit index, as far as the recipient may
      * know it; 0 otherwise. */
     std::uint64_t commit() const noexcept { return raw_.commit; }
+    /** What a MessageType::app brings, if that is nowhere in `encoded()`: a part of the Ready's own entries(). */
+    Entries entries() const noexcept { return {raw_.entries, raw_.entries_len}; }
     /**
      * The whole as raftpb.Message: the bytes to put on the wire. Empty if Config::encode_readys() is off and
-     * the fields say all.
+     * the fields and `entries()` say all.
      */
     Bytes encoded() const noexcept { return raw_.encoded; }
     /**

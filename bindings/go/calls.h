@@ -74,6 +74,36 @@ static inline go_outcome go_step(go_node at, bool advancing, const uint8_t *mess
 	return go_look(node, advancing, status, error);
 }
 
+// A message that numbers tell, and at most one entry; without pointers, so that Go does not look for any.
+typedef struct {
+	int32_t type;
+	bool has_entry;
+	int32_t entry_type;
+	uint64_t to, from, term, log_term, index, commit;
+	uint64_t entry_term, entry_index;
+} go_numbers;
+
+// With the payload of the entry, if there is one.
+static inline go_outcome go_step_numbers(
+		go_node at, bool advancing, const go_numbers *numbers, const uint8_t *data, size_t len) {
+	raft_node *node = (raft_node *)at;
+	raft_error *error = NULL;
+	raft_status status = go_advance(node, &advancing, &error);
+	if (status == RAFT_OK) {
+		raft_entry entry = {
+			.term = numbers->entry_term, .index = numbers->entry_index, .type = numbers->entry_type,
+			.data = {data, len},
+		};
+		raft_message message = {
+			.to = numbers->to, .from = numbers->from, .term = numbers->term, .log_term = numbers->log_term,
+			.index = numbers->index, .commit = numbers->commit, .type = numbers->type,
+			.entries = &entry, .entries_len = numbers->has_entry,
+		};
+		status = raft_node_step_message(node, &message, &error);
+	}
+	return go_look(node, advancing, status, error);
+}
+
 static inline go_outcome go_pending(go_node at, bool advancing) {
 	raft_node *node = (raft_node *)at;
 	go_outcome outcome = {RAFT_OK, advancing, GO_UNKNOWN, NULL};

@@ -1,11 +1,14 @@
 // The messages of a Ready. Most are answers, or one append to each follower; these two have ways of their own.
-// The library lends numbers where these are all, and bytes otherwise, as wire.go has them.
+// The library lends numbers where these and entries of the same Ready are all, and bytes otherwise, as wire.go
+// has them.
 
 package raft
 
 import (
 	"bytes"
+	"errors"
 	"slices"
+	"unsafe"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -14,7 +17,8 @@ import (
 // #include "libraft.h"
 import "C"
 
-// lentMessage is a message as the library lends it. If its bytes are not there, its numbers say all.
+// lentMessage is a message as the library lends it. If its bytes are not there, its numbers and its entries say
+// all.
 type lentMessage = C.raft_message
 
 // messageCell is a message with what most fields point to.
@@ -75,7 +79,12 @@ func newCells(lent []lentMessage) ([]messageCell, []*pb.Message) {
 // isLarge says whether a message gets an object of its own, so that a host that keeps a small one of the
 // same Ready does not keep, say, a snapshot with it.
 func isLarge(lent *lentMessage) bool {
-	return lent.encoded.len > 4<<10
+	bytes := int(lent.encoded.len)
+	entries := unsafe.Slice(lent.entries, int(lent.entries_len))
+	for i := range entries {
+		bytes += int(entries[i].data.len)
+	}
+	return bytes > 4<<10
 }
 
 // read reads a message into an empty cell.
@@ -95,6 +104,13 @@ func (cell *messageCell) read(lent *lentMessage, known entryRun) error {
 		cell.logTerm, m.LogTerm = uint64(lent.log_term), &cell.logTerm
 		cell.index, m.Index = uint64(lent.index), &cell.index
 		cell.commit, m.Commit = uint64(lent.commit), &cell.commit
+		if lent.entries_len > 0 {
+			// They are in the Ready, whose entries are known by now.
+			m.Entries = known.cut(uint64(lent.entries.index), int(lent.entries_len))
+			if m.Entries == nil {
+				return errors.New("raft: a message has entries that are not in its Ready")
+			}
+		}
 	case pb.MsgAppResp:
 		cell.index, m.Index = uint64(lent.index), &cell.index
 	case pb.MsgHeartbeat:

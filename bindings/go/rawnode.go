@@ -72,6 +72,7 @@ type RawNode struct {
 	err        error
 	dropReason DropReason
 	scratch    []byte
+	numbers    C.go_numbers
 	// What was not taken of the recording when the node was closed.
 	recording []byte
 }
@@ -276,6 +277,17 @@ func (rn *RawNode) isMember() bool {
 // ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error] for what no correct peer
 // sends.
 func (rn *RawNode) Step(m *pb.Message) error {
+	err := rn.step(m)
+	if err == nil && len(m.Entries) > 0 && m.GetType() == pb.MsgApp {
+		rn.stepped.add(m.Entries)
+	}
+	return err
+}
+
+func (rn *RawNode) step(m *pb.Message) error {
+	if payload, ok := numbersOf(m, &rn.numbers); ok {
+		return rn.stepNumbers(payload)
+	}
 	encoded, err := appendMessage(rn.scratch[:0], m)
 	if err != nil {
 		return err
@@ -285,10 +297,15 @@ func (rn *RawNode) Step(m *pb.Message) error {
 	if rn.scratch = encoded[:0]; cap(rn.scratch) > 1<<20 {
 		rn.scratch = nil
 	}
-	if err == nil && len(m.Entries) > 0 && m.GetType() == pb.MsgApp {
-		rn.stepped.add(m.Entries)
-	}
 	return err
+}
+
+func (rn *RawNode) stepNumbers(payload []byte) error {
+	if err := rn.Err(); err != nil {
+		return err
+	}
+	data, length := view(payload)
+	return rn.came(C.go_step_numbers(rn.at(), C.bool(rn.advancing), &rn.numbers, data, length))
 }
 
 // StepEncoded does the same with a message as it came over the wire, which is copied.

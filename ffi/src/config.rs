@@ -505,9 +505,9 @@ export! {
 export! {
     /// Whether what a Ready has is there as bytes as well as in structs. A host that makes its own bytes of
     /// what it stores and sends can do without: raft_ready's `encoded` is empty then, and so is that of an entry
-    /// and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP without entries, and
-    /// without contexts RAFT_MSG_APP_RESP that accepts, RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads
-    /// are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
+    /// and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP that
+    /// brings nothing, or entries that are in the same Ready to be persisted; RAFT_MSG_APP_RESP that accepts; and
+    /// without contexts RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
     /// a Ready like any other. Default true.
     ///
     /// Errors: those of any call.

@@ -1,10 +1,12 @@
 //! `raft_entry` and lists of them, `raft_hard_state`, `raft_soft_state`.
 
 use bytes::Bytes;
-use libraft_core::{Entry, EntryKind, Explicit, HardState, SoftState, codec, codec::Buffer};
+use libraft_core::codec::{self, Buffer, PayloadBlock};
+use libraft_core::proto::raftpb;
+use libraft_core::{Entry, EntryKind, Explicit, HardState, MAX_POSITION, SoftState};
 use prost::Message as _;
 
-use crate::bytes::raft_bytes;
+use crate::bytes::{copied, raft_bytes, slice};
 use crate::error::Failure;
 
 /// What an entry's data means: one of the RAFT_ENTRY_ numbers, which are those of
@@ -168,6 +170,61 @@ pub(crate) fn view_in_place(entry: &Entry, base: *const u8, buffer: &mut Buffer)
     }
 }
 
+impl raft_entry {
+    /// Whether its numbers and its payload tell all, and make an entry that has a place in a log.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.encoded.len == 0
+            && self.index > 0
+            && self.term.max(self.index) <= MAX_POSITION
+            && kind_of(self.r#type).is_some()
+    }
+
+    /// The entry that a plain view tells, the inverse of [`view_in_place`].
+    ///
+    /// # Safety
+    /// As for [`slice`], for its payload.
+    pub(crate) unsafe fn read(&self, payloads: &mut PayloadBlock) -> Result<Entry, Failure> {
+        // SAFETY: the same contract.
+        let data = unsafe { slice(self.data.data, self.data.len, "data") }?;
+        Ok(Entry {
+            term: self.term,
+            index: self.index,
+            kind: kind_of(self.r#type).unwrap_or_default(),
+            data: payloads.copied(data),
+            ..Entry::default()
+        })
+    }
+
+    /// A copy of its bytes, which are made if they are not there.
+    ///
+    /// # Safety
+    /// As for [`slice`], for them and for its payload.
+    pub(crate) unsafe fn bytes(&self) -> Result<Bytes, Failure> {
+        if self.encoded.len > 0 {
+            // SAFETY: the same contract.
+            return unsafe { copied(self.encoded.data, self.encoded.len, "encoded") };
+        }
+        // SAFETY: the same contract.
+        let data = unsafe { copied(self.data.data, self.data.len, "data") }?;
+        let entry = raftpb::Entry {
+            r#type: (self.r#type != RAFT_ENTRY_NORMAL).then_some(self.r#type),
+            term: Some(self.term),
+            index: Some(self.index),
+            data: (!data.is_empty()).then_some(data),
+        };
+        Ok(entry.encode_to_vec().into())
+    }
+}
+
+fn kind_of(number: raft_entry_type) -> Option<EntryKind> {
+    match number {
+        RAFT_ENTRY_NORMAL => Some(EntryKind::Normal),
+        RAFT_ENTRY_CONF_CHANGE => Some(EntryKind::ConfChange),
+        RAFT_ENTRY_CONF_CHANGE_V2 => Some(EntryKind::ConfChangeV2),
+        _ => None,
+    }
+}
+
 /// Where a list begins, NULL for an empty one.
 pub(crate) fn pointer_to<T>(list: &[T]) -> *const T {
     match list {
@@ -222,12 +279,9 @@ pub(crate) fn proposal(data: Option<Bytes>) -> Entry {
 
 /// The kind that a number stands for.
 pub(crate) fn entry_kind(number: raft_entry_type) -> Result<EntryKind, Failure> {
-    match number {
-        RAFT_ENTRY_NORMAL => Ok(EntryKind::Normal),
-        RAFT_ENTRY_CONF_CHANGE => Ok(EntryKind::ConfChange),
-        RAFT_ENTRY_CONF_CHANGE_V2 => Ok(EntryKind::ConfChangeV2),
-        other => Err(Failure::argument(format!(
-            "{other} is no type of entry: pass one of the RAFT_ENTRY_ numbers"
-        ))),
-    }
+    kind_of(number).ok_or_else(|| {
+        Failure::argument(format!(
+            "{number} is no type of entry: pass one of the RAFT_ENTRY_ numbers"
+        ))
+    })
 }

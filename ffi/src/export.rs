@@ -230,6 +230,7 @@ borrowed!(
     crate::event::raft_event,
     crate::node::raft_node,
     crate::observe::raft_exposition,
+    crate::message::raft_message,
     crate::ready::raft_ready,
     crate::storage::raft_storage,
 );

@@ -1,11 +1,15 @@
 //! `raft_message`: what a transport needs to know of a message.
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use libraft_core::codec;
-use libraft_core::{Body, Message, Snapshot};
+use libraft_core::codec::{self, PayloadBlock};
+use libraft_core::proto::raftpb;
+use libraft_core::{Body, Entries, Entry, EntryId, MAX_POSITION, Message, Snapshot};
 
 use crate::bytes::{raft_bytes, slice};
-use crate::error::raft_error;
+use crate::entry::raft_entry;
+use crate::error::{Failure, raft_error};
 use crate::snapshot::data_in;
 
 /// The kind of a message: one of the RAFT_MSG_ numbers, which are those of raftpb.MessageType.
@@ -62,6 +66,9 @@ pub const RAFT_LOCAL_APPEND: u64 = u64::MAX;
 /// The target of RAFT_MSG_STORAGE_APPLY, with asynchronous storage writes.
 pub const RAFT_LOCAL_APPLY: u64 = u64::MAX - 1;
 
+/// The field of raftpb.Message that has them.
+const ENTRIES: u32 = 7;
+
 /// A message to a peer, or from one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +94,7 @@ pub struct raft_message {
     /// The host's own data of that snapshot: a part of `encoded`. Empty otherwise.
     pub snapshot_data: raft_bytes,
     /// The whole message as raftpb.Message: the bytes to put on the wire. Empty if there is nothing to it but
-    /// what stands above, and raft_config_set_encode_readys() is off.
+    /// what stands above, and `entries`, and raft_config_set_encode_readys() is off.
     pub encoded: raft_bytes,
     /// For RAFT_MSG_STORAGE_APPEND and RAFT_MSG_STORAGE_APPLY, what is to be delivered once the
     /// work is done: those to this node itself with raft_node_step(), the others like any message.
@@ -95,6 +102,11 @@ pub struct raft_message {
     pub responses: *const raft_message,
     /// How many there are.
     pub responses_len: usize,
+    /// What a RAFT_MSG_APP brings, if that is nowhere in `encoded`: a part of the Ready's own `entries`. NULL
+    /// otherwise.
+    pub entries: *const raft_entry,
+    /// How many there are.
+    pub entries_len: usize,
 }
 
 export! {
@@ -139,7 +151,7 @@ export! {
 }
 
 /// Where `part` lies within `whole`, if it does.
-fn range_within(whole: &[u8], part: &[u8]) -> Option<std::ops::Range<usize>> {
+fn range_within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     let range = start..start.checked_add(part.len())?;
     (!part.is_empty() && range.end <= whole.len()).then_some(range)
@@ -152,15 +164,29 @@ pub(crate) fn view_of(message: &Message, encoded: raft_bytes) -> raft_message {
     view
 }
 
-/// Whether the numbers in the view say all of a message.
+/// Whether the numbers in the view say all of a message, and then which of the Ready's entries it brings.
 #[inline]
-pub(crate) fn is_plain(message: &Message) -> bool {
-    match &message.body {
-        Body::Append { entries, .. } => entries.is_empty(),
+pub(crate) fn plain(message: &Message, ready: &[Entry]) -> Option<Range<usize>> {
+    let is_plain = match &message.body {
+        Body::Append { entries, .. } => return place_among(entries, ready),
         Body::Accept { .. } => true,
         Body::Heartbeat { context, .. } | Body::HeartbeatResp { context } => context.is_empty(),
         _ => false,
-    }
+    };
+    is_plain.then_some(0..0)
+}
+
+/// Where entries are among those of the Ready. Both are of one node, and logs that have an entry of the same
+/// index and term are the same up to there (the Log Matching Property, Ongaro 2014, §3.5).
+#[inline]
+fn place_among(entries: &[Entry], ready: &[Entry]) -> Option<Range<usize>> {
+    let ([first, ..], [.., last]) = (entries, entries) else {
+        return Some(0..0);
+    };
+    let start = usize::try_from(first.index.checked_sub(ready.first()?.index)?).ok()?;
+    let end = start.checked_add(entries.len())?;
+    let same = ready.get(end - 1)?;
+    ((same.index, same.term) == (last.index, last.term)).then_some(start..end)
 }
 
 /// Whether [`view_more`] has something to add, as seldom. Apart, so that the other views are written where
@@ -227,7 +253,7 @@ fn encoded_len(snapshot: &Snapshot) -> usize {
 
 impl raft_message {
     /// A view of nothing.
-    pub(crate) const EMPTY: raft_message = raft_message {
+    pub const EMPTY: raft_message = raft_message {
         to: 0,
         from: 0,
         term: 0,
@@ -240,6 +266,8 @@ impl raft_message {
         encoded: raft_bytes::EMPTY,
         responses: std::ptr::null(),
         responses_len: 0,
+        entries: std::ptr::null(),
+        entries_len: 0,
     };
 
     /// Makes an empty view one of this message, as [`view_of`] does.
@@ -258,6 +286,104 @@ impl raft_message {
         }
         self.r#type = message_type(&message.body);
         self.encoded = encoded;
+    }
+
+    /// Whether it is of a type that can do without bytes.
+    pub(crate) fn may_be_numbers(&self) -> bool {
+        matches!(
+            self.r#type,
+            RAFT_MSG_APP | RAFT_MSG_APP_RESP | RAFT_MSG_HEARTBEAT | RAFT_MSG_HEARTBEAT_RESP
+        )
+    }
+
+    /// The position, and the commit index, as far as a message of such a type has them.
+    fn numbers(&self) -> (EntryId, u64) {
+        let (log_term, index, commit) = match self.r#type {
+            RAFT_MSG_APP => (self.log_term, self.index, self.commit),
+            RAFT_MSG_APP_RESP => (0, self.index, 0),
+            RAFT_MSG_HEARTBEAT => (0, 0, self.commit),
+            _ => (0, 0, 0),
+        };
+        let term = log_term;
+        (EntryId { term, index }, commit)
+    }
+
+    /// The message that the numbers and these entries tell, the inverse of [`raft_message::show`]. None if it takes
+    /// a decoder to say what is wrong, or to read an entry.
+    ///
+    /// # Safety
+    /// As for [`slice`], for each payload.
+    #[inline]
+    pub(crate) unsafe fn read(
+        &self,
+        entries: &[raft_entry],
+        payloads: &mut PayloadBlock,
+    ) -> Result<Option<Message>, Failure> {
+        let (prev, commit) = self.numbers();
+        if self.term.max(prev.term).max(prev.index).max(commit) > MAX_POSITION
+            || !entries.iter().all(raft_entry::is_plain)
+        {
+            return Ok(None);
+        }
+        let body = match self.r#type {
+            RAFT_MSG_APP => {
+                // SAFETY: the same contract.
+                let mut read = |entry: &raft_entry| unsafe { entry.read(payloads) };
+                let entries = match entries {
+                    [] => Entries::new(),
+                    // Without a list on the way.
+                    [entry] => Entries::from_iter([read(entry)?]),
+                    _ => entries.iter().map(read).collect::<Result<_, _>>()?,
+                };
+                Body::Append {
+                    prev,
+                    entries,
+                    commit,
+                }
+            }
+            RAFT_MSG_APP_RESP => Body::Accept { index: prev.index },
+            RAFT_MSG_HEARTBEAT => Body::Heartbeat {
+                commit,
+                context: Bytes::new(),
+            },
+            _ => Body::HeartbeatResp {
+                context: Bytes::new(),
+            },
+        };
+        Ok(Some(Message {
+            to: self.to,
+            from: self.from,
+            term: self.term,
+            body,
+        }))
+    }
+
+    /// The same as bytes.
+    ///
+    /// # Safety
+    /// As for [`slice`], for what each entry points to.
+    #[cold]
+    pub(crate) unsafe fn encode(&self, entries: &[raft_entry]) -> Result<Bytes, Failure> {
+        let (prev, commit) = self.numbers();
+        let head = raftpb::Message {
+            r#type: Some(self.r#type),
+            to: Some(self.to),
+            from: Some(self.from),
+            term: Some(self.term),
+            log_term: Some(prev.term),
+            index: Some(prev.index),
+            commit: Some(commit),
+            ..Default::default()
+        };
+        let mut bytes = prost::Message::encode_to_vec(&head);
+        if self.r#type == RAFT_MSG_APP {
+            for entry in entries {
+                // SAFETY: the same contract.
+                let entry = unsafe { entry.bytes() }?;
+                prost::encoding::bytes::encode(ENTRIES, &entry, &mut bytes);
+            }
+        }
+        Ok(bytes.into())
     }
 
     /// Leads to the attached messages, once their list stands.

@@ -4,6 +4,7 @@ use libraft_core::codec;
 
 use crate::bytes::{copied_if_any, slice};
 use crate::error::{Failure, raft_error};
+use crate::message::raft_message;
 use crate::node::raft_node;
 use crate::status::*;
 
@@ -30,6 +31,53 @@ export! {
         // SAFETY: the caller vouches for `data[..len]`.
         let data = unsafe { slice(data, len, "data") }?;
         node.with(|inner| Ok(inner.node.step_slice_into(data, &mut inner.payloads)?))
+    }
+}
+
+export! {
+    /// Hands over a message as a raft_ready has it, or as raft_message_decode() gives it: its `encoded`, or, if that is
+    /// empty, what its numbers and its `entries` say. Then its type is RAFT_MSG_APP, RAFT_MSG_APP_RESP (one
+    /// that accepts), RAFT_MSG_HEARTBEAT or RAFT_MSG_HEARTBEAT_RESP, and numbers that these don't have are passed
+    /// over; of an entry, its `encoded` counts likewise, and an empty payload is none. It comes to the same as to
+    /// encode the message and call raft_node_step().
+    ///
+    /// Errors: those of any call on a node; RAFT_ERR_NULL and RAFT_ERR_ARGUMENT also for a list or bytes in
+    /// `message` (NULL with a length, a length above PTRDIFF_MAX), RAFT_ERR_ARGUMENT for another type without
+    /// bytes; RAFT_ERR_MALFORMED, RAFT_ERR_IMPOSSIBLE, RAFT_ERR_LOCAL_MESSAGE, RAFT_ERR_UNKNOWN_PEER,
+    /// RAFT_ERR_DROPPED and RAFT_ERR_READ_DROPPED as for raft_node_step().
+    ///
+    /// Memory: `message` and all that it points to are borrowed for the call.
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_step_message(
+        node: *mut raft_node,
+        message: *const raft_message,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        // SAFETY: the caller vouches for what `message` points to.
+        let encoded = unsafe { slice(message.encoded.data, message.encoded.len, "encoded") }?;
+        if !encoded.is_empty() {
+            return node.with(|inner| Ok(inner.node.step_slice_into(encoded, &mut inner.payloads)?));
+        }
+        if !message.may_be_numbers() {
+            let why = format!(
+                "a message of type {} has more to it than numbers: pass its bytes",
+                message.r#type
+            );
+            return Err(Failure::argument(why));
+        }
+        // SAFETY: as above.
+        let entries = unsafe { slice(message.entries, message.entries_len, "entries") }?;
+        node.with(|inner| {
+            let payloads = &mut inner.payloads;
+            // SAFETY: as above, for the payloads.
+            match unsafe { message.read(entries, payloads) }? {
+                Some(message) => inner.node.step(message)?,
+                // SAFETY: as above.
+                None => inner.node.step_bytes(unsafe { message.encode(entries) }?)?,
+            }
+            Ok(())
+        })
     }
 }
 

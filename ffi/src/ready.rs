@@ -416,8 +416,12 @@ impl Content {
         for message in &ready.messages {
             self.messages.push(raft_message::EMPTY);
             let view = self.messages.last_mut().expect("one was just added");
-            if self.encodes == Encoded::Nothing && message::is_plain(message) {
+            if self.encodes == Encoded::Nothing
+                && let Some(brought) = message::plain(message, &ready.entries)
+            {
                 view.show(message, raft_bytes::EMPTY);
+                let brought = &self.entries[brought];
+                (view.entries, view.entries_len) = (pointer_to(brought), brought.len());
                 continue;
             }
             if encodes_all {

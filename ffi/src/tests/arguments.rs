@@ -6,10 +6,12 @@ use std::ptr::{null, null_mut};
 use super::*;
 use crate::conf_change::*;
 use crate::conf_state::raft_conf_state_free;
-use crate::entry::{RAFT_ENTRY_CONF_CHANGE, RAFT_ENTRY_NORMAL, raft_entries_free, raft_hard_state};
+use crate::entry::{
+    RAFT_ENTRY_CONF_CHANGE, RAFT_ENTRY_NORMAL, raft_entries_free, raft_entry, raft_hard_state,
+};
 use crate::event::raft_event;
 use crate::event_text::*;
-use crate::message::{raft_message, raft_message_decode};
+use crate::message::{RAFT_MSG_APP, raft_message, raft_message_decode};
 use crate::metrics::raft_metrics;
 use crate::nodes::raft_nodes_tick;
 use crate::observe::*;
@@ -26,6 +28,27 @@ macro_rules! null {
         assert!(words.contains($name), "{}: {words}", stringify!($function));
         assert_eq!(unsafe { $function($($arg,)* null_mut()) }, RAFT_ERR_NULL);
     )+};
+}
+
+/// An append with these.
+fn with(encoded: raft_bytes, entries: *const raft_entry, entries_len: usize) -> raft_message {
+    raft_message {
+        r#type: RAFT_MSG_APP,
+        encoded,
+        entries,
+        entries_len,
+        ..raft_message::EMPTY
+    }
+}
+
+fn entry(data: raft_bytes, encoded: raft_bytes) -> raft_entry {
+    raft_entry {
+        term: 1,
+        index: 2,
+        r#type: RAFT_ENTRY_NORMAL,
+        data,
+        encoded,
+    }
 }
 
 #[test]
@@ -127,6 +150,8 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_conf_state(node, &mut state) names "node";
         raft_node_step(node, nothing, 0) names "node";
         raft_node_step_many(node, nothing, 0) names "node";
+        raft_node_step_message(node, &with(raft_bytes::EMPTY, null(), 0)) names "node";
+        raft_node_step_message(host.node, null()) names "message";
         raft_node_read_index(node, nothing, 0) names "node";
         raft_node_has_ready(node, &mut flag) names "node";
         raft_node_ready(node, &mut ready) names "node";
@@ -251,6 +276,10 @@ fn null_bytes_with_a_length_are_refused() {
         raft_node_apply_conf_change(node, 1, null(), 1, null_mut()) names "data";
         raft_node_step(node, null(), 1) names "data";
         raft_node_step_many(node, null(), 1) names "data";
+        raft_node_step_message(node, &with(holes[0], null(), 0)) names "encoded";
+        raft_node_step_message(node, &with(raft_bytes::EMPTY, null(), 1)) names "entries";
+        raft_node_step_message(node, &with(raft_bytes::EMPTY, &entry(holes[0], raft_bytes::EMPTY), 1)) names "data";
+        raft_node_step_message(node, &with(raft_bytes::EMPTY, &entry(raft_bytes::EMPTY, holes[0]), 1)) names "encoded";
         raft_node_read_index(node, null(), 1) names "context";
         raft_node_record_note(node, null(), 1) names "text";
         raft_replay(null(), 1, 0, &mut null_mut(), &mut replayed) names "data";
@@ -287,6 +316,18 @@ fn lengths_beyond_any_object_are_refused() {
             err!(raft_node_propose(host.node, data, len)),
             err!(raft_node_step(host.node, data, len)),
             err!(raft_node_step_many(host.node, data, len)),
+            err!(raft_node_step_message(
+                host.node,
+                &with(raft_bytes { data, len }, null(), 0)
+            )),
+            err!(raft_node_step_message(
+                host.node,
+                &with(
+                    raft_bytes::EMPTY,
+                    &entry(raft_bytes { data, len }, raft_bytes::EMPTY),
+                    1
+                )
+            )),
             err!(raft_node_read_index(host.node, data, len)),
             err!(raft_node_provide_snapshot(host.node, 1, data, len)),
             err!(raft_node_propose_many(host.node, views.as_ptr(), len)),

@@ -16,6 +16,7 @@ mod observing;
 mod readys;
 mod recordings;
 mod settings;
+mod stepping;
 mod storages;
 mod threads;
 

@@ -4,9 +4,9 @@ use std::ptr::{null, null_mut};
 
 use bytes::Bytes;
 use libraft_core::{
-    Body, ConfState, DropKind, DropReason, Dropped, Entries, Entry, EntryId, EntryKind, Explicit,
-    HardState, Message, ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState,
-    codec, proto::libraft as out, proto::raftpb,
+    Body, ConfState, DropKind, DropReason, Dropped, Entry, EntryId, EntryKind, Explicit, HardState,
+    Message, ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState, codec,
+    proto::libraft as out, proto::raftpb,
 };
 use prost::Message as _;
 
@@ -418,6 +418,7 @@ fn check_bare(encoded: Encoded) {
         term: 5,
         body,
     };
+    let mut from_ready = 0;
     for len in SIZES {
         let mut ready = full(len);
         let explicit = Entry {
@@ -462,13 +463,29 @@ fn check_bare(encoded: Encoded) {
                     assert_eq!(bytes(view.encoded), encoded);
                 }
             }
+            let view_of_entries = view.entries;
             let views = list(view.messages, view.messages_len);
             assert_eq!(views.len(), ready.messages.len());
             for (at, (view, message)) in views.iter().zip(&ready.messages).enumerate() {
                 // Among those of all Readys there is one whose context is a payload.
                 let is_bare = |body: &Body| matches!(body, Body::Heartbeat { context, .. } if context.is_empty());
                 let is_plain = plain.contains(&at) || is_bare(&message.body);
-                if encoded == Encoded::Messages || !is_plain {
+                // An append whose entries are in the Ready needs no bytes for them.
+                let brings = match &message.body {
+                    Body::Append { entries, .. } => &entries[..],
+                    _ => &[],
+                };
+                let same = |part: &[Entry]| part == brings;
+                let place = match brings.len() {
+                    0 => None,
+                    _ if encoded == Encoded::Messages => None,
+                    len => ready.entries.windows(len).position(same),
+                };
+                assert_eq!(view.entries_len, place.map_or(0, |_| brings.len()));
+                if let Some(place) = place {
+                    assert_eq!(view.entries, view_of_entries.wrapping_add(place));
+                    from_ready += 1;
+                } else if encoded == Encoded::Messages || !is_plain {
                     assert_eq!(bytes(view.encoded), codec::encode_message(message));
                     continue;
                 }
@@ -479,7 +496,7 @@ fn check_bare(encoded: Encoded) {
                             term: view.log_term,
                             index: view.index,
                         },
-                        entries: Entries::default(),
+                        entries: brings.iter().cloned().collect(),
                         commit: view.commit,
                     },
                     RAFT_MSG_APP_RESP => Body::Accept { index: view.index },
@@ -517,6 +534,7 @@ fn check_bare(encoded: Encoded) {
             assert_eq!(view.events_len, ready.events.len());
         }
     }
+    assert_eq!(from_ready > 0, encoded == Encoded::Nothing);
 }
 
 #[test]

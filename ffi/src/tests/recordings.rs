@@ -10,6 +10,7 @@ use super::clusters::Cluster;
 use super::*;
 use crate::conf_change::RAFT_CONF_CHANGE_ADD_NODE;
 use crate::entry::RAFT_ENTRY_CONF_CHANGE;
+use crate::message::{RAFT_MSG_HEARTBEAT, raft_message};
 use crate::recording::*;
 
 fn recorded(id: u64, max_bytes: u64) -> Settings {
@@ -18,7 +19,7 @@ fn recorded(id: u64, max_bytes: u64) -> Settings {
     settings
 }
 
-fn taken(node: *mut raft_node) -> Vec<u8> {
+pub(super) fn taken(node: *mut raft_node) -> Vec<u8> {
     let mut buffer = null_mut();
     ok!(raft_node_record_take(node, &mut buffer));
     owned(buffer)
@@ -42,7 +43,7 @@ pub(super) fn report() -> raft_replay_report {
     report
 }
 
-fn replay(recording: &[u8]) -> (Vec<u8>, raft_replay_report) {
+pub(super) fn replay(recording: &[u8]) -> (Vec<u8>, raft_replay_report) {
     let (mut readys, mut report) = (null_mut(), report());
     let (data, len) = (recording.as_ptr(), recording.len());
     ok!(raft_replay(
@@ -276,6 +277,14 @@ const RECORDED: &[Recorded] = &[
     ("step_many", "step", |node| unsafe {
         // A heartbeat from node 2.
         raft_node_step_many(node, b"\x04\x08\x08\x18\x02".as_ptr(), 5, null_mut());
+    }),
+    ("step_message", "step", |node| unsafe {
+        let heartbeat = raft_message {
+            r#type: RAFT_MSG_HEARTBEAT,
+            from: 2,
+            ..raft_message::EMPTY
+        };
+        raft_node_step_message(node, &heartbeat, null_mut());
     }),
     ("read_index", "read_index", |node| unsafe {
         raft_node_read_index(node, null(), 0, null_mut());

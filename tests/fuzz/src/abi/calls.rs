@@ -643,6 +643,30 @@ pub const CALLS: &[Call] = table! {
         node_call!(e, i, raft_node_step_many(data, len));
         e.failed = false;
     };
+    raft_node_step_message => |e, i| {
+        let mut lists = Vec::new();
+        let (entries, entries_len) = e.list(i, &mut lists, |e, i| raft_entry {
+            term: e.number(i),
+            index: e.number(i),
+            r#type: e.kind(i),
+            data: e.view(i),
+            encoded: if i.chance(8) { e.view(i) } else { raft_bytes { data: null(), len: 0 } },
+        });
+        let message = raft_message {
+            to: e.number(i),
+            from: e.number(i),
+            term: e.number(i),
+            log_term: e.number(i),
+            index: e.number(i),
+            commit: e.number(i),
+            r#type: if i.chance(8) { i.any() } else { [3, 4, 8, 9][i.below(4)] },
+            encoded: if i.chance(8) { e.view(i) } else { raft_bytes { data: null(), len: 0 } },
+            entries,
+            entries_len,
+            ..raft_message::EMPTY
+        };
+        node_call!(e, i, raft_node_step_message(&message));
+    };
     raft_node_read_index => |e, i| {
         let (context, len) = e.data(i);
         node_call!(e, i, raft_node_read_index(context, len));
