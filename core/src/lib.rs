@@ -180,6 +180,7 @@ mod cluster;
 pub mod mutants;
 
 // The vocabulary, and its bytes.
+mod boxed;
 pub mod codec;
 mod config;
 pub mod entries;

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::boxed::Boxed;
 use crate::codec::{self, PayloadBlock};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ pub struct Node {
     shown: Shown,
     raft: Raft,
     /// What follows when the host is done with the last Ready: nothing, unless it is [`Working::Writes`].
-    work: Work,
+    work: Boxed<Work>,
 }
 
 impl Node {
@@ -91,7 +92,7 @@ impl Node {
             may_advance: false,
             peeked: false,
             working: Working::No,
-            work: Work::default(),
+            work: Boxed::default(),
             poisoned: None,
             recorder,
         })

@@ -11,6 +11,7 @@ mod window;
 
 use std::collections::VecDeque;
 
+use crate::boxed::Boxed;
 use crate::codec::entry_encoded_len;
 use crate::entries::Entries;
 use crate::error::{Error, Result};
@@ -113,9 +114,9 @@ pub struct Log {
     limits: LogLimits,
     /// The size of what is handed out and not yet applied.
     applying_bytes: u64,
-    chunk: ApplyChunk,
+    chunk: Boxed<ApplyChunk>,
     /// The indexes of configuration changes in `(applied, last]`.
-    conf_changes: VecDeque<Index>,
+    conf_changes: Boxed<VecDeque<Index>>,
     /// How many entries have been appended.
     appended: u64,
 }
@@ -156,6 +157,7 @@ impl Log {
             return Err(invalid("the configuration changes are not in the log"));
         }
         let conf_changes = state.conf_changes.iter().copied();
+        let unapplied: VecDeque<Index> = conf_changes.filter(|&index| index > applied).collect();
         Ok(Log {
             terms,
             window: Window::at(last + 1),
@@ -170,10 +172,10 @@ impl Log {
             limits,
             applying_bytes: 0,
             applying_paused: false,
-            chunk: ApplyChunk::default(),
+            chunk: Boxed::default(),
             apply_read: None,
             appended: 0,
-            conf_changes: conf_changes.filter(|&index| index > applied).collect(),
+            conf_changes: unapplied.into(),
         })
     }
 
@@ -256,9 +258,8 @@ impl Log {
 
     /// Whether a committed configuration change has not been applied yet.
     pub fn has_unapplied_conf_change(&self) -> bool {
-        self.conf_changes
-            .front()
-            .is_some_and(|&index| index <= self.committed)
+        let first = self.conf_changes.get().and_then(VecDeque::front);
+        first.is_some_and(|&index| index <= self.committed)
     }
 
     // Growing.
@@ -286,7 +287,7 @@ impl Log {
         for (index, entry) in (self.last_index() + 1..).zip(entries.iter_mut()) {
             (entry.term, entry.index) = (term, index);
             if entry.is_conf_change() {
-                self.conf_changes.push_back(index);
+                self.conf_changes.make().push_back(index);
             }
         }
         self.terms.extend(entries);
@@ -296,8 +297,9 @@ impl Log {
 
     fn note_next(&mut self, entries: &[Entry]) {
         self.terms.extend(entries);
-        let changes = entries.iter().filter(|entry| entry.is_conf_change());
-        self.conf_changes.extend(changes.map(|entry| entry.index));
+        for change in entries.iter().filter(|entry| entry.is_conf_change()) {
+            self.conf_changes.make().push_back(change.index);
+        }
         self.appended += entries.len() as u64;
     }
 
@@ -313,12 +315,10 @@ impl Log {
         self.window.truncate_from(index);
         self.persisted = self.persisted.min(index - 1);
         self.in_progress = self.in_progress.min(index - 1);
-        while self
-            .conf_changes
-            .back()
-            .is_some_and(|&change| change >= index)
-        {
-            self.conf_changes.pop_back();
+        if let Some(changes) = self.conf_changes.get_mut() {
+            while changes.back().is_some_and(|&change| change >= index) {
+                changes.pop_back();
+            }
         }
     }
 
@@ -352,8 +352,8 @@ impl Log {
         self.window = Window::at(id.index + 1);
         self.persisted = id.index;
         self.in_progress = id.index;
-        self.conf_changes.clear();
-        self.chunk.entries.clear();
+        self.conf_changes.free();
+        self.chunk.free();
         self.apply_read = None;
         self.snapshot = Some(Box::new(snapshot));
         self.snapshot_in_progress = false;
@@ -456,12 +456,8 @@ impl Log {
     /// Whether [`Log::next_to_apply`] would find the first of them in memory.
     pub fn is_next_to_apply_at_hand(&self) -> bool {
         let next = self.applying + 1;
-        let read = self
-            .chunk
-            .entries
-            .back()
-            .is_some_and(|last| last.index >= next);
-        read || next >= self.window.first_index()
+        let read = self.read_back().next_back();
+        read.is_some_and(|last| last.index >= next) || next >= self.window.first_index()
     }
 
     fn max_appliable(&self, ahead: ApplyAhead) -> Index {
@@ -470,10 +466,8 @@ impl Log {
         };
         let max = self.committed.min(self.persisted.saturating_add(entries));
         // A configuration must not come into force that a restart would not find in the log.
-        let unpersisted_change = self
-            .conf_changes
-            .iter()
-            .find(|&&change| change > self.persisted);
+        let mut changes = self.conf_changes.get().into_iter().flatten();
+        let unpersisted_change = changes.find(|&&change| change > self.persisted);
         match unpersisted_change {
             Some(&change) if change <= max => change - 1,
             _ => max,
@@ -493,7 +487,7 @@ impl Log {
         let high = (self.max_appliable(ahead) + 1).min(self.window.first_index());
         let mut low = self.applying + 1;
         let mut bytes = self.next_apply_bytes();
-        for entry in &self.chunk.entries {
+        for entry in self.read_back() {
             let size = entry_encoded_len(entry) as u64;
             if size >= bytes {
                 return None;
@@ -513,9 +507,9 @@ impl Log {
         let high = self.max_appliable(ahead) + 1;
         let next = self.applying + 1;
         let mut budget = Budget::new(self.next_apply_bytes());
-        let entries = match self.chunk.entries.is_empty() {
-            true => self.in_memory(next, high, &mut budget),
-            false => self.read_and_in_memory(next, high, &mut budget),
+        let entries = match self.chunk.get() {
+            None => self.in_memory(next, high, &mut budget),
+            Some(_) => self.read_and_in_memory(next, high, &mut budget),
         };
         (entries, budget.taken())
     }
@@ -531,17 +525,23 @@ impl Log {
 
     /// What was read back to be applied, and what follows it.
     fn read_and_in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
-        let read = self.chunk.entries.iter().take((high - low) as usize);
+        let read = self.read_back().take((high - low) as usize);
         let mut entries: Vec<Entry> = read
             .take_while(|entry| budget.take(entry))
             .cloned()
             .collect();
         let next = low + entries.len() as u64;
-        if entries.len() == self.chunk.entries.len() {
+        if entries.len() == self.read_back().count() {
             let rest = self.in_memory(next, high, budget);
             entries.extend_from_slice(&rest);
         }
         entries.into()
+    }
+
+    /// What was read back to be applied, and has not been handed out.
+    fn read_back(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        let chunk = self.chunk.get().into_iter();
+        chunk.flat_map(|chunk| &chunk.entries)
     }
 
     /// How much may be handed out at once.
@@ -570,14 +570,15 @@ impl Log {
     /// Takes the answer to that read.
     pub fn provide_to_apply(&mut self, entries: Vec<Entry>) {
         self.apply_read = None;
-        let continues = match (self.chunk.entries.back(), entries.first()) {
+        let chunk = &mut self.chunk.make().entries;
+        let continues = match (chunk.back(), entries.first()) {
             (Some(last), Some(first)) => last.index + 1 == first.index,
             _ => false,
         };
         if continues {
-            self.chunk.entries.extend(entries);
+            chunk.extend(entries);
         } else {
-            self.chunk.entries = entries.into();
+            *chunk = entries.into();
         }
         self.forget_handed_out();
     }
@@ -594,13 +595,24 @@ impl Log {
     }
 
     /// What was read back for it is not needed any more.
+    #[inline]
     fn forget_handed_out(&mut self) {
-        let read = &mut self.chunk.entries;
+        if self.chunk.get().is_some() {
+            self.forget_read_back();
+        }
+    }
+
+    #[inline(never)]
+    fn forget_read_back(&mut self) {
+        let read = &mut self.chunk.make().entries;
         while read
             .front()
             .is_some_and(|entry| entry.index <= self.applying)
         {
             read.pop_front();
+        }
+        if read.is_empty() {
+            self.chunk.free();
         }
     }
 
@@ -615,12 +627,10 @@ impl Log {
         self.forget_handed_out();
         self.applying_bytes = self.applying_bytes.saturating_sub(bytes);
         self.applying_paused = self.applying_bytes >= self.limits.applying_bytes;
-        while self
-            .conf_changes
-            .front()
-            .is_some_and(|&change| change <= index)
-        {
-            self.conf_changes.pop_front();
+        if let Some(changes) = self.conf_changes.get_mut() {
+            while changes.front().is_some_and(|&change| change <= index) {
+                changes.pop_front();
+            }
         }
         self.evict();
     }
@@ -699,6 +709,14 @@ impl Log {
         Ok(())
     }
 
+    /// The node has come to rest: lists with nothing in them give back their room.
+    pub fn give_back_room(&mut self) {
+        self.window.give_back_room();
+        if self.conf_changes.get().is_some_and(VecDeque::is_empty) {
+            self.conf_changes.free();
+        }
+    }
+
     #[inline(always)]
     fn evict(&mut self) {
         let needed = self.persisted.min(self.applied) + 1;
@@ -729,7 +747,7 @@ impl Log {
             self.window.next_index() == self.last_index() + 1,
             "the window ends with the log",
         )?;
-        let read = self.chunk.entries.front();
+        let read = self.read_back().next();
         ensure(
             read.is_none_or(|entry| entry.index == self.applying + 1),
             "what was read back is applied next",

@@ -370,7 +370,7 @@ fn a_log_that_contradicts_itself_is_noticed() {
             log.window = Window::at(6);
         }),
         ("what was read back is applied next", |log| {
-            log.chunk.entries = [entry(1, 4)].into();
+            log.chunk.make().entries = [entry(1, 4)].into();
         }),
         ("what is not persisted is in the window", |log| {
             (log.persisted, log.window) = (5, Window::at(7));

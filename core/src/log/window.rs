@@ -245,6 +245,12 @@ impl Window {
         }
     }
 
+    /// Gives back all room that is not used.
+    pub fn give_back_room(&mut self) {
+        self.batches.shrink_to_fit();
+        self.gathered.shrink_to_fit();
+    }
+
     /// Entries `[low, high)`. The range is within the window.
     #[inline(always)]
     pub fn range(&mut self, low: Index, high: Index) -> Entries {

@@ -5,7 +5,7 @@ use super::Node;
 use crate::error::{Error, Result};
 use crate::log::payload_len;
 use crate::message::{Body, Message};
-use crate::raft::{Core, OwnPromises, Raft, move_list};
+use crate::raft::{Core, OwnPromises, Raft};
 use crate::ready::Ready;
 use crate::recording::{Answer, Call};
 use crate::types::*;
@@ -138,7 +138,7 @@ impl Node {
                 node.build_ready(&mut ready);
                 node.shown = shown;
                 node.working = Working::No;
-                node.work.clear();
+                node.work.free();
                 node.raft.core_mut().outbox = outbox;
                 node.record_answer(|| Answer::ready(&ready));
                 Ok(ready)
@@ -213,7 +213,7 @@ impl Node {
     /// Takes account of what the host has done with a Ready.
     fn finish(&mut self) -> Result<()> {
         // Taken out, so that nodes that are alike are equal.
-        let work = &mut self.work;
+        let work = self.work.make();
         self.raft.on_own_promises(&mut work.own)?;
         let (last, snapshot) = (work.last.take(), work.snapshot.take());
         let applied = work.applied.take();
@@ -252,7 +252,7 @@ impl Node {
         let core = self.raft.core_mut();
 
         ready.clear();
-        if core.log.next_snapshot().is_some() || core.outbox.has_rare() || core.notes.has_events() {
+        if core.log.next_snapshot().is_some() || core.notes.has_events() {
             add_rare(core, ready);
         }
         let (log, outbox) = (&mut core.log, &mut core.outbox);
@@ -273,13 +273,12 @@ impl Node {
         ready.must_sync = !ready.entries.is_empty()
             || hard_state.term != shown.hard_state.term
             || (hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
-        move_list(&mut outbox.read_states, &mut ready.read_states);
         let writes = log.has_unstable()
             || ready.snapshot.is_some()
             || !ready.committed_entries.is_empty()
             || !outbox.to_self.is_empty();
         if writes {
-            let work = &mut self.work;
+            let work = self.work.make();
             work.last = log.has_unstable().then(|| log.last());
             work.snapshot = ready.snapshot.as_ref().map(|snapshot| snapshot.id.index);
             work.applied = ready.committed_entries.last().map(|last| Batch {
@@ -289,12 +288,12 @@ impl Node {
             });
             work.own.take(&mut outbox.to_self);
         }
-        if self.async_storage_writes {
-            let after_append = std::mem::take(&mut outbox.after_append);
-            outbox.take_messages(id, &mut ready.messages);
-            self.add_storage_messages(ready, after_append);
-        } else {
-            outbox.take_messages(id, &mut ready.messages);
+        let comes_to_rest = match self.async_storage_writes {
+            true => self.hand_over_with_storage_messages(ready),
+            false => outbox.hand_over(id, ready),
+        };
+        if comes_to_rest {
+            self.give_back_room(writes);
         }
         self.working = match writes {
             true => Working::Writes,
@@ -310,23 +309,45 @@ impl Node {
         core.notes.forget_events();
         core.log.accept_unstable();
         let writes = self.working == Working::Writes;
-        if writes && let Some(batch) = &self.work.applied {
+        let work = self.work.get().filter(|_| writes);
+        let promises = work.is_some_and(|work| !work.own.is_empty());
+        if let Some(batch) = work.and_then(|work| work.applied.as_ref()) {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
             core.log.accept_applying(index, bytes, ahead);
         }
         self.may_advance = !self.async_storage_writes;
-        let is_empty = writes && self.work.own.is_empty() && ready.is_empty();
+        let is_empty = writes && !promises && ready.is_empty();
         if self.async_storage_writes || is_empty {
             // Nothing follows when the host advances, as never with asynchronous storage writes.
             self.working = Working::No;
-            if writes {
-                self.work.clear();
+            if writes && let Some(work) = self.work.get_mut() {
+                work.clear();
             }
         }
     }
 
-    /// Says in messages what there is to persist and to apply, and what follows when it is done.
+    /// The node has come to rest: lists with nothing in them give back their room.
+    #[cold]
     #[inline(never)]
+    fn give_back_room(&mut self, writes: bool) {
+        self.raft.core_mut().log.give_back_room();
+        if !writes {
+            self.work.free();
+        }
+    }
+
+    /// Hands over the outbox with asynchronous storage writes. Returns whether the node comes to rest.
+    #[inline(never)]
+    fn hand_over_with_storage_messages(&mut self, ready: &mut Ready) -> bool {
+        let id = self.id();
+        let outbox = &mut self.raft.core_mut().outbox;
+        let after_append = outbox.take_after_append();
+        let comes_to_rest = outbox.hand_over(id, ready);
+        self.add_storage_messages(ready, after_append);
+        comes_to_rest
+    }
+
+    /// Says in messages what there is to persist and to apply, and what follows when it is done.
     fn add_storage_messages(&self, ready: &mut Ready, mut after_append: Vec<Message>) {
         let (id, term) = (self.id(), self.raft.core().term());
         let log = &self.raft.core().log;
@@ -405,10 +426,5 @@ impl Node {
 #[inline(never)]
 fn add_rare(core: &mut Core, ready: &mut Ready) {
     ready.snapshot = core.log.next_snapshot().cloned();
-    if let Some(rare) = core.outbox.take_rare() {
-        ready.reads = rare.reads;
-        ready.snapshot_requests = rare.snapshot_requests;
-        ready.dropped = rare.dropped;
-    }
     core.notes.copy_events(&mut ready.events);
 }

@@ -446,7 +446,7 @@ fn a_single_voter_serves_no_read_before_it_commits_in_its_term() {
     member.process();
     assert_eq!(member.node.basic_status().soft_state.role, Role::Leader);
     member.node.read_index(Bytes::from_static(b"read")).unwrap();
-    assert!(member.node.raft.core().outbox.read_states.is_empty());
+    assert!(member.node.raft.core().outbox.read_states().is_empty());
     cluster.settle();
     assert_eq!(cluster.at(1).reads[0].index, 3);
 }

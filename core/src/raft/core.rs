@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::boxed::Boxed;
 use crate::config::{Config, Limits, Settings};
 use crate::error::{DropReason, Error, Result};
 use crate::event::{DropKind, Dropped, Event, FlowReason};
@@ -51,7 +52,7 @@ pub struct Core {
     /// Which members belong together for commits.
     pub commit_groups: CommitGroups,
     /// Members that have other limits for what is in flight to them than the settings say.
-    pub own_inflight_limits: BTreeMap<NodeId, InflightLimits>,
+    pub own_inflight_limits: Boxed<BTreeMap<NodeId, InflightLimits>>,
     next_request: RequestId,
 }
 
@@ -94,7 +95,7 @@ impl Core {
             membership,
             outbox: Outbox::default(),
             commit_groups: CommitGroups::default(),
-            own_inflight_limits: BTreeMap::new(),
+            own_inflight_limits: Boxed::default(),
             term: hard_state.term,
             vote: match mutant!(RestartForgetsTheVote) {
                 true => NONE,
@@ -228,7 +229,7 @@ impl Core {
             return self.outbox.to_self.extend_accept(self.term, index);
         }
         let id = self.id();
-        match self.outbox.after_append.last_mut() {
+        match self.outbox.last_after_append() {
             Some(Message {
                 to,
                 term,
@@ -336,7 +337,7 @@ impl Core {
         self.notes.rare().reads_answered += 1;
         if from == NONE || from == self.id() {
             let context = context.unwrap_or_default();
-            self.outbox.read_states.push(ReadState { index, context });
+            self.outbox.push_read_state(ReadState { index, context });
         } else {
             self.send(from, Body::ReadIndexResp { index, context });
         }

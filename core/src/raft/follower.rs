@@ -10,10 +10,10 @@ use crate::message::Body;
 use crate::types::{Entry, Index, NONE, NodeId, ReadState, Snapshot};
 
 /// What only a follower has.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Follower {
-    /// The snapshot that this node has asked its leader for.
-    wanted_snapshot: Option<WantedSnapshot>,
+    /// The snapshot that this node has asked its leader for. Apart, since it seldom has.
+    wanted_snapshot: Option<Box<WantedSnapshot>>,
 }
 
 /// A snapshot that a follower has asked for although it has the entries. Another leader, and
@@ -52,17 +52,18 @@ impl Follower {
         if core.log.last().term != core.term() {
             return dropped("nothing of the present term is in the log yet");
         }
-        self.wanted_snapshot = Some(WantedSnapshot {
+        self.wanted_snapshot = Some(Box::new(WantedSnapshot {
             min_index: core.log.last_index(),
             asked_at: core.timer.now,
-        });
+        }));
         self.ask_for_snapshot(core);
         Ok(())
     }
 
     /// Asks the leader for the snapshot that is wanted.
     fn ask_for_snapshot(&self, core: &mut Core) {
-        if let Some(WantedSnapshot { min_index, .. }) = self.wanted_snapshot {
+        if let Some(wanted) = &self.wanted_snapshot {
+            let min_index = wanted.min_index;
             core.send(core.leader(), Body::RequestSnapshot { min_index });
         }
     }
@@ -71,7 +72,7 @@ impl Follower {
     /// snapshot that is wanted. A leader that has understood sends none. One that goes on sending
     /// for a whole election timeout knows no such request, and nothing will come of it.
     fn holds_out_for_snapshot(&mut self, core: &Core) -> bool {
-        let wanted = self.wanted_snapshot;
+        let wanted = self.wanted_snapshot.as_ref();
         let overdue = wanted.is_some_and(|wanted| core.is_overdue(wanted.asked_at));
         if overdue {
             self.wanted_snapshot = None;
@@ -140,7 +141,7 @@ impl Follower {
         snapshot: Snapshot,
     ) -> Next {
         self.hear_from(core, from);
-        let wanted = self.wanted_snapshot.map(|wanted| wanted.min_index);
+        let wanted = self.wanted_snapshot.as_ref().map(|wanted| wanted.min_index);
         let index = match super::snapshot::maybe_install(core, from, snapshot, wanted) {
             true => {
                 self.wanted_snapshot = None;
@@ -203,7 +204,7 @@ impl Follower {
         let context = context.unwrap_or_default();
         if core.settle_forwarded_read(&context) {
             core.notes.rare().reads_answered += 1;
-            core.outbox.read_states.push(ReadState { index, context });
+            core.outbox.push_read_state(ReadState { index, context });
         }
         Next::Stay
     }

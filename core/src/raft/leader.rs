@@ -40,7 +40,8 @@ impl Leader {
     /// A leader that knows nothing of its followers yet.
     pub fn new(core: &Core) -> Leader {
         let last = core.log.last_index();
-        let (limits, own_limits) = (core.inflight_limits(), core.own_inflight_limits.clone());
+        let limits = core.inflight_limits();
+        let own_limits = core.own_inflight_limits.get().cloned().unwrap_or_default();
         let mut tracker = Tracker::new(&core.membership, last, limits, own_limits);
         if let Some(own) = tracker.get_mut(core.id()) {
             own.match_index = last;

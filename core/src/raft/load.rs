@@ -7,12 +7,12 @@ use crate::message::{Body, Message};
 impl Raft {
     /// How many messages wait in the outbox.
     pub fn queued_messages(&self) -> usize {
-        self.core.outbox.messages.len()
+        self.core.outbox.messages().len()
     }
 
     /// Places for messages in the outbox and their entries, from this message on.
     pub fn queued_places(&self, from: usize) -> u64 {
-        let messages = self.core.outbox.messages.get(from..).unwrap_or_default();
+        let messages = self.core.outbox.messages().get(from..).unwrap_or_default();
         messages.iter().map(|message| 1 + entries_of(message)).sum()
     }
 

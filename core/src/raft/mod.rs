@@ -38,7 +38,7 @@ use follower::Follower;
 use leader::Leader;
 
 pub use self::core::Core;
-pub use self::outbox::{OwnPromise, OwnPromises, Promise, move_list};
+pub use self::outbox::{OwnPromise, OwnPromises, Promise};
 
 /// One node of the protocol.
 #[derive(Clone, Debug)]
@@ -53,9 +53,9 @@ pub struct Raft {
 #[derive(Clone, Debug)]
 enum RoleState {
     Follower(Follower),
-    Candidate(Candidate),
+    Candidate(Box<Candidate>),
     Leader(Box<Leader>),
-    PreCandidate(Candidate),
+    PreCandidate(Box<Candidate>),
 }
 
 /// What a handler wants to become of the node. Applied in [`transition`] alone.

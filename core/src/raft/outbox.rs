@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::boxed::Boxed;
 use crate::event::Dropped;
 use crate::message::{Body, Message};
+use crate::ready::Ready;
 use crate::types::{Index, NodeId, ReadRequest, ReadState, RequestId, SnapshotRequest, Term};
 
 /// What is on its way out.
@@ -11,24 +13,58 @@ use crate::types::{Index, NodeId, ReadRequest, ReadState, RequestId, SnapshotReq
 #[repr(C)]
 pub struct Outbox {
     /// May be sent at once, and come before `messages`: heartbeats and their answers, nearly always. In ten
-    /// thousand groups that rest, each list of messages would be three more cache lines to fetch for a turn,
-    /// and 224 bytes.
+    /// thousand groups that rest, each list of messages would be three more cache lines to fetch for a turn.
     brief: [Option<Brief>; 2],
+    /// What the node promises itself, if the host writes before it advances.
+    pub to_self: OwnPromises,
+    /// Whether there is anything in `lists` that makes a Ready: to look there would be a line more to fetch
+    /// each time.
+    listed: bool,
+    /// All that takes a list. A node that rests has none, which is 100 bytes less and the room of two messages.
+    lists: Boxed<Lists>,
+}
+
+/// What takes a list to wait in.
+#[derive(Clone, Debug, Default)]
+struct Lists {
     /// May be sent at once. The list that the Ready takes over as it is.
-    pub(super) messages: Vec<Message>,
+    messages: Vec<Message>,
     /// Must not be sent before what it promises is on stable storage. With asynchronous storage
     /// writes, messages to the node itself are among these.
-    pub after_append: Vec<Message>,
+    after_append: Vec<Message>,
     /// Reads that may be served.
-    pub read_states: Vec<ReadState>,
-    /// None if there is nothing in it. Apart, so that a node that rests is small.
+    read_states: Vec<ReadState>,
+    /// None if there is nothing in it.
     rare: Option<Box<Rare>>,
     /// Places among the messages, in their order: how many come before, and the request whose answer
     /// leads to others. Whoever answers before taking the Ready sees them in the order in which they
     /// would come without a request.
     held: Vec<(usize, RequestId)>,
-    /// What the node promises itself, if the host writes before it advances.
-    pub to_self: OwnPromises,
+}
+
+/// One of the lists of messages.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Now,
+    AfterAppend,
+}
+
+impl Lists {
+    #[inline(always)]
+    fn of(&mut self, which: Which) -> &mut Vec<Message> {
+        match which {
+            Which::Now => &mut self.messages,
+            Which::AfterAppend => &mut self.after_append,
+        }
+    }
+
+    /// Whether there is nothing that makes a Ready.
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+            && self.after_append.is_empty()
+            && self.read_states.is_empty()
+            && self.rare.is_none()
+    }
 }
 
 /// A message that the node sends and that is made of numbers alone.
@@ -83,7 +119,7 @@ pub struct OwnPromises {
     /// would cost 300 instructions.
     first: Option<OwnPromise>,
     /// Those after it.
-    others: Vec<OwnPromise>,
+    others: Boxed<Vec<OwnPromise>>,
 }
 
 /// One of them.
@@ -115,14 +151,14 @@ impl OwnPromises {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.len()
+        usize::from(self.first.is_some()) + self.others.get().map_or(0, Vec::len)
     }
 
     /// Adds one.
     pub fn push(&mut self, promise: OwnPromise) {
         match self.first {
             None => self.first = Some(promise),
-            Some(_) => self.others.push(promise),
+            Some(_) => self.others.make().push(promise),
         }
     }
 
@@ -133,13 +169,16 @@ impl OwnPromises {
 
     /// Takes the others out. The list keeps its room.
     pub fn drain_others(&mut self) -> impl Iterator<Item = OwnPromise> {
-        self.others.drain(..)
+        let others = self.others.get_mut().into_iter();
+        others.flat_map(|others| others.drain(..))
     }
 
     /// Makes the last one, if it is an acknowledgement of this term, one of everything up to `index`.
     /// Returns whether it is.
     pub fn extend_accept(&mut self, of: Term, index: Index) -> bool {
-        match self.others.last_mut().or(self.first.as_mut()) {
+        let others = self.others.get_mut();
+        let last = others.and_then(|others| others.last_mut());
+        match last.or(self.first.as_mut()) {
             Some(OwnPromise {
                 term,
                 what: Promise::Accept(accepted),
@@ -155,13 +194,15 @@ impl OwnPromises {
     pub fn take(&mut self, from: &mut OwnPromises) {
         debug_assert!(self.is_empty());
         self.first = from.first.take();
-        move_list(&mut from.others, &mut self.others);
+        if from.others.get().is_some() {
+            std::mem::swap(&mut self.others, &mut from.others);
+        }
     }
 
     /// Forgets them.
     pub fn clear(&mut self) {
         self.first = None;
-        self.others.clear();
+        self.others.free();
     }
 }
 
@@ -176,6 +217,17 @@ pub struct Rare {
     pub dropped: Vec<Dropped>,
 }
 
+impl Rare {
+    /// Out of the way of what most Readys have.
+    #[cold]
+    #[inline(never)]
+    fn hand_over(self, ready: &mut Ready) {
+        ready.reads = self.reads;
+        ready.snapshot_requests = self.snapshot_requests;
+        ready.dropped = self.dropped;
+    }
+}
+
 /// Messages that others are to be put before, with the places among them.
 #[derive(Debug)]
 pub struct Later {
@@ -186,33 +238,59 @@ pub struct Later {
 impl Outbox {
     /// Whether there is nothing that makes a Ready.
     pub fn is_empty(&self) -> bool {
-        self.brief[0].is_none()
-            && self.messages.is_empty()
-            && self.after_append.is_empty()
-            && self.to_self.is_empty()
-            && self.read_states.is_empty()
-            && self.rare.is_none()
+        debug_assert_eq!(
+            self.listed,
+            self.lists.get().is_some_and(|lists| !lists.is_empty())
+        );
+        self.brief[0].is_none() && !self.listed && self.to_self.is_empty()
+    }
+
+    /// To be called when something has been taken out of the lists.
+    fn look_into_lists(&mut self) {
+        self.listed = self.lists.get().is_some_and(|lists| !lists.is_empty());
+    }
+
+    /// The messages that may be sent at once, but for brief ones.
+    pub fn messages(&self) -> &[Message] {
+        self.lists.get().map_or(&[], |lists| &lists.messages)
     }
 
     /// Whether something is asked for.
     pub fn has_requests(&self) -> bool {
         let asks = |rare: &Rare| !rare.reads.is_empty() || !rare.snapshot_requests.is_empty();
-        self.rare.as_deref().is_some_and(asks)
+        let lists = self.lists.get().filter(|_| self.listed);
+        let rare = lists.and_then(|lists| lists.rare.as_deref());
+        rare.is_some_and(asks)
     }
 
     /// What seldom leaves a node, for who adds something.
     pub fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    /// Whether there is any of that.
-    pub fn has_rare(&self) -> bool {
-        self.rare.is_some()
+        self.listed = true;
+        self.lists.make().rare.get_or_insert_default()
     }
 
     /// Takes that out, if there is any.
     pub fn take_rare(&mut self) -> Option<Box<Rare>> {
-        self.rare.take()
+        let rare = self.lists.get_mut().filter(|_| self.listed)?.rare.take()?;
+        self.look_into_lists();
+        Some(rare)
+    }
+
+    /// Adds a read that may be served.
+    pub fn push_read_state(&mut self, state: ReadState) {
+        self.listed = true;
+        self.lists.make().read_states.push(state);
+    }
+
+    /// The reads that may be served.
+    #[cfg(test)]
+    pub fn read_states(&self) -> &[ReadState] {
+        self.lists.get().map_or(&[], |lists| &lists.read_states)
+    }
+
+    /// The last message that has to wait for what it promises, to be changed.
+    pub fn last_after_append(&mut self) -> Option<&mut Message> {
+        self.lists.get_mut()?.after_append.last_mut()
     }
 
     /// Adds a message that may be sent at once.
@@ -223,20 +301,23 @@ impl Outbox {
         {
             return;
         }
-        push_tightly(&mut self.messages, &mut self.after_append, message);
+        self.listed = true;
+        push_tightly(&mut self.lists, Which::Now, message);
     }
 
     /// Adds a message that has to wait for what it promises.
     #[inline(always)]
     pub fn send_after_append(&mut self, message: Message) {
-        push_tightly(&mut self.after_append, &mut self.messages, message);
+        self.listed = true;
+        push_tightly(&mut self.lists, Which::AfterAppend, message);
     }
 
     /// Whether there was a place for it, before all other messages but those of its kind.
     fn add_brief(&mut self, brief: Brief) -> bool {
         let free = self.brief.iter_mut().find(|place| place.is_none());
+        let none_before = |lists: &Lists| lists.messages.is_empty() && lists.held.is_empty();
         match free {
-            Some(place) if self.messages.is_empty() && self.held.is_empty() => {
+            Some(place) if self.lists.get().is_none_or(none_before) => {
                 *place = Some(brief);
                 true
             }
@@ -244,94 +325,146 @@ impl Outbox {
         }
     }
 
-    /// Moves the messages that may be sent at once behind those in `to`, and then the others that do
-    /// not go to the node itself, which is `from`. Lists change hands as wholes where they can: no message
-    /// is moved, unless brief ones come before it.
+    /// Hands over all that waits, but for what the node promises itself: first the messages that may be sent
+    /// at once, then the others; `ready` may have some already. Lists change hands as wholes where they can: no
+    /// message is moved, unless brief ones come before it.
+    ///
+    /// Returns whether the node, which is `from`, has come to rest with this: brief messages are all that it
+    /// sends, and were not the last time. The lists' memory is given back then.
     #[inline(always)]
-    pub fn take_messages(&mut self, from: NodeId, to: &mut Vec<Message>) {
+    pub fn hand_over(&mut self, from: NodeId, ready: &mut Ready) -> bool {
         if self.brief[0].is_some() {
-            if to.capacity() == 0 {
-                to.reserve_exact(self.brief.len());
-            }
-            let brief = self.brief.iter_mut().filter_map(Option::take);
-            to.extend(brief.map(|brief| brief.into_message(from)));
+            return self.hand_over_brief(from, ready);
         }
-        if !self.held.is_empty() {
-            self.held.clear();
+        self.hand_over_lists(ready);
+        false
+    }
+
+    /// The same if there are brief messages. Apart, so that those who have none keep the registers.
+    #[inline(never)]
+    fn hand_over_brief(&mut self, from: NodeId, ready: &mut Ready) -> bool {
+        let to = &mut ready.messages;
+        if to.capacity() == 0 {
+            to.reserve_exact(self.brief.len());
         }
-        move_list(&mut self.messages, to);
-        move_list(&mut self.after_append, to);
+        let brief = self.brief.iter_mut().filter_map(Option::take);
+        to.extend(brief.map(|brief| brief.into_message(from)));
+        if self.listed {
+            self.hand_over_lists(ready);
+            return false;
+        }
+        let comes_to_rest = self.lists.get().is_some();
+        if comes_to_rest {
+            self.lists.free();
+        }
+        comes_to_rest
+    }
+
+    #[inline(always)]
+    fn hand_over_lists(&mut self, ready: &mut Ready) {
+        let Some(lists) = self.lists.get_mut() else {
+            return;
+        };
+        if !lists.held.is_empty() {
+            lists.held.clear();
+        }
+        if !self.listed {
+            return;
+        }
+        self.listed = false;
+        if let Some(rare) = lists.rare.take() {
+            rare.hand_over(ready);
+        }
+        move_list(&mut lists.read_states, &mut ready.read_states);
+        move_list(&mut lists.messages, &mut ready.messages);
+        move_list(&mut lists.after_append, &mut ready.messages);
+    }
+
+    /// Takes out the messages that have to wait for what they promise, and those to the node itself.
+    pub fn take_after_append(&mut self) -> Vec<Message> {
+        let lists = self.lists.get_mut();
+        let taken = lists.map_or_else(Vec::new, |lists| std::mem::take(&mut lists.after_append));
+        self.look_into_lists();
+        taken
     }
 
     /// How many things wait here besides messages that may be sent at once.
     pub fn others(&self) -> usize {
-        let rare = self.rare.as_ref().map_or(0, |rare| {
-            rare.reads.len() + rare.snapshot_requests.len() + rare.dropped.len()
+        let lists = self.lists.get().map_or(0, |lists| {
+            let rare = lists.rare.as_ref().map_or(0, |rare| {
+                rare.reads.len() + rare.snapshot_requests.len() + rare.dropped.len()
+            });
+            lists.held.len() + lists.after_append.len() + lists.read_states.len() + rare
         });
-        self.held.len()
-            + self.brief.iter().flatten().count()
-            + self.after_append.len()
-            + self.to_self.len()
-            + self.read_states.len()
-            + rare
+        self.brief.iter().flatten().count() + self.to_self.len() + lists
     }
 
     /// Holds a place for what the answer to a request leads to.
     pub fn hold_place(&mut self, request: RequestId) {
-        self.held.push((self.messages.len(), request));
+        let lists = self.lists.make();
+        lists.held.push((lists.messages.len(), request));
     }
 
     /// Whether the place of a request is still there: the Ready with it has not been taken.
     pub fn holds_place(&self, request: RequestId) -> bool {
-        self.held.iter().any(|&(_, id)| id == request)
+        let mut lists = self.lists.get().into_iter();
+        lists.any(|lists| lists.held.iter().any(|&(_, id)| id == request))
     }
 
     /// Gives up the place of a request. Returns what comes after it, to be put back behind what the
     /// answer leads to; nothing if the Ready with that place has been taken.
     pub fn split_at_place(&mut self, request: RequestId) -> Later {
-        let Some(number) = self.held.iter().position(|&(_, id)| id == request) else {
+        let lists = self.lists.make();
+        let Some(number) = lists.held.iter().position(|&(_, id)| id == request) else {
             return Later {
                 messages: Vec::new(),
                 held: Vec::new(),
             };
         };
-        let mut held = self.held.split_off(number);
+        let mut held = lists.held.split_off(number);
         let (place, _) = held.remove(0);
         for (before, _) in &mut held {
             *before -= place;
         }
-        Later {
-            messages: self.messages.split_off(place),
-            held,
-        }
+        let messages = lists.messages.split_off(place);
+        self.look_into_lists();
+        Later { messages, held }
     }
 
     /// Puts back what [`Outbox::split_at_place`] has given, behind what has been sent since.
     pub fn put_back(&mut self, later: Later) {
-        let place = self.messages.len();
-        self.messages.extend(later.messages);
+        let lists = self.lists.make();
+        let place = lists.messages.len();
+        lists.messages.extend(later.messages);
         let held = later.held.into_iter();
-        self.held
+        lists
+            .held
             .extend(held.map(|(before, id)| (place + before, id)));
+        self.look_into_lists();
     }
 }
 
-/// Adds to a list whose room begins with two: of many groups, each member mostly sends one
-/// message or two at a time. `spare` is a list whose room serves as well: a node that rests has one room and
-/// not two. Inlined with [`super::Core::send`], so that the message is written where it stays.
+/// Adds to one of the lists. Inlined with [`super::Core::send`], so that the message is written where it stays.
 #[inline(always)]
-fn push_tightly(list: &mut Vec<Message>, spare: &mut Vec<Message>, message: Message) {
-    if list.len() == list.capacity() {
-        make_room(list, spare);
+fn push_tightly(lists: &mut Boxed<Lists>, which: Which, message: Message) {
+    let list = lists.get_mut().map(|lists| lists.of(which));
+    if list.is_none_or(|list| list.len() == list.capacity()) {
+        make_room(lists, which);
     }
-    list.push(message);
+    lists.make().of(which).push(message);
 }
 
+/// Room begins with two: of many groups, each member mostly sends one message or two at a time. The room of
+/// the other list serves as well: nearly always a node sends of one kind or the other.
 #[cold]
 #[inline(never)]
-fn make_room(list: &mut Vec<Message>, spare: &mut Vec<Message>) {
+fn make_room(lists: &mut Boxed<Lists>, which: Which) {
+    let lists = lists.make();
+    let (list, spare) = match which {
+        Which::Now => (&mut lists.messages, &mut lists.after_append),
+        Which::AfterAppend => (&mut lists.after_append, &mut lists.messages),
+    };
     if spare.is_empty() && spare.capacity() > list.len() {
-        // Nearly always a node sends of one kind or the other.
         spare.append(list);
         std::mem::swap(list, spare);
     } else if list.capacity() == 0 {
@@ -341,7 +474,7 @@ fn make_room(list: &mut Vec<Message>, spare: &mut Vec<Message>) {
 
 /// Moves a list to the end of another one. Both keep room: that of either serves the other as well.
 #[inline]
-pub fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
+fn move_list<T>(from: &mut Vec<T>, to: &mut Vec<T>) {
     // Nearly always there is nothing, and it is cheaper to look than to swap.
     if from.is_empty() {
         return;

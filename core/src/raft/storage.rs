@@ -266,7 +266,8 @@ impl Raft {
 
     /// A member gets another window for what is in flight to it, in this role and all to come.
     pub fn set_inflight_limits(&mut self, id: NodeId, limits: InflightLimits) {
-        self.core.own_inflight_limits.insert(id, limits);
+        let own_limits = self.core.own_inflight_limits.make();
+        own_limits.insert(id, limits);
         if let RoleState::Leader(leader) = &mut self.role {
             leader.set_inflight_limits(&mut self.core, id, limits);
         }

@@ -134,12 +134,12 @@ impl Raft {
             CampaignKind::PreElection => {
                 // A question only: neither term nor vote changes, nor the clock.
                 core.set_leader(NONE);
-                self.role = RoleState::PreCandidate(Candidate::new(kind));
+                self.role = RoleState::PreCandidate(Box::new(Candidate::new(kind)));
             }
             CampaignKind::Election | CampaignKind::Transfer => {
                 core.reset(core.term() + 1);
                 core.grant_vote(core.id());
-                self.role = RoleState::Candidate(Candidate::new(kind));
+                self.role = RoleState::Candidate(Box::new(Candidate::new(kind)));
             }
         }
         let term = wanted_term(kind, core.term());

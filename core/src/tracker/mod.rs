@@ -5,6 +5,7 @@ mod progress;
 
 use std::collections::BTreeMap;
 
+use crate::boxed::Boxed;
 use crate::membership::{self, Membership};
 use crate::quorum;
 use crate::types::{Index, NodeId};
@@ -25,7 +26,7 @@ pub struct Tracker {
     peers: Vec<Progress>,
     limits: InflightLimits,
     /// What differs from that for single members.
-    own_limits: BTreeMap<NodeId, InflightLimits>,
+    own_limits: Boxed<BTreeMap<NodeId, InflightLimits>>,
 }
 
 impl Tracker {
@@ -40,7 +41,7 @@ impl Tracker {
         let mut tracker = Tracker {
             peers: Vec::new(),
             limits,
-            own_limits,
+            own_limits: own_limits.into(),
         };
         tracker.peers = membership
             .members()
@@ -53,7 +54,7 @@ impl Tracker {
 
     /// Gives a member limits of its own. What is on its way already counts on.
     pub fn set_own_limits(&mut self, id: NodeId, limits: InflightLimits) {
-        self.own_limits.insert(id, limits);
+        self.own_limits.make().insert(id, limits);
         if let Some(peer) = self.get_mut(id) {
             peer.limits = limits;
         }
@@ -86,7 +87,8 @@ impl Tracker {
     }
 
     fn limits_for(&self, id: NodeId) -> InflightLimits {
-        self.own_limits.get(&id).copied().unwrap_or(self.limits)
+        let own = self.own_limits.get().and_then(|own| own.get(&id));
+        own.copied().unwrap_or(self.limits)
     }
 
     /// The highest index that a majority of each half of the voters has acknowledged.

@@ -2,8 +2,6 @@
 //!
 //! All functions work within somebody else's transaction.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use libraft_core::{EntryId, Index, Snapshot, TermRun, codec};
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -85,7 +83,7 @@ pub(super) fn write_outline(
         });
         meta.insert("snapshot", row.as_slice()).map_err(engine)?;
     }
-    if old.is_none_or(|old| !Arc::ptr_eq(&old.term_runs, &new.term_runs)) {
+    if old.is_none_or(|old| !old.term_runs.is_same(&new.term_runs)) {
         let runs = new
             .term_runs
             .iter()
@@ -95,7 +93,7 @@ pub(super) fn write_outline(
             .insert("term_runs", numbers(runs).as_slice())
             .map_err(engine)?;
     }
-    if old.is_none_or(|old| !Arc::ptr_eq(&old.conf_changes, &new.conf_changes)) {
+    if old.is_none_or(|old| !old.conf_changes.is_same(&new.conf_changes)) {
         let row = numbers(new.conf_changes.iter().copied());
         let mut outline = txn.open_table(OUTLINE).map_err(engine)?;
         outline
@@ -189,7 +187,7 @@ pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)
         .map_err(|_| unreadable("hard_state"))?;
     let snapshot = codec::decode_snapshot(row(&meta, "snapshot")?.into())
         .map_err(|_| unreadable("snapshot"))?;
-    let term_runs = read_numbers(&row(&outline, "term_runs")?)?
+    let term_runs: Vec<TermRun> = read_numbers(&row(&outline, "term_runs")?)?
         .chunks_exact(2)
         .map(|run| TermRun {
             first_index: run[0],
@@ -202,8 +200,8 @@ pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)
         conf_state: snapshot.conf_state.into(),
         compacted: EntryId { term, index },
         last_index,
-        term_runs: Arc::new(term_runs),
-        conf_changes: Arc::new(read_numbers(&row(&outline, "conf_changes")?)?),
+        term_runs: term_runs.into(),
+        conf_changes: read_numbers(&row(&outline, "conf_changes")?)?.into(),
     };
     let counters = Counters {
         sequence,

@@ -54,7 +54,7 @@ fn appending_in_the_middle_forgets_the_terms_after_it() {
 fn appending_the_same_term_extends_its_run_without_a_copy() {
     let state = three_terms();
     let next = append(&state, &[entry(7, 5)]).unwrap();
-    assert!(Arc::ptr_eq(&state.term_runs, &next.term_runs));
+    assert!(state.term_runs.is_same(&next.term_runs));
     assert_eq!(next.last_index, 7);
 }
 

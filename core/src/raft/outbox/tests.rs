@@ -81,7 +81,7 @@ proptest! {
             next += 1;
             next
         };
-        let mut ready = Vec::new();
+        let mut ready = Ready::default();
         for step in steps {
             match step {
                 Step::Send(kind) => {
@@ -120,14 +120,14 @@ proptest! {
                 }
                 Step::Take => {
                     ready.clear();
-                    outbox.take_messages(OWN, &mut ready);
-                    prop_assert_eq!(&ready, &model.take());
+                    outbox.hand_over(OWN, &mut ready);
+                    prop_assert_eq!(&ready.messages, &model.take());
                     prop_assert!(outbox.is_empty());
                 }
                 Step::Peek => {
-                    let mut seen = Vec::new();
-                    outbox.clone().take_messages(OWN, &mut seen);
-                    prop_assert_eq!(seen, model.clone().take());
+                    let mut seen = Ready::default();
+                    outbox.clone().hand_over(OWN, &mut seen);
+                    prop_assert_eq!(seen.messages, model.clone().take());
                 }
             }
             let sent = model.messages.len() + model.after_append.len();
@@ -142,10 +142,34 @@ fn two_heartbeats_take_no_list_until_a_ready_does() {
     let mut outbox = Outbox::default();
     outbox.send(message(1, 0));
     outbox.send(message(2, 1));
-    assert_eq!((outbox.messages.capacity(), outbox.others()), (0, 2));
+    assert!(outbox.lists.get().is_none() && outbox.others() == 2);
     outbox.send(message(3, 0));
-    assert_eq!(outbox.messages, [message(3, 0)]);
-    let mut ready = Vec::new();
-    outbox.take_messages(OWN, &mut ready);
-    assert_eq!(ready, [message(1, 0), message(2, 1), message(3, 0)]);
+    assert_eq!(outbox.messages(), [message(3, 0)]);
+    let mut ready = Ready::default();
+    assert!(!outbox.hand_over(OWN, &mut ready));
+    let sent = [message(1, 0), message(2, 1), message(3, 0)];
+    assert_eq!(ready.messages, sent);
+}
+
+#[test]
+fn lists_are_given_back_when_nothing_but_heartbeats_leaves() {
+    let mut outbox = Outbox::default();
+    let mut ready = Ready::default();
+    outbox.send(message(1, 4));
+    assert!(!outbox.hand_over(OWN, &mut ready));
+    assert!(outbox.lists.get().is_some(), "more of the kind may come");
+    for (came_to_rest, number) in [(true, 2), (false, 3)] {
+        ready.clear();
+        outbox.send(message(number, 0));
+        assert_eq!(outbox.hand_over(OWN, &mut ready), came_to_rest);
+        assert!(outbox.lists.get().is_none());
+    }
+    // What makes no Ready by itself is in the way as well, and is gone with one.
+    outbox.hold_place(7);
+    outbox.send(message(4, 0));
+    assert!(!outbox.hand_over(OWN, &mut ready) && !outbox.holds_place(7));
+    let context = Bytes::new();
+    outbox.push_read_state(ReadState { index: 1, context });
+    outbox.send(message(5, 0));
+    assert!(!outbox.hand_over(OWN, &mut ready) && ready.read_states.len() == 1);
 }

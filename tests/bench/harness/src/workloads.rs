@@ -196,14 +196,15 @@ impl<R: Replica> Idle<R> {
             group
         }));
         let mut idle = Idle {
-            node_bytes: (alloc::live() - before) / (3 * groups as u64),
             groups: all,
             lists: Lists::default(),
+            node_bytes: 0,
         };
-        // A round in which the driver's lists get their room.
+        // A round in which the driver's lists get their room, and after which a node is one that rests.
         let mut unmeasured = Meter::new();
         unmeasured.pause();
         idle.run(&mut unmeasured);
+        idle.node_bytes = (alloc::live() - before) / (3 * groups as u64);
         idle
     }
 }
