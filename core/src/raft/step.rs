@@ -468,7 +468,8 @@ impl Raft {
             RoleState::Leader(role) => role.on_tick(&mut self.core),
             _ => {
                 self.core.timer.pass_tick();
-                if self.core.is_promotable() && self.core.timer.is_past_randomized_timeout() {
+                // Time first: whether the node votes is three lines more to fetch.
+                if self.core.timer.is_past_randomized_timeout() && self.core.is_promotable() {
                     self.core.timer.election_elapsed = 0;
                     self.campaign(CampaignReason::Timeout);
                 }
