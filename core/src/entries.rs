@@ -50,6 +50,7 @@ impl Entries {
     ///
     /// # Panics
     /// If there are 2³² or more.
+    #[inline]
     pub fn take_from(list: &mut Vec<Entry>) -> Entries {
         match list.is_empty() {
             true => Entries::new(),

@@ -388,6 +388,7 @@ impl LogState {
 
     /// Replaces the log from the first entry on. The entries are contiguous and begin in
     /// `[first_index, ..)`; `has_changes` says whether any of them may change the configuration.
+    #[inline(always)]
     fn append(&mut self, entries: &[Entry], has_changes: bool) -> Result<()> {
         let (first, last) = (&entries[0], &entries[entries.len() - 1]);
         let from = first.index;

@@ -143,27 +143,32 @@ impl Terms {
     }
 
     /// Notes the next entries.
-    #[inline]
+    #[inline(always)]
     pub fn extend(&mut self, entries: &[Entry]) {
         let Some(last) = entries.last() else {
             return;
         };
         // Terms never decrease: if the last entry is of the last run, then so are all of them.
         if self.runs.last().is_none_or(|run| run.term != last.term) {
-            // Most logs have one run.
-            self.runs.reserve_exact(usize::from(self.runs.is_empty()));
-            for entry in entries {
-                let before = self.last().term;
-                debug_assert!(entry.term >= before, "terms never decrease");
-                if self.runs.is_empty() || entry.term != before {
-                    self.runs.push(TermRun {
-                        first_index: entry.index,
-                        term: entry.term,
-                    });
-                }
-            }
+            self.extend_runs(entries);
         }
         self.last_index = last.index;
+    }
+
+    #[inline(never)]
+    fn extend_runs(&mut self, entries: &[Entry]) {
+        // Most logs have one run.
+        self.runs.reserve_exact(usize::from(self.runs.is_empty()));
+        for entry in entries {
+            let before = self.last().term;
+            debug_assert!(entry.term >= before, "terms never decrease");
+            if self.runs.is_empty() || entry.term != before {
+                self.runs.push(TermRun {
+                    first_index: entry.index,
+                    term: entry.term,
+                });
+            }
+        }
     }
 
     /// Forgets the entries from `index` on.

@@ -99,6 +99,7 @@ impl Window {
     }
 
     /// Adds the next entries, which others are to follow before anybody looks. Takes them out of the list.
+    #[inline]
     pub fn gather(&mut self, entries: &mut [Entry]) {
         self.next_index += entries.len() as u64;
         if self.gathered.capacity() == 0 {

@@ -211,6 +211,7 @@ impl Node {
     }
 
     /// Takes account of what the host has done with a Ready.
+    #[inline(always)]
     fn finish(&mut self) -> Result<()> {
         // Taken out, so that nodes that are alike are equal.
         let work = self.work.make();
@@ -243,6 +244,7 @@ impl Node {
     /// held; and the messages of the node to itself, if they are to wait for its advance. Empties the
     /// outbox. All lists keep their room, or get that of the Ready's. What follows from it is in
     /// `work`, if `working` says so.
+    #[inline(always)]
     fn build_ready(&mut self, ready: &mut Ready) {
         let ahead = self.raft.apply_ahead();
         let now = Shown::of(&self.raft);
@@ -303,6 +305,7 @@ impl Node {
     }
 
     /// Takes account of what a Ready hands out.
+    #[inline(always)]
     fn take_account(&mut self, ready: &Ready) {
         let ahead = self.raft.apply_ahead();
         let core = self.raft.core_mut();

@@ -157,7 +157,12 @@ impl Leader {
     }
 
     /// Something has been committed in this term: the commit index is now good to read at.
+    #[inline]
     pub(super) fn release_postponed_reads(&mut self, core: &mut Core) {
+        // Looks first: to take and drop an empty list is 30 instructions.
+        if self.reads.postponed.is_empty() {
+            return;
+        }
         for read in std::mem::take(&mut self.reads.postponed) {
             self.start_read(core, read);
         }

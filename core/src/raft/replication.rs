@@ -41,6 +41,7 @@ impl Leader {
     }
 
     /// Sends as many appends as there are new entries for and flow control allows.
+    #[inline]
     pub(super) fn send_new_entries(&mut self, core: &mut Core, place: usize) {
         if core.config.coalesce_appends {
             self.note_need(place, Need::Entries);

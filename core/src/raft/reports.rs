@@ -318,6 +318,7 @@ impl Raft {
     ///
     /// # Errors
     /// [`Error::ProposalDropped`] if they are not taken.
+    #[inline]
     pub fn propose(&mut self, from: NodeId, entries: &mut [Entry]) -> Result<()> {
         let core = &mut self.core;
         let result = match &mut self.role {
