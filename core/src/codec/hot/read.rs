@@ -85,14 +85,11 @@ impl<'a> Payloads<'a> {
 pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     let mut reader = Reader(payloads.input());
     let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
-    let (mut id, mut index_given, mut commit) = (EntryId::default(), false, 0);
-    let mut context: &[u8] = &[];
+    let (mut id, mut index_given) = (EntryId::default(), false);
     if let Some(envelope) = reader.envelope() {
         // Nearly always: eight bytes at once, 45 instructions less.
-        (kind, [to, from, term]) = (
-            envelope[0],
-            [envelope[1], envelope[2], envelope[3]].map(u64::from),
-        );
+        let [_, ids_and_term @ ..] = envelope;
+        (kind, [to, from, term]) = (envelope[0], ids_and_term.map(u64::from));
     } else {
         if reader.is_at(TYPE) {
             kind = reader.byte()?;
@@ -114,44 +111,46 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
         id.index = reader.position()?;
         index_given = true;
     }
-    // In other messages than these two, entries are left over.
-    let (mut batch, mut list) = (None, None);
-    match (reader.0.first(), kind) {
-        (Some(&ENTRIES), APPEND) => {
-            let (entries, rest) = reader.entries(&mut payloads)?;
-            (batch, reader) = (Some(entries), rest);
-        }
-        (Some(&ENTRIES), PROPOSE) => {
-            let (entries, rest) = reader.entries(&mut payloads)?;
-            (list, reader) = (Some(entries), rest);
-        }
-        _ => {}
-    }
-    if reader.is_at(COMMIT) {
-        commit = reader.position()?;
-    }
-    if reader.is_at(CONTEXT) {
-        context = reader.slice()?;
-    }
-    reader.ended()?;
+    // What comes then, each kind looks for itself: what it does not expect is left over.
     let body = match kind {
-        PROPOSE => Body::Propose {
-            entries: list.unwrap_or_default(),
-            ticket: None,
-        },
-        APPEND => Body::Append {
-            prev: id,
-            entries: batch.unwrap_or_default(),
-            commit,
-        },
-        ACCEPT if index_given => Body::Accept { index: id.index },
-        HEARTBEAT => Body::Heartbeat {
-            commit,
-            context: payloads.take_briefly(context),
-        },
-        HEARTBEAT_RESP => Body::HeartbeatResp {
-            context: payloads.take_briefly(context),
-        },
+        ACCEPT if index_given => {
+            reader.ended()?;
+            Body::Accept { index: id.index }
+        }
+        APPEND => {
+            let entries = reader.entries(&mut payloads)?;
+            let commit = reader.commit()?;
+            reader.ended()?;
+            Body::Append {
+                prev: id,
+                entries,
+                commit,
+            }
+        }
+        PROPOSE => {
+            let entries = reader.entries(&mut payloads)?;
+            reader.ended()?;
+            Body::Propose {
+                entries,
+                ticket: None,
+            }
+        }
+        HEARTBEAT => {
+            let commit = reader.commit()?;
+            let context = reader.context()?;
+            reader.ended()?;
+            Body::Heartbeat {
+                commit,
+                context: payloads.take_briefly(context),
+            }
+        }
+        HEARTBEAT_RESP => {
+            let context = reader.context()?;
+            reader.ended()?;
+            Body::HeartbeatResp {
+                context: payloads.take_briefly(context),
+            }
+        }
         _ => return None,
     };
     Some(Message {
@@ -173,11 +172,43 @@ pub fn read_entry(bytes: &Bytes) -> Option<Entry> {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// The entries of a message, and what comes behind them. They are counted first, so that the list is
-    /// allocated once and at its size. Not inlined, so that the other messages need few registers; by value,
-    /// so that what is left to read is in them.
+    /// The entries of a message, if there are any.
+    #[inline]
+    fn entries<List: FromIterator<Entry> + Default>(
+        &mut self,
+        payloads: &mut Payloads<'_>,
+    ) -> Option<List> {
+        match self.0.first() {
+            Some(&ENTRIES) => {
+                let (list, rest) = self.some_entries(payloads)?;
+                *self = rest;
+                Some(list)
+            }
+            _ => Some(List::default()),
+        }
+    }
+
+    /// The entries, and what comes behind them. Not inlined, so that the other messages need few registers; by
+    /// value, so that what is left to read is in them.
     #[inline(never)]
-    fn entries<List: FromIterator<Entry>>(
+    fn some_entries<List: FromIterator<Entry>>(
+        self,
+        payloads: &mut Payloads<'_>,
+    ) -> Option<(List, Reader<'a>)> {
+        let mut rest = self;
+        rest.is_at(ENTRIES);
+        let first = rest.slice()?;
+        if let Some(&ENTRIES) = rest.0.first() {
+            return self.many_entries(payloads);
+        }
+        // Mostly it is one, which need not be counted.
+        let entry = Reader(first).entry(payloads)?;
+        Some((std::iter::once(entry).collect(), rest))
+    }
+
+    /// The same for more than one. They are counted first, so that the list is allocated once and at its size.
+    #[inline(never)]
+    fn many_entries<List: FromIterator<Entry>>(
         mut self,
         payloads: &mut Payloads<'_>,
     ) -> Option<(List, Reader<'a>)> {
@@ -195,6 +226,24 @@ impl<'a> Reader<'a> {
         };
         let list = (0..count).map(&mut next).collect();
         all_read.then_some((list, rest))
+    }
+
+    /// The commit index, 0 if there is none.
+    #[inline]
+    fn commit(&mut self) -> Option<u64> {
+        match self.is_at(COMMIT) {
+            true => self.position(),
+            false => Some(0),
+        }
+    }
+
+    /// The context, which is empty if there is none.
+    #[inline]
+    fn context(&mut self) -> Option<&'a [u8]> {
+        match self.is_at(CONTEXT) {
+            true => self.slice(),
+            false => Some(&[]),
+        }
     }
 
     /// The four fields that messages begin with, if all are there and each has one byte.
