@@ -43,16 +43,17 @@ static size_t payload_len;
 static uint64_t payload_number;
 
 static void next_payload(uint8_t *out) {
-    uint64_t number = ++payload_number;
-    for (int i = 0; i < 8; i++) out[i] = (uint8_t)(number >> (8 * i));
+    payload_number++;
+    memcpy(out, &payload_number, sizeof payload_number);
 }
 
 static void apply(replica *replica, const raft_entry *entry) {
     expect(entry->index == replica->index + 1, "entries are applied in order");
     replica->index = entry->index;
     if (entry->data.len >= 8) {
-        uint64_t number = entry->data.len;
-        for (int i = 0; i < 8; i++) number ^= (uint64_t)entry->data.data[i] << (8 * i);
+        uint64_t number;
+        memcpy(&number, entry->data.data, sizeof number);
+        number ^= entry->data.len;
         replica->commands++;
         replica->digest = (replica->digest ^ number) * UINT64_C(0x100000001b3);
     }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -31,8 +32,9 @@ struct Replica {
         index = entry.index();
         const libraft::Bytes data = entry.data();
         if (data.size() < 8) return;
-        std::uint64_t number = data.size();
-        for (int i = 0; i < 8; i++) number ^= std::uint64_t{data.data()[i]} << (8 * i);
+        std::uint64_t number;
+        std::memcpy(&number, data.data(), sizeof number);
+        number ^= data.size();
         commands++;
         digest = (digest ^ number) * 0x100000001b3;
     }
@@ -76,8 +78,8 @@ private:
         std::vector<libraft::Bytes> list;
         list.reserve(batch_);
         for (std::string& payload : payloads_) {
-            const std::uint64_t number = ++number_;
-            for (int i = 0; i < 8; i++) payload[i] = static_cast<char>(number >> (8 * i));
+            number_++;
+            std::memcpy(payload.data(), &number_, sizeof number_);
             list.emplace_back(payload);
         }
         if (best_) {

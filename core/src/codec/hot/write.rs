@@ -53,8 +53,8 @@ impl<'a> MessageWriter<'a> {
             return start;
         }
         let start = match Fields::of(&message.body) {
-            Some(fields) if fields.entries.is_empty() => put_without_entries(&fields, message, out),
-            Some(_) => self.put_with_entries(message, out),
+            Some(fields) if fields.are_short() => fields.put_short(message, out),
+            Some(_) => self.put_long(message, out),
             None => return put_by_prost(message, out),
         };
         if matches!(message.body, Body::Append { .. }) {
@@ -64,9 +64,10 @@ impl<'a> MessageWriter<'a> {
         start
     }
 
-    /// Apart, and the fields found once more, so that the other messages need few registers.
+    /// Writes a message with entries or a context. Apart, and the fields found once more, so that the other messages
+    /// need few registers.
     #[inline(never)]
-    fn put_with_entries(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
+    fn put_long(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
         let fields = Fields::of(&message.body).unwrap_or_default();
         let same = are_same(fields.entries, self.last_entries);
         let entries_len = match same {
@@ -90,7 +91,9 @@ impl<'a> MessageWriter<'a> {
             false => fields.put_entries(out),
         }
         debug_assert_eq!(out.len(), place.end, "the entries are as long as was said");
-        (self.last_entries, self.place) = (fields.entries, place);
+        if !fields.entries.is_empty() {
+            (self.last_entries, self.place) = (fields.entries, place);
+        }
         put_short::<MESSAGE>(out, |short| fields.end(short));
         out.extend(fields.context);
         put_len(out, start, room)
@@ -111,22 +114,6 @@ fn set_keys(mut fields: &mut [u8], key: u8) {
         }
         fields = rest.get_mut(at + len..).unwrap_or_default();
     }
-}
-
-#[inline(always)]
-fn put_without_entries(fields: &Fields<'_>, message: &Message, out: &mut Buffer) -> usize {
-    let bound = fields.context.len() + MESSAGE;
-    let room = room_of_len(bound, || fields.len_without_entries(message));
-    let start = out.len();
-    put_short::<MESSAGE>(out, |short| {
-        short.len = room;
-        fields.begin(message, short);
-        fields.end(short);
-    });
-    if !fields.context.is_empty() {
-        out.extend(fields.context);
-    }
-    put_len(out, start, room)
 }
 
 #[inline(never)]
@@ -162,7 +149,7 @@ fn differ_in_recipient(one: &Message, other: &Message) -> bool {
         && one.term == other.term
         && prev == other_prev
         && commit == other_commit
-        && (are_same(entries, other_entries) || entries.len() + other_entries.len() == 0)
+        && (entries.is_empty() && other_entries.is_empty() || are_same(entries, other_entries))
 }
 
 /// Whether two lists are written alike, since they are the same in all and share their payloads.
@@ -206,7 +193,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     /// None for a message that prost has to write.
-    #[inline]
+    #[inline(always)]
     fn of(body: &Body) -> Option<Fields<'_>> {
         Some(match body {
             Body::Propose {
@@ -247,6 +234,26 @@ impl Fields<'_> {
             },
             _ => return None,
         })
+    }
+
+    /// Whether there are neither entries nor a context.
+    #[inline(always)]
+    fn are_short(&self) -> bool {
+        self.entries.is_empty() && self.context.is_empty()
+    }
+
+    /// Writes a message with such fields, and returns where it begins.
+    #[inline(always)]
+    fn put_short(self, message: &Message, out: &mut Buffer) -> usize {
+        let start = out.len();
+        put_short::<MESSAGE>(out, |short| {
+            // All of it has less than 128 bytes.
+            short.len = 1;
+            self.begin(message, short);
+            self.end(short);
+            short.bytes[0] = (short.len - 1) as u8;
+        });
+        start + 1
     }
 
     #[inline]
