@@ -38,6 +38,8 @@ mod random_tests;
 #[cfg(test)]
 mod recording_tests;
 #[cfg(test)]
+mod size_tests;
+#[cfg(test)]
 mod tests;
 
 /// One member of one Raft group.
@@ -54,7 +56,8 @@ mod tests;
 #[repr(C)]
 pub struct Node {
     recorder: Option<Box<Recorder>>,
-    poisoned: Option<Box<str>>,
+    #[expect(clippy::box_collection)]
+    poisoned: Option<Box<String>>,
     async_storage_writes: bool,
     /// Whether a Ready has been taken since the last advance, be it empty.
     may_advance: bool,
@@ -771,7 +774,7 @@ impl Node {
     /// a host that can no longer stand by what the node has promised, as after a failed write.
     pub fn poison(&mut self, reason: String) {
         self.record(|| Call::Poison(reason.clone()));
-        self.poisoned.get_or_insert(reason.into());
+        self.poisoned.get_or_insert_with(|| Box::new(reason));
     }
 
     /// Checks what must hold in every state of a node.

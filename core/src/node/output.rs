@@ -278,7 +278,7 @@ impl Node {
         let writes = log.has_unstable()
             || ready.snapshot.is_some()
             || !ready.committed_entries.is_empty()
-            || !outbox.to_self.is_empty();
+            || outbox.own_promises().is_some();
         if writes {
             let work = self.work.make();
             work.last = log.has_unstable().then(|| log.last());
@@ -288,7 +288,9 @@ impl Node {
                 encoded_bytes,
                 payload_bytes: payload_len(&ready.committed_entries),
             });
-            work.own.take(&mut outbox.to_self);
+            if let Some(own) = outbox.own_promises() {
+                work.own.take(own);
+            }
         }
         let comes_to_rest = match self.async_storage_writes {
             true => self.hand_over_with_storage_messages(ready),

@@ -226,7 +226,7 @@ impl Core {
     /// of everything up to `index`. Returns whether it is.
     pub fn extend_own_accept(&mut self, index: Index) -> bool {
         if !self.config.async_storage_writes {
-            return self.outbox.to_self.extend_accept(self.term, index);
+            return self.outbox.extend_own_accept(self.term, index);
         }
         let id = self.id();
         match self.outbox.last_after_append() {
@@ -304,7 +304,7 @@ impl Core {
             let counters = &mut self.notes.frequent;
             counters.messages_sent += 1;
             match message.body {
-                Body::Append { .. } => counters.appends_sent += 1,
+                Body::Append { .. } => self.notes.replication().appends_sent += 1,
                 Body::Heartbeat { .. } => counters.heartbeats_sent += 1,
                 Body::InstallSnapshot { .. } => self.notes.rare().snapshots_sent += 1,
                 _ => {}
@@ -322,6 +322,7 @@ impl Core {
     }
 
     /// Notes what the node promises itself, to be counted when the host has written it.
+    #[inline(always)]
     fn promise_self(&mut self, term: Term, body: &Body) {
         let what = match *body {
             Body::Accept { index } => Promise::Accept(index),
@@ -329,7 +330,7 @@ impl Core {
             // To lose a promise without a word could cost a vote or an entry.
             _ => unreachable!("a node acknowledges and votes for itself, no more"),
         };
-        self.outbox.to_self.push(OwnPromise { term, what });
+        self.outbox.promise_self(OwnPromise { term, what });
     }
 
     /// Answers the reader `from` that `index` is a read index for it (thesis §6.4, step 4).

@@ -146,7 +146,7 @@ impl Leader {
         if changes > 0 {
             core.notes.rare().conf_changes_proposed += changes;
         }
-        core.notes.frequent.proposals_taken += (entries.len() - refused.len()) as u64;
+        core.notes.replication().proposals_taken += (entries.len() - refused.len()) as u64;
         self.append(core, entries, bytes);
         self.broadcast_append(core);
         refused
@@ -176,7 +176,7 @@ impl Leader {
         let own = from == core.id();
         let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
-        core.notes.frequent.appends_accepted += u64::from(!own);
+        core.notes.replication().appends_accepted += u64::from(!own);
         // An old acknowledgement is news for a probe: the logs agree where it looks.
         let found = peer.match_index == index && matches!(peer.flow, Flow::Probe { .. });
         // A snapshot that it has asked for may bring nothing that it didn't have.

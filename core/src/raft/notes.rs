@@ -30,11 +30,12 @@ pub struct Notes {
     seldom: Box<Seldom>,
 }
 
-/// What seldom changes.
+/// What a node at rest has no use for.
 #[derive(Clone, Debug, Default)]
 struct Seldom {
     /// Where `committed` and `applied` stood when the node was made.
     began: (Index, Index),
+    replication: Replication,
     elections: Elections,
     /// The other counters. A node that has only followed, without a refused vote or a change of its
     /// members, has none of them, and is 440 bytes smaller.
@@ -64,15 +65,20 @@ macro_rules! counters {
 }
 
 counters! {
-    /// The counters of [`Metrics`] that a node needs all the time.
+    /// The counters of [`Metrics`] that a node needs all the time, even at rest.
     Frequent:
-    proposals_taken,
-    appends_accepted,
-    appends_sent,
     heartbeats_sent,
     messages_sent,
     messages_received,
     ticks,
+}
+
+counters! {
+    /// Those that it needs when entries are replicated.
+    Replication:
+    proposals_taken,
+    appends_accepted,
+    appends_sent,
 }
 
 counters! {
@@ -100,6 +106,12 @@ impl Notes {
         self.seldom.began
     }
 
+    /// The counters of entries that are replicated.
+    #[inline]
+    pub fn replication(&mut self) -> &mut Replication {
+        &mut self.seldom.replication
+    }
+
     /// The counters of elections.
     pub fn elections(&mut self) -> &mut Elections {
         &mut self.seldom.elections
@@ -113,7 +125,12 @@ impl Notes {
     /// The counters, without those that are computed when they are asked for.
     pub fn metrics(&self) -> Metrics {
         let rare = self.seldom.rare.as_deref().copied().unwrap_or_default();
-        self.frequent.with(self.seldom.elections.with(rare))
+        let Seldom {
+            replication,
+            elections,
+            ..
+        } = *self.seldom;
+        self.frequent.with(replication.with(elections.with(rare)))
     }
 
     /// Notes an event.

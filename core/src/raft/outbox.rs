@@ -15,8 +15,6 @@ pub struct Outbox {
     /// May be sent at once, and come before `messages`: heartbeats and their answers, nearly always. In ten
     /// thousand groups that rest, each list of messages would be three more cache lines to fetch for a turn.
     brief: [Option<Brief>; 2],
-    /// What the node promises itself, if the host writes before it advances.
-    pub to_self: OwnPromises,
     /// Whether there is anything in `lists` that makes a Ready: to look there would be a line more to fetch
     /// each time.
     listed: bool,
@@ -36,6 +34,8 @@ struct Lists {
     read_states: Vec<ReadState>,
     /// None if there is nothing in it.
     rare: Option<Box<Rare>>,
+    /// What the node promises itself, if the host writes before it advances.
+    to_self: OwnPromises,
     /// Places among the messages, in their order: how many come before, and the request whose answer
     /// leads to others. Whoever answers before taking the Ready sees them in the order in which they
     /// would come without a request.
@@ -63,6 +63,7 @@ impl Lists {
         self.messages.is_empty()
             && self.after_append.is_empty()
             && self.read_states.is_empty()
+            && self.to_self.is_empty()
             && self.rare.is_none()
     }
 }
@@ -155,11 +156,18 @@ impl OwnPromises {
     }
 
     /// Adds one.
+    #[inline]
     pub fn push(&mut self, promise: OwnPromise) {
         match self.first {
             None => self.first = Some(promise),
-            Some(_) => self.others.make().push(promise),
+            Some(_) => self.push_other(promise),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_other(&mut self, promise: OwnPromise) {
+        self.others.make().push(promise);
     }
 
     /// Takes the first one out. The others are to be taken next.
@@ -242,7 +250,7 @@ impl Outbox {
             self.listed,
             self.lists.get().is_some_and(|lists| !lists.is_empty())
         );
-        self.brief[0].is_none() && !self.listed && self.to_self.is_empty()
+        self.brief[0].is_none() && !self.listed
     }
 
     /// To be called when something has been taken out of the lists.
@@ -263,6 +271,27 @@ impl Outbox {
         rare.is_some_and(asks)
     }
 
+    /// Adds a promise of the node to itself.
+    #[inline]
+    pub fn promise_self(&mut self, promise: OwnPromise) {
+        self.listed = true;
+        self.lists.make().to_self.push(promise);
+    }
+
+    /// See [`OwnPromises::extend_accept`].
+    #[inline]
+    pub fn extend_own_accept(&mut self, of: Term, index: Index) -> bool {
+        let lists = self.lists.get_mut();
+        lists.is_some_and(|lists| lists.to_self.extend_accept(of, index))
+    }
+
+    /// The promises of the node to itself, if there are any: they are to be taken before all else is handed over.
+    #[inline]
+    pub fn own_promises(&mut self) -> Option<&mut OwnPromises> {
+        let lists = self.lists.get_mut().filter(|_| self.listed)?;
+        (!lists.to_self.is_empty()).then_some(&mut lists.to_self)
+    }
+
     /// What seldom leaves a node, for who adds something.
     pub fn rare(&mut self) -> &mut Rare {
         self.listed = true;
@@ -280,6 +309,12 @@ impl Outbox {
     pub fn push_read_state(&mut self, state: ReadState) {
         self.listed = true;
         self.lists.make().read_states.push(state);
+    }
+
+    /// Whether there is room for anything but brief messages.
+    #[cfg(test)]
+    pub fn has_lists(&self) -> bool {
+        self.lists.get().is_some()
     }
 
     /// The reads that may be served.
@@ -371,6 +406,7 @@ impl Outbox {
         if !self.listed {
             return;
         }
+        debug_assert!(lists.to_self.is_empty(), "promises are taken first");
         self.listed = false;
         if let Some(rare) = lists.rare.take() {
             rare.hand_over(ready);
@@ -394,9 +430,11 @@ impl Outbox {
             let rare = lists.rare.as_ref().map_or(0, |rare| {
                 rare.reads.len() + rare.snapshot_requests.len() + rare.dropped.len()
             });
-            lists.held.len() + lists.after_append.len() + lists.read_states.len() + rare
+            let promises = lists.to_self.len();
+            let after_append = lists.after_append.len();
+            lists.held.len() + after_append + promises + lists.read_states.len() + rare
         });
-        self.brief.iter().flatten().count() + self.to_self.len() + lists
+        self.brief.iter().flatten().count() + lists
     }
 
     /// Holds a place for what the answer to a request leads to.
