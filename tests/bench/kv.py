@@ -174,7 +174,7 @@ def profile(name: str, clients: int, seconds: float) -> Path:
 OWNERS = {
     "the system": r"\[k\]",
     "the storage engine": r"redb",
-    "the core": r"libraft_core|libraft_ffi::node",
+    "the core": r"libraft_core|raft::(log|raft|node|codec|tracker)",
     "the C interface, storage and binding": r"libraft|raft_|\braft::|go/raft",
     "the C library": r"libc\.so|libstdc",
     "the interpreter": r"libpython|python3",
