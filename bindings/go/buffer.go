@@ -27,7 +27,8 @@ type ReadyBuffer struct {
 	list  []*pb.Message
 	used  int
 
-	hardState hardStateCell
+	hardState    hardStateCell
+	hasHardState bool
 	// The node whose Ready is in here.
 	lender *loan
 }
@@ -69,7 +70,9 @@ func (b *ReadyBuffer) empty(lender *loan) {
 	clear(b.cells[:b.used])
 	clear(b.list[:b.used])
 	b.used = 0
-	b.hardState = hardStateCell{}
+	if b.hasHardState {
+		b.hardState, b.hasHardState = hardStateCell{}, false
+	}
 }
 
 // room gives an empty cell and a place in a list for each message. nil if they should be new.
@@ -102,7 +105,7 @@ type hardStateCell struct {
 func newHardState(term, vote, commit uint64, buffer *ReadyBuffer) *pb.HardState {
 	var cell *hardStateCell
 	if buffer != nil {
-		cell = &buffer.hardState
+		cell, buffer.hasHardState = &buffer.hardState, true
 	} else {
 		cell = &hardStateCell{}
 	}

@@ -32,7 +32,8 @@ type messageCell struct {
 // the messages: those that are sent need not be decoded then.
 func decodeMessages(lent []lentMessage, known entryRun, buffer *ReadyBuffer) ([]*pb.Message, error) {
 	cells, list := buffer.room(lent)
-	if cells == nil && len(lent) == 1 {
+	buffered := cells != nil
+	if !buffered && len(lent) == 1 {
 		if isAnswer(&lent[0]) {
 			return newAnswer(&lent[0]), nil
 		}
@@ -43,7 +44,7 @@ func decodeMessages(lent []lentMessage, known entryRun, buffer *ReadyBuffer) ([]
 		one.list[0] = &one.message
 		return one.list[:], one.read(&lent[0], known)
 	}
-	if cells == nil {
+	if !buffered {
 		cells, list = newCells(lent)
 	}
 	for i := range cells {
@@ -52,7 +53,7 @@ func decodeMessages(lent []lentMessage, known entryRun, buffer *ReadyBuffer) ([]
 			list[i] = &cell.message
 			continue
 		}
-		if isLarge(&lent[i]) {
+		if !buffered && isLarge(&lent[i]) {
 			cell = &messageCell{}
 		}
 		if err := cell.read(&lent[i], known); err != nil {
@@ -166,7 +167,7 @@ func behindRecipient(lent *lentMessage) []byte {
 // isBroadcast says whether two messages differ in nothing but the recipient, if at all, as far as it pays
 // to know.
 func isBroadcast(one, other *lentMessage) bool {
-	if one._type != other._type {
+	if one._type != other._type || one.encoded.len == 0 {
 		return false
 	}
 	rest, otherRest := behindRecipient(one), behindRecipient(other)
