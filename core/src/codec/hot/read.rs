@@ -252,12 +252,14 @@ impl<'a> Reader<'a> {
         const KEYS: u64 = u64::from_le_bytes([TYPE, 0, TO, 0, FROM, 0, TERM, 0]);
         const ALL_OF_KEYS: u64 =
             u64::from_le_bytes([0xff, 0x80, 0xff, 0x80, 0xff, 0x80, 0xff, 0x80]);
-        let (fields, rest) = self.0.split_first_chunk::<8>()?;
-        if u64::from_le_bytes(*fields) & ALL_OF_KEYS != KEYS {
+        let (fields, rest) = self.0.split_first_chunk()?;
+        // The values from the word as well, or else its bytes are read one by one: 10 instructions.
+        let fields = u64::from_le_bytes(*fields);
+        if fields & ALL_OF_KEYS != KEYS {
             return None;
         }
         self.0 = rest;
-        Some([fields[1], fields[3], fields[5], fields[7]])
+        Some([8, 24, 40, 56].map(|bits| (fields >> bits) as u8))
     }
 
     /// Whether the next field has this key, which is then behind us.
