@@ -146,6 +146,10 @@ unsafe fn not_encoded(ready: &raft_ready) {
             ]
             .contains(&message.r#type);
             assert!(is_told || message.encoded.len > 0);
+            let brought = list(message.entries, message.entries_len);
+            let own = list(ready.entries, ready.entries_len).as_ptr_range();
+            let span = brought.as_ptr_range();
+            assert!(brought.is_empty() || (own.start <= span.start && span.end <= own.end));
         }
         for state in list(ready.read_states, ready.read_states_len) {
             bytes(state.context);
