@@ -178,7 +178,7 @@ impl Leader {
         peer.recent_active = true;
         core.notes.replication().appends_accepted += u64::from(!own);
         // An old acknowledgement is news for a probe: the logs agree where it looks.
-        let found = peer.match_index == index && matches!(peer.flow, Flow::Probe { .. });
+        let found = peer.match_index == index && matches!(peer.flow, Flow::Probe);
         // A snapshot that it has asked for may bring nothing that it didn't have.
         let installed = matches!(peer.flow, Flow::Snapshot { index: sent } if sent <= index)
             && peer.match_index == index;
@@ -186,7 +186,7 @@ impl Leader {
         if !peer.maybe_update(index) && !found && !installed {
             return Next::Stay;
         }
-        if let Flow::Replicate { inflights, .. } = &mut peer.flow {
+        if let Flow::Replicate { inflights } = &mut peer.flow {
             inflights.free_up_to(index);
         } else {
             found_by_probe_or_snapshot(core, peer);
@@ -257,7 +257,7 @@ impl Leader {
         peer.resume();
         // If the window is full, this append is empty. Should all those in the window be lost,
         // its refusal shows that.
-        let probes = matches!(peer.flow, Flow::Probe { .. });
+        let probes = matches!(peer.flow, Flow::Probe);
         if peer.match_index < core.log.last_index() || probes {
             self.send_append(core, place);
         }
@@ -369,8 +369,8 @@ fn found_by_probe_or_snapshot(core: &mut Core, peer: &mut Progress) {
     let flow = flow_state(&peer.flow);
     match &peer.flow {
         // Entries are of no use to it.
-        Flow::Probe { .. } if peer.wanted_snapshot.is_some() => {}
-        Flow::Probe { .. } => peer.become_replicate(),
+        Flow::Probe if peer.wanted_snapshot.is_some() => {}
+        Flow::Probe => peer.become_replicate(),
         // Whichever snapshot it got: the log reaches back far enough to go on from there.
         Flow::Snapshot { .. } if peer.match_index + 1 >= core.log.first_index() => {
             peer.become_probe();

@@ -193,8 +193,8 @@ fn progress_status(peer: &Progress) -> ProgressStatus {
         ..ProgressStatus::default()
     };
     match &peer.flow {
-        Flow::Probe { .. } => status.state = FlowState::Probe,
-        Flow::Replicate { inflights, .. } => {
+        Flow::Probe => status.state = FlowState::Probe,
+        Flow::Replicate { inflights } => {
             status.state = FlowState::Replicate;
             status.inflight_messages = inflights.count();
             status.inflight_bytes = inflights.bytes();

@@ -251,7 +251,7 @@ impl Notes {
 /// How a member is sent to, without the data that belongs to it.
 pub fn flow_state(flow: &Flow) -> FlowState {
     match flow {
-        Flow::Probe { .. } => FlowState::Probe,
+        Flow::Probe => FlowState::Probe,
         Flow::Replicate { .. } => FlowState::Replicate,
         Flow::Snapshot { .. } => FlowState::Snapshot,
     }

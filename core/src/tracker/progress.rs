@@ -9,7 +9,8 @@ use crate::types::{Index, NodeId, RequestId};
 ///
 /// Always `match_index < next_index`: entries `[1, match_index]` are known to be there,
 /// `[match_index + 1, next_index)` are on their way, `[next_index, ..)` are still to be sent.
-// Ordered as `Node` is: what a heartbeat and its answer need comes last, side by side.
+// Ordered as `Node` is: what a heartbeat and its answer need is side by side, and ends with what tells the flows
+// apart, which is the first word of `flow`.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Progress {
@@ -18,8 +19,6 @@ pub struct Progress {
     /// The member has asked for a snapshot of at least this index. It takes no entries until it
     /// has one.
     pub wanted_snapshot: Option<Index>,
-    /// How it is sent to.
-    pub flow: Flow,
     /// The member.
     pub id: NodeId,
     /// The last index known to be on its stable storage.
@@ -28,6 +27,10 @@ pub struct Progress {
     pub next_index: Index,
     /// Whether it has been heard from since the last check of the quorum.
     pub recent_active: bool,
+    /// Whether sending waits for an answer. As a probe: an append is out, or sending has failed, and an answer or a
+    /// heartbeat's is waited for. In replication: the window was full after the last append; a heartbeat's answer
+    /// clears this, so that a window full of lost appends is found out. Never during a snapshot.
+    paused: bool,
     /// Whether it has no vote.
     pub is_learner: bool,
     /// Whether it votes in either half of the configuration; the second one is empty unless that
@@ -41,6 +44,8 @@ pub struct Progress {
     waiting: Option<Box<Waiting>>,
     /// The highest commit index that is on its way to it.
     sent_commit: Index,
+    /// How it is sent to.
+    pub flow: Flow,
 }
 
 /// What waits for the host.
@@ -55,17 +60,11 @@ struct Waiting {
 #[derive(Clone, Debug)]
 pub enum Flow {
     /// One append at a time, until an answer shows where the logs agree.
-    Probe {
-        /// An append is out, or sending has failed: wait for an answer or a heartbeat's.
-        paused: bool,
-    },
+    Probe,
     /// Appends follow each other without waiting.
     Replicate {
         /// Those on their way.
         inflights: Inflights,
-        /// The window was full after the last append; a heartbeat's answer clears this, so that a
-        /// window full of lost appends is found out.
-        paused: bool,
     },
     /// Nothing is sent before the member has the snapshot of this index.
     Snapshot {
@@ -147,8 +146,9 @@ impl Progress {
             id,
             match_index: 0,
             next_index,
-            flow: Flow::Probe { paused: false },
+            flow: Flow::Probe,
             recent_active: false,
+            paused: false,
             is_learner: false,
             votes_in: [false; 2],
             limits,
@@ -166,7 +166,7 @@ impl Progress {
             Flow::Snapshot { index } => self.match_index.max(index) + 1,
             _ => self.match_index + 1,
         };
-        self.enter(Flow::Probe { paused: false });
+        self.enter(Flow::Probe);
         self.lower_sent_commit();
     }
 
@@ -175,7 +175,6 @@ impl Progress {
         self.next_index = self.match_index + 1;
         self.enter(Flow::Replicate {
             inflights: Inflights::default(),
-            paused: false,
         });
     }
 
@@ -215,26 +214,27 @@ impl Progress {
 
     /// A snapshot did not arrive: probes from what is known to be there.
     pub fn snapshot_failed(&mut self) {
-        self.flow = Flow::Probe { paused: false };
+        self.flow = Flow::Probe;
         self.become_probe();
     }
 
     fn enter(&mut self, flow: Flow) {
         self.flow = flow;
+        self.paused = false;
         self.waiting = None;
     }
 
     /// Notes that an append with so many entries has left.
     pub fn sent_entries(&mut self, entries: usize, bytes: u64) {
         match &mut self.flow {
-            Flow::Replicate { inflights, paused } => {
+            Flow::Replicate { inflights } => {
                 if entries > 0 {
                     self.next_index += entries as u64;
                     inflights.add(self.next_index - 1, bytes);
                 }
-                *paused = inflights.is_full(self.limits);
+                self.paused = inflights.is_full(self.limits);
             }
-            Flow::Probe { paused } => *paused |= entries > 0,
+            Flow::Probe => self.paused |= entries > 0,
             Flow::Snapshot { .. } => debug_assert!(false, "nothing is sent during a snapshot"),
         }
     }
@@ -274,7 +274,7 @@ impl Progress {
                 }
                 self.next_index = self.match_index + 1;
             }
-            Flow::Probe { .. } | Flow::Snapshot { .. } => {
+            Flow::Probe | Flow::Snapshot { .. } => {
                 // A probe's refusal must be that of the last probe.
                 if self.next_index - 1 != rejected {
                     return false;
@@ -295,16 +295,13 @@ impl Progress {
 
     /// Something has been heard, or a heartbeat answered: one more append may go out.
     pub fn resume(&mut self) {
-        match &mut self.flow {
-            Flow::Probe { paused } | Flow::Replicate { paused, .. } => *paused = false,
-            Flow::Snapshot { .. } => {}
-        }
+        self.paused = false;
     }
 
     /// Waits for a heartbeat's answer before the next probe.
     pub fn pause_probe(&mut self) {
-        if let Flow::Probe { paused } = &mut self.flow {
-            *paused = true;
+        if matches!(self.flow, Flow::Probe) {
+            self.paused = true;
         }
     }
 
@@ -378,17 +375,14 @@ impl Progress {
 
     /// Whether sending waits for an answer.
     pub fn is_paused(&self) -> bool {
-        match self.flow {
-            Flow::Probe { paused } | Flow::Replicate { paused, .. } => paused,
-            Flow::Snapshot { .. } => true,
-        }
+        self.paused || matches!(self.flow, Flow::Snapshot { .. })
     }
 
     /// Whether as much is on its way as may be.
     pub fn is_window_full(&self) -> bool {
         match &self.flow {
-            Flow::Replicate { inflights, .. } => inflights.is_full(self.limits),
-            Flow::Probe { .. } | Flow::Snapshot { .. } => false,
+            Flow::Replicate { inflights } => inflights.is_full(self.limits),
+            Flow::Probe | Flow::Snapshot { .. } => false,
         }
     }
 

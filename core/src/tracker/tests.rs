@@ -49,7 +49,7 @@ fn replication_streams_until_the_window_is_full() {
     assert!(peer.is_paused() && peer.is_window_full());
     assert_eq!(peer.next_index, 11);
     assert!(peer.maybe_update(8));
-    if let Flow::Replicate { inflights, .. } = &mut peer.flow {
+    if let Flow::Replicate { inflights } = &mut peer.flow {
         inflights.free_up_to(8);
         assert_eq!(inflights.count(), 1, "the second one ended there");
     }
