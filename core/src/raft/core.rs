@@ -18,7 +18,8 @@ use crate::types::*;
 
 use super::group_commit::CommitGroups;
 use super::notes::{Notes, flow_state};
-use super::outbox::{Outbox, OwnPromise, Promise};
+use super::outbox::Outbox;
+use super::promises::{OwnPromise, Promise};
 use super::reports::Reports;
 use super::timer::Timer;
 

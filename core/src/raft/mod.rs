@@ -15,6 +15,7 @@ mod leader;
 mod load;
 mod notes;
 mod outbox;
+mod promises;
 mod read_index;
 mod reconfig;
 mod replication;
@@ -38,7 +39,7 @@ use follower::Follower;
 use leader::Leader;
 
 pub use self::core::Core;
-pub use self::outbox::{OwnPromise, OwnPromises, Promise};
+pub use self::promises::{OwnPromise, OwnPromises, Promise};
 
 /// One node of the protocol.
 #[derive(Clone, Debug)]
