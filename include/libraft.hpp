@@ -1180,7 +1180,7 @@ public:
     LIBRAFT_SETTER(show_requests, bool, setting)
     /** Whether Readys come as bytes as well; see raft_config_set_encode_readys(). Default true. */
     LIBRAFT_SETTER(encode_readys, bool, setting)
-    /** Whether a Ready's entries come as bytes as well, for a host that does not use Storage::save(); see
+    /** Whether a Ready's entries come as bytes as well, of which a host that uses Storage::save() has no need; see
         raft_config_set_encode_entries(). Default true. */
     LIBRAFT_SETTER(encode_entries, bool, setting)
     /**
@@ -1661,6 +1661,15 @@ public:
     /** The same, without an exception. */
     Outcome try_step(Bytes message) noexcept {
         return detail::attempt(raft_node_step, raw_.get(), message.data(), message.size());
+    }
+    /**
+     * The same for a message that is not bytes: one of a Ready of a node with Config::encode_readys() off. If it has
+     * bytes, these are taken.
+     */
+    void step(const Message& message) { try_step(message).or_throw(); }
+    /** The same, without an exception. */
+    Outcome try_step(const Message& message) noexcept {
+        return detail::attempt(raft_node_step_message, raw_.get(), &message.raw());
     }
     /**
      * Hands over several messages, each one preceded by its length as a protobuf varint. If one

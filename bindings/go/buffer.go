@@ -42,12 +42,14 @@ func (*noCopy) Unlock() {}
 // ReadyInto is Ready, with less for the garbage collector: it makes the messages and the hard state where the
 // last Ready that came from this buffer, of this node or of another, had them. So a host that calls it has done
 // with those: it has sent or encoded the messages, or copied them, and has saved the hard state by its numbers,
-// as both storages here do, not by its pointer. Entries, their payloads, the snapshot, ReadStates and
-// SoftState are new each time, and may be kept, as may everything that was in a message but the message
-// itself.
+// as both storages here do, not by its pointer. The list of messages is written over as well, and so are the
+// numbers that a message points to (Type, To, From, Term, LogTerm, Index, Commit): a copy of the struct has to have
+// numbers of its own, as proto.Clone gives it. A message's Entries, Context, Snapshot and Responses may be kept,
+// and so may the Ready's entries, their payloads, its snapshot, ReadStates and SoftState, which are new each time.
 //
-// A nil buffer makes all of it anew. Messages of more than 4 KiB, and those of a Ready that has one of them, are
-// always new, so that a buffer holds on to nothing large.
+// A nil buffer makes all of it anew. So it is with the messages of a Ready of which one is of more than 4 KiB, or
+// is work for a storage worker ([Config.AsyncStorageWrites]), who has it while the next Ready is taken. Until its next
+// use a buffer keeps alive what the last Ready had.
 func (rn *RawNode) ReadyInto(buffer *ReadyBuffer) Ready {
 	var ready Ready
 	if err := rn.takeReady(&ready, buffer); err != nil {
@@ -82,7 +84,7 @@ func (b *ReadyBuffer) room(lent []lentMessage) ([]messageCell, []*pb.Message) {
 		return nil, nil
 	}
 	for i := range lent {
-		if isLarge(&lent[i]) {
+		if isLarge(&lent[i]) || isForWorker(&lent[i]) {
 			return nil, nil
 		}
 	}
@@ -93,6 +95,11 @@ func (b *ReadyBuffer) room(lent []lentMessage) ([]messageCell, []*pb.Message) {
 	b.used = count
 	// The capacity ends with it, so that what a host appends is elsewhere.
 	return b.cells[:count], b.list[:count:count]
+}
+
+// isForWorker says whether a message is work for one of the host's storage workers.
+func isForWorker(lent *lentMessage) bool {
+	return uint64(lent.to) == LocalAppendThread || uint64(lent.to) == LocalApplyThread
 }
 
 // hardStateCell is a hard state with the numbers that it points to.

@@ -105,7 +105,6 @@ fn clear<T>(list: &mut Vec<T>) {
     }
 }
 
-#[cold]
 #[inline(never)]
 fn drop_items<T>(list: &mut Vec<T>) {
     list.clear();

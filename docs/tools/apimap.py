@@ -99,7 +99,7 @@ NAMES: dict[str, tuple[str, str, str, str]] = {
     "raft_node_status_json": ("=", "=", "RawNode.StatusJSON", "-"),
     "raft_node_step": ("=", "=", "RawNode.StepEncoded, RawNode.Step", "Node::step_slice, Node::step_bytes, Node::step"),
     "raft_node_step_many": ("=", "=", "-", "-"),
-    "raft_node_step_message": ("-", "-", "RawNode.Step", "Node::step"),
+    "raft_node_step_message": ("Node::step", "-", "RawNode.Step", "Node::step"),
     "raft_node_take_requests": ("=", "=", "-", "="),
     "raft_nodes_tick": ("NodeArray::tick", "tick_all", "TickAll", "-"),
     "raft_replay": ("replay", "replay", "Replay", "Player"),

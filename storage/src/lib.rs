@@ -43,6 +43,7 @@
 mod durable;
 mod error;
 mod memory;
+mod shared;
 mod state;
 mod storage;
 

@@ -5,7 +5,7 @@
 //! It holds no payload and does no I/O. Its size grows with the number of terms and of
 //! configuration changes in the log, not with the number of entries.
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 use libraft_core::{
     ConfState, Entries, Entry, EntryId, HardState, Index, MAX_POSITION, NodeId, RestartState,
@@ -14,6 +14,7 @@ use libraft_core::{
 
 use crate::{
     error::{Error, Result},
+    shared::Shared,
     storage::Update,
 };
 
@@ -33,51 +34,6 @@ pub(crate) struct LogState {
     /// Where configuration changes are, in `(compacted.index, last_index]`.
     pub conf_changes: Shared<Index>,
 }
-
-/// A list that the copies of an outline share until one of them changes it. Nothing is allocated for an empty
-/// one, as that of the configuration changes nearly always is.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared<T>(Option<Arc<Vec<T>>>);
-
-impl<T: Clone> Shared<T> {
-    /// The list, to be changed: it is copied, if others have it too.
-    fn make_mut(&mut self) -> &mut Vec<T> {
-        Arc::make_mut(self.0.get_or_insert_default())
-    }
-
-    /// Whether both are the same list, and not only an equal one.
-    pub fn is_same(&self, other: &Shared<T>) -> bool {
-        self.0.as_ref().map(Arc::as_ptr) == other.0.as_ref().map(Arc::as_ptr)
-    }
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Shared<T> {
-        Shared(None)
-    }
-}
-
-impl<T> From<Vec<T>> for Shared<T> {
-    fn from(list: Vec<T>) -> Shared<T> {
-        Shared((!list.is_empty()).then(|| Arc::new(list)))
-    }
-}
-
-impl<T> Deref for Shared<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        self.0.as_deref().map_or(&[], Vec::as_slice)
-    }
-}
-
-impl<T: PartialEq> PartialEq for Shared<T> {
-    fn eq(&self, other: &Shared<T>) -> bool {
-        **self == **other
-    }
-}
-
-impl<T: Eq> Eq for Shared<T> {}
 
 /// A configuration. With voters alone, as nearly always, it takes 100 bytes less than a [`ConfState`]: a host
 /// may have very many groups in memory.
@@ -301,11 +257,11 @@ impl LogState {
         let term = self.term(index)?;
         let mut state = self.clone();
         state.compacted = EntryId { term, index };
-        let runs = state.term_runs.make_mut();
-        let over = runs.partition_point(|run| run.first_index <= first_index);
         if first_index > self.last_index {
-            runs.clear();
+            state.term_runs = Shared::default();
         } else {
+            let runs = state.term_runs.make_mut();
+            let over = runs.partition_point(|run| run.first_index <= first_index);
             runs.drain(..over - 1);
             runs[0].first_index = first_index;
         }
@@ -314,8 +270,7 @@ impl LogState {
             .first()
             .is_some_and(|first| *first < first_index)
         {
-            let changes = state.conf_changes.make_mut();
-            changes.retain(|change| *change >= first_index);
+            state.conf_changes.retain(|change| *change >= first_index);
         }
         Ok(state)
     }
@@ -443,16 +398,14 @@ impl LogState {
             .last()
             .is_some_and(|run| run.first_index >= from)
         {
-            let runs = self.term_runs.make_mut();
-            runs.retain(|run| run.first_index < from);
+            self.term_runs.retain(|run| run.first_index < from);
         }
         if self
             .conf_changes
             .last()
             .is_some_and(|change| *change >= from)
         {
-            let changes = self.conf_changes.make_mut();
-            changes.retain(|change| *change < from);
+            self.conf_changes.retain(|change| *change < from);
         }
     }
 }

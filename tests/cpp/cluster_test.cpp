@@ -465,6 +465,18 @@ TEST(Cluster, AHostThatMakesItsOwnBytesHasAllInFields) {
     EXPECT_TRUE(answer.encoded().empty());
     storage.save(ready);
     EXPECT_EQ(storage.hard_state().term, 2U);
+
+    // Another node takes it as it is, and what is bytes as well.
+    Storage others = Storage::memory();
+    others.bootstrap(1, 1, {1, 2});
+    Node other(Config(1), others);
+    other.step(answer);
+    others.save(other.ready());
+    EXPECT_EQ(others.hard_state().term, 2U);
+    node.advance();
+    node.step(decoded);
+    EXPECT_EQ(node.ready().messages().size(), 1U);
+    EXPECT_FALSE(other.try_step(decoded)) << "it has sent that itself";
 }
 
 TEST(Cluster, AHostThatSavesReadysNeedsOnlyTheBytesOfMessages) {

@@ -88,6 +88,7 @@ impl Buffer {
     /// Writes a message behind its length, as a field of this number, which is below 16. Returns where the
     /// message itself lies.
     pub fn put_field(&mut self, number: u8, message: &impl prost::Message) -> Range<usize> {
+        debug_assert!(number < 16, "the key takes one byte");
         self.push(number << 3 | 2);
         self.put_delimited(message)
     }

@@ -75,11 +75,8 @@ pub fn encode_message(message: &Message) -> Vec<u8> {
 
 /// Writes the bytes of a message to the end of `out`, preceded by their number as a varint, as in a
 /// field of another message. Returns where they begin. For many messages, see [`MessageWriter`].
-pub fn encode_message_delimited(message: &Message, out: &mut Vec<u8>) -> usize {
-    let mut buffer = Buffer::from(std::mem::take(out));
-    let start = MessageWriter::default().put(message, &mut buffer);
-    *out = buffer.into();
-    start
+pub fn encode_message_delimited(message: &Message, out: &mut Buffer) -> usize {
+    MessageWriter::default().put(message, out)
 }
 
 /// Decodes one entry, as storage keeps it.

@@ -201,8 +201,9 @@ proptest! {
     fn what_is_written_by_hand_is_what_prost_writes(message in message_of(peer_body())) {
         let expected = message_to_proto(&message).encode_to_vec();
         prop_assert_eq!(&encode_message(&message), &expected);
-        let mut delimited = vec![7];
+        let mut delimited = Buffer::from(vec![7]);
         let start = encode_message_delimited(&message, &mut delimited);
+        let delimited = delimited.as_slice();
         prop_assert_eq!(&delimited[start..], &expected);
         prop_assert_eq!(pb::Message::decode_length_delimited(&delimited[1..]), Ok(message_to_proto(&message)));
     }

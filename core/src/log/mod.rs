@@ -226,6 +226,12 @@ impl Log {
         self.window.first_index()
     }
 
+    /// For how many batches and single entries there is room.
+    #[cfg(test)]
+    pub fn room(&self) -> usize {
+        self.window.capacity() + self.window.gathered_capacity()
+    }
+
     /// The bytes of entries in memory.
     #[cfg(test)]
     pub fn cached_bytes(&self) -> u64 {

@@ -10,6 +10,8 @@ use crate::types::{Entry, Index};
 
 /// Room that a burst leaves behind is given back above this many batches.
 pub(super) const KEEP_CAPACITY: usize = 1024;
+/// A node at rest has no more than so many.
+const FEW_BATCHES: usize = 16;
 /// Room for so many entries that are still to become a batch is kept: 4 KiB.
 pub(super) const KEEP_GATHERED: usize = 64;
 
@@ -248,8 +250,11 @@ impl Window {
 
     /// Gives back all room that is not used.
     pub fn give_back_room(&mut self) {
-        self.batches.shrink_to_fit();
-        self.gathered.shrink_to_fit();
+        // A window that holds much is that of a leader with work, which is not to move all of it at a heartbeat.
+        if self.batches.len() <= FEW_BATCHES {
+            self.batches.shrink_to_fit();
+            self.gathered.shrink_to_fit();
+        }
     }
 
     /// Entries `[low, high)`. The range is within the window.

@@ -138,7 +138,9 @@ impl Node {
                 node.build_ready(&mut ready);
                 node.shown = shown;
                 node.working = Working::No;
-                node.work.free();
+                if let Some(work) = node.work.get_mut() {
+                    work.clear();
+                }
                 node.raft.core_mut().outbox = outbox;
                 node.record_answer(|| Answer::ready(&ready));
                 Ok(ready)
@@ -242,8 +244,8 @@ impl Node {
 
     /// The Ready that hands out the outbox and what there is besides, in place of what `ready`
     /// held; and the messages of the node to itself, if they are to wait for its advance. Empties the
-    /// outbox. All lists keep their room, or get that of the Ready's. What follows from it is in
-    /// `work`, if `working` says so.
+    /// outbox. All lists keep their room, or get that of the Ready's, unless the node comes to rest. What
+    /// follows from it is in `work`, if `working` says so.
     #[inline(always)]
     fn build_ready(&mut self, ready: &mut Ready) {
         let ahead = self.raft.apply_ahead();

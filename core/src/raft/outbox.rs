@@ -19,6 +19,8 @@ pub struct Outbox {
     /// Whether there is anything in `lists` that makes a Ready: to look there would be a line more to fetch
     /// each time.
     listed: bool,
+    /// Whether the last Ready had brief messages alone. It decides about memory, and nothing else.
+    brief_before: bool,
     /// All that takes a list. A node that rests has none, which is 100 bytes less and the room of two messages.
     lists: Boxed<Lists>,
 }
@@ -263,12 +265,14 @@ impl Outbox {
     /// message is moved, unless brief ones come before it.
     ///
     /// Returns whether the node, which is `from`, has come to rest with this: brief messages are all that it
-    /// sends, and were not the last time. The lists' memory is given back then.
+    /// has sent twice in a row, and there are lists. Their memory is given back then. Not the first time: a group
+    /// that takes a proposal between any two heartbeats would get it anew for each.
     #[inline(always)]
     pub fn hand_over(&mut self, from: NodeId, ready: &mut Ready) -> bool {
         if self.brief[0].is_some() {
             return self.hand_over_brief(from, ready);
         }
+        self.brief_before = false;
         self.hand_over_lists(ready);
         false
     }
@@ -283,10 +287,12 @@ impl Outbox {
         let brief = self.brief.iter_mut().filter_map(Option::take);
         to.extend(brief.map(|brief| brief.into_message(from)));
         if self.listed {
+            self.brief_before = false;
             self.hand_over_lists(ready);
             return false;
         }
-        let comes_to_rest = self.lists.get().is_some();
+        let comes_to_rest = self.brief_before && self.lists.get().is_some();
+        self.brief_before = true;
         if comes_to_rest {
             self.lists.free();
         }
@@ -319,10 +325,12 @@ impl Outbox {
         let lists = self.lists.get_mut();
         let taken = lists.map_or_else(Vec::new, |lists| std::mem::take(&mut lists.after_append));
         self.look_into_lists();
+        // What is taken goes out with the next Ready, which so has more than brief messages.
+        self.brief_before &= taken.is_empty();
         taken
     }
 
-    /// How many things wait here besides messages that may be sent at once.
+    /// How many things wait here besides what is in the list of messages that may be sent at once.
     pub fn others(&self) -> usize {
         let lists = self.lists.get().map_or(0, |lists| {
             let rare = lists.rare.as_ref().map_or(0, |rare| {

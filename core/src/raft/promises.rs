@@ -99,9 +99,11 @@ impl OwnPromises {
         }
     }
 
-    /// Forgets them.
+    /// Forgets them. The list keeps its room.
     pub fn clear(&mut self) {
         self.first = None;
-        self.others.free();
+        if let Some(others) = self.others.get_mut() {
+            others.clear();
+        }
     }
 }

@@ -9,8 +9,7 @@ use crate::types::{Index, NodeId, RequestId};
 ///
 /// Always `match_index < next_index`: entries `[1, match_index]` are known to be there,
 /// `[match_index + 1, next_index)` are on their way, `[next_index, ..)` are still to be sent.
-// Ordered as `Node` is: what a heartbeat and its answer need is side by side, and ends with what tells the flows
-// apart, which is the first word of `flow`.
+// Ordered as `Node` is: what a heartbeat and its answer need is side by side, and ends with `flow`.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Progress {

@@ -2,10 +2,11 @@
 //! what it does next.
 //!
 //! It is made of the state's `Debug` text, which the compiler derives and which therefore has every
-//! field, new ones too. Left out are only the fields in [`IDLE`]; why each may be is said there. One
-//! text is written by hand: the log's window shows its entries and not how they are cut into batches,
-//! which says who shares memory, and where an eviction for want of room stops: there is room here. 128 bits of
-//! SipHash stand for the text.
+//! field, new ones too. Left out are only the fields in [`IDLE`]; why each may be is said there. Three
+//! texts are written by hand. The log's window shows its entries and not how they are cut into batches,
+//! which says who shares memory, and where an eviction for want of room stops: there is room here. `Entries` shows
+//! the entries of a batch, of which it may be a part. And `Boxed` shows its value, or the default that stands for it
+//! where there is no box. 128 bits of SipHash stand for the text.
 
 use std::fmt::{self, Debug, Write};
 use std::hash::{DefaultHasher, Hasher};
@@ -19,14 +20,16 @@ use std::hash::{DefaultHasher, Hasher};
 ///   that none passes within any path. Without timeouts the random numbers have no influence either.
 /// - `next_request`: names of requests are only compared with those of requests under way, and
 ///   every request is answered within the step that makes it.
+/// - `brief_before`: says when memory is given back.
 /// - `incarnation`: tells a node's runs apart for peer reports, which are off.
-const IDLE: [&str; 7] = [
+const IDLE: [&str; 8] = [
     "config",
     "notes",
     "appended",
     "timer",
     "asked_at",
     "next_request",
+    "brief_before",
     "incarnation",
 ];
 

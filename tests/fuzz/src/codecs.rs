@@ -75,8 +75,9 @@ pub fn encode(message: &Message) -> Bytes {
     let encoded = codec::encode_message(message);
     let slow = codec::message_to_proto(message).encode_to_vec();
     assert_eq!(encoded, slow, "two ways to write");
-    let mut delimited = vec![7];
+    let mut delimited = codec::Buffer::from(vec![7]);
     let start = codec::encode_message_delimited(message, &mut delimited);
+    let delimited = delimited.as_slice();
     assert_eq!(
         delimited[start..],
         encoded[..],

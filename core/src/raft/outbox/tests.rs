@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::promises::Promise;
 use super::*;
 
 const OWN: NodeId = 9;
@@ -12,6 +13,14 @@ enum Step {
     /// A heartbeat, its answer, either with a context, or something else.
     Send(u8),
     SendAfterAppend,
+    /// With asynchronous storage writes these go out by themselves.
+    TakeAfterAppend,
+    /// What makes a Ready and is no message.
+    ReadState,
+    Promise,
+    Request,
+    /// The host asks for requests alone.
+    TakeRequests,
     HoldPlace,
     /// The request of one of the places is answered, which leads to so many messages.
     Answer(usize, Vec<u8>),
@@ -26,6 +35,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => kind().prop_map(Send),
         2 => Just(SendAfterAppend),
+        1 => Just(TakeAfterAppend),
+        1 => Just(ReadState),
+        1 => Just(Promise),
+        1 => Just(Request),
+        1 => Just(TakeRequests),
         2 => Just(HoldPlace),
         2 => (0..4usize, proptest::collection::vec(kind(), 0..3)).prop_map(|(at, sent)| Answer(at, sent)),
         3 => Just(Take),
@@ -59,17 +73,38 @@ struct Model {
     messages: Vec<Message>,
     after_append: Vec<Message>,
     held: Vec<(usize, RequestId)>,
+    read_states: Vec<ReadState>,
+    reads: Vec<ReadRequest>,
+    promises: usize,
 }
 
 impl Model {
-    fn take(&mut self) -> Vec<Message> {
-        let Model {
-            messages,
-            after_append,
-            ..
-        } = std::mem::take(self);
-        [messages, after_append].concat()
+    fn is_empty(&self) -> bool {
+        let messages = self.messages.len() + self.after_append.len();
+        messages + self.read_states.len() + self.reads.len() + self.promises == 0
     }
+
+    /// What becomes of it in a Ready.
+    fn take(&mut self) -> Ready {
+        let all = std::mem::take(self);
+        Ready {
+            messages: [all.messages, all.after_append].concat(),
+            read_states: all.read_states,
+            reads: all.reads,
+            ..Ready::default()
+        }
+    }
+}
+
+/// As a Ready is made: promises first. Returns how many there were.
+fn take_all(outbox: &mut Outbox, ready: &mut Ready) -> usize {
+    let promises = outbox.own_promises().map_or(0, |own| {
+        let mut taken = OwnPromises::default();
+        taken.take(own);
+        taken.len()
+    });
+    outbox.hand_over(OWN, ready);
+    promises
 }
 
 proptest! {
@@ -118,20 +153,46 @@ proptest! {
                     }
                     outbox.put_back(later);
                 }
+                Step::TakeAfterAppend => {
+                    let taken = std::mem::take(&mut model.after_append);
+                    prop_assert_eq!(outbox.take_after_append(), taken);
+                }
+                Step::ReadState => {
+                    let state = ReadState { index: number(), context: Bytes::new() };
+                    outbox.push_read_state(state.clone());
+                    model.read_states.push(state);
+                }
+                Step::Promise => {
+                    let what = Promise::Accept(number());
+                    outbox.promise_self(OwnPromise { term: 3, what });
+                    model.promises += 1;
+                }
+                Step::Request => {
+                    let id = number();
+                    let read = ReadRequest { id, low: 1, high: 2, max_bytes: 3 };
+                    outbox.rare().reads.push(read);
+                    model.reads.push(read);
+                }
+                Step::TakeRequests => {
+                    let taken = outbox.take_rare().map_or_else(Vec::new, |rare| rare.reads);
+                    prop_assert_eq!(taken, std::mem::take(&mut model.reads));
+                }
                 Step::Take => {
                     ready.clear();
-                    outbox.hand_over(OWN, &mut ready);
-                    prop_assert_eq!(&ready.messages, &model.take());
+                    let promises = std::mem::take(&mut model.promises);
+                    prop_assert_eq!(take_all(&mut outbox, &mut ready), promises);
+                    prop_assert_eq!(&ready, &model.take());
                     prop_assert!(outbox.is_empty());
                 }
                 Step::Peek => {
                     let mut seen = Ready::default();
-                    outbox.clone().hand_over(OWN, &mut seen);
-                    prop_assert_eq!(seen.messages, model.clone().take());
+                    let promises = take_all(&mut outbox.clone(), &mut seen);
+                    prop_assert_eq!(promises, model.promises);
+                    prop_assert_eq!(seen, model.clone().take());
                 }
             }
-            let sent = model.messages.len() + model.after_append.len();
-            prop_assert_eq!(outbox.is_empty(), sent == 0);
+            prop_assert_eq!(outbox.is_empty(), model.is_empty());
+            prop_assert_eq!(outbox.has_requests(), !model.reads.is_empty());
             prop_assert!(model.held.iter().all(|&(_, id)| outbox.holds_place(id)));
         }
     }
@@ -158,11 +219,11 @@ fn lists_are_given_back_when_nothing_but_heartbeats_leaves() {
     outbox.send(message(1, 4));
     assert!(!outbox.hand_over(OWN, &mut ready));
     assert!(outbox.lists.get().is_some(), "more of the kind may come");
-    for (came_to_rest, number) in [(true, 2), (false, 3)] {
+    for (came_to_rest, number) in [(false, 2), (true, 3), (false, 4)] {
         ready.clear();
         outbox.send(message(number, 0));
         assert_eq!(outbox.hand_over(OWN, &mut ready), came_to_rest);
-        assert!(outbox.lists.get().is_none());
+        assert_eq!(outbox.lists.get().is_none(), number > 2);
     }
     // What makes no Ready by itself is in the way as well, and is gone with one.
     outbox.hold_place(7);
@@ -172,4 +233,13 @@ fn lists_are_given_back_when_nothing_but_heartbeats_leaves() {
     outbox.push_read_state(ReadState { index: 1, context });
     outbox.send(message(5, 0));
     assert!(!outbox.hand_over(OWN, &mut ready) && ready.read_states.len() == 1);
+    // So is what leaves by itself.
+    outbox.send(message(6, 0));
+    assert!(!outbox.hand_over(OWN, &mut ready));
+    outbox.send_after_append(message(7, 4));
+    assert_eq!(outbox.take_after_append(), [message(7, 4)]);
+    outbox.send(message(8, 0));
+    assert!(!outbox.hand_over(OWN, &mut ready));
+    outbox.send(message(9, 0));
+    assert!(outbox.hand_over(OWN, &mut ready));
 }

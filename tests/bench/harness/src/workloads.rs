@@ -200,10 +200,12 @@ impl<R: Replica> Idle<R> {
             lists: Lists::default(),
             node_bytes: 0,
         };
-        // A round in which the driver's lists get their room, and after which a node is one that rests.
+        // Rounds in which the driver's lists get their room, and after which a node is one that rests.
         let mut unmeasured = Meter::new();
         unmeasured.pause();
-        idle.run(&mut unmeasured);
+        for _ in 0..2 {
+            idle.run(&mut unmeasured);
+        }
         idle.node_bytes = (alloc::live() - before) / (3 * groups as u64);
         idle
     }
