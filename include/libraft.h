@@ -2543,10 +2543,10 @@ raft_status raft_config_set_record_bytes(struct raft_config *config,
 /**
  * Whether what a Ready has is there as bytes as well as in structs. A host that makes its own bytes of
  * what it stores and sends can do without: raft_ready's `encoded` is empty then, and so is that of an entry
- * and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP that
- * brings nothing, or entries that are in the same Ready to be persisted; RAFT_MSG_APP_RESP that accepts; and
- * without contexts RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads are lent from where the node has them, for as long as anything of a Ready. raft_storage_save() takes such
- * a Ready like any other. Default true.
+ * and of a message if the struct tells all that there is (of messages: RAFT_MSG_APP that brings nothing, or
+ * entries that are in the same Ready to be persisted; RAFT_MSG_APP_RESP that accepts; and without contexts
+ * RAFT_MSG_HEARTBEAT and RAFT_MSG_HEARTBEAT_RESP). Payloads are lent from where the node has them, for as
+ * long as anything of a Ready. raft_storage_save() takes such a Ready like any other. Default true.
  *
  * Errors: those of any call.
  *
@@ -2558,7 +2558,7 @@ raft_status raft_config_set_encode_readys(struct raft_config *config,
 
 /**
  * Whether there are, beside the bytes of its messages, those of what a Ready has to be stored and applied. A
- * host that stores it with raft_storage_save() has no use for them: a tenth of what a node does for a small
+ * host that stores it with raft_storage_save() has no use for them: some 5% of what three nodes do for a small
  * proposal. Without them `encoded` is empty in raft_ready, and in an entry if the struct tells all that there
  * is; payloads are lent from where the node has them, for as long as anything of a Ready. Messages are bytes
  * as ever. With raft_config_set_encode_readys() off, there are none of them anyway. Default true.
