@@ -136,6 +136,59 @@ func TestABufferIsUsedAgainByAnyNode(t *testing.T) {
 	}
 }
 
+// What the documentation of ReadyInto says may be kept of a message, and of a Ready.
+func TestWhatIsInAMessageMayBeKept(t *testing.T) {
+	_, one := leaderOfThree(t)
+	buffer := &ReadyBuffer{}
+	first := one.sends(t, []byte("first"), buffer)
+	clone := proto.CloneOf(first.Messages[0])
+	shallow := &pb.Message{Entries: first.Messages[0].Entries, Index: first.Messages[0].Index}
+	index := clone.GetIndex()
+	one.done(t, first)
+	second := one.sends(t, []byte("second"), buffer)
+	if string(shallow.Entries[0].GetData()) != "first" || string(clone.Entries[0].GetData()) != "first" {
+		t.Error("entries were written over")
+	}
+	if clone.GetIndex() != index {
+		t.Error("a clone's number was written over")
+	}
+	if shallow.GetIndex() == index {
+		t.Error("a number is a part of the message, and is the next one's now")
+	}
+	one.done(t, second)
+}
+
+// A storage worker has its message while the next Ready is taken.
+func TestAStorageWorkersMessageIsNotInABuffer(t *testing.T) {
+	storage := NewMemoryStorage()
+	must(t, storage.ApplySnapshot(&pb.Snapshot{Metadata: &pb.SnapshotMetadata{
+		Index: new(uint64(1)), Term: new(uint64(1)), ConfState: &pb.ConfState{Voters: []uint64{1}},
+	}}))
+	node, err := NewRawNode(&Config{
+		ID: 1, ElectionTick: 10, HeartbeatTick: 1, Storage: storage, MaxSizePerMsg: 1 << 20,
+		MaxInflightMsgs: 256, AsyncStorageWrites: true,
+	})
+	must(t, err)
+	defer node.Close()
+	must(t, node.Campaign())
+	buffer := &ReadyBuffer{}
+	first := node.ReadyInto(buffer)
+	if len(first.Messages) != 1 || first.Messages[0].GetTo() != LocalAppendThread {
+		t.Fatal(DescribeReady(first, nil))
+	}
+	work, want := first.Messages[0], proto.CloneOf(first.Messages[0])
+	for _, response := range want.Responses {
+		must(t, node.Step(response))
+	}
+	second := node.ReadyInto(buffer)
+	if len(second.Messages) == 0 || second.Messages[0] == work {
+		t.Fatal(DescribeReady(second, nil))
+	}
+	if !proto.Equal(work, want) {
+		t.Error("the worker's message became", work)
+	}
+}
+
 // Assignment can't be kept from happening; go vet finds it where it can be read.
 func TestACopyOfABufferSharesNothing(t *testing.T) {
 	_, one := leaderOfThree(t)
