@@ -10,6 +10,9 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
+// #include "libraft.h"
+import "C"
+
 // maxBufferedMessages bounds what a buffer holds on to, some 75 KB. A Ready with more gets all of them anew.
 const maxBufferedMessages = 256
 
@@ -99,7 +102,7 @@ func (b *ReadyBuffer) room(lent []lentMessage) ([]messageCell, []*pb.Message) {
 
 // isForWorker says whether a message is work for one of the host's storage workers.
 func isForWorker(lent *lentMessage) bool {
-	return uint64(lent.to) == LocalAppendThread || uint64(lent.to) == LocalApplyThread
+	return lent.to == C.RAFT_LOCAL_APPEND || lent.to == C.RAFT_LOCAL_APPLY
 }
 
 // hardStateCell is a hard state with the numbers that it points to.

@@ -77,7 +77,7 @@ impl Configuration {
         text += "\n";
         for peer in self.tracker.iter() {
             let flow = match peer.flow {
-                Flow::Probe { .. } => "StateProbe",
+                Flow::Probe => "StateProbe",
                 Flow::Replicate { .. } => "StateReplicate",
                 Flow::Snapshot { .. } => "StateSnapshot",
             };
