@@ -243,7 +243,7 @@ pub use event::{
     CampaignKind, CampaignReason, CampaignRefusal, DropKind, Dropped, Event, FlowReason,
     LossReason, RefusalReason, SnapshotIgnored, StepDownReason, TransferEnd,
 };
-pub use message::{Body, Message, Ticket};
+pub use message::{Body, Message, StorageAppend, Ticket};
 pub use metrics::{Counter, Metrics};
 pub use node::Node;
 pub use ready::Ready;

@@ -30,7 +30,7 @@ pub enum Body {
         /// Entries without term and index.
         entries: Vec<Entry>,
         /// By which the sender wants to hear if they are dropped; `None` if it doesn't.
-        ticket: Option<Ticket>,
+        ticket: Option<Box<Ticket>>,
     },
     /// MsgApp: the leader's entries `(prev, prev + entries]` (paper §5.3).
     Append {
@@ -124,7 +124,7 @@ pub enum Body {
     /// no copy of the message that brought them will get there. Only for those who asked.
     ProposalDropped {
         /// The one that came with them.
-        ticket: Ticket,
+        ticket: Box<Ticket>,
         /// Why.
         reason: DropReason,
         /// The entries.
@@ -144,16 +144,7 @@ pub enum Body {
         as_of: Index,
     },
     /// MsgStorageAppend: work for the host's append worker, with asynchronous storage writes.
-    StorageAppend {
-        /// To be persisted if present.
-        hard_state: Option<HardState>,
-        /// To be appended, replacing what the log has from the first one's index on.
-        entries: Entries,
-        /// To be persisted first, replacing the log.
-        snapshot: Option<Box<Snapshot>>,
-        /// To be delivered when all is on stable storage.
-        responses: Vec<Message>,
-    },
+    StorageAppend(Box<StorageAppend>),
     /// MsgStorageAppendResp: the append worker is done.
     StorageAppendResp {
         /// The last entry of the log at the time, if any was unstable.
@@ -173,6 +164,19 @@ pub enum Body {
         /// The entries that it applied.
         entries: Entries,
     },
+}
+
+/// Work for the host's append worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageAppend {
+    /// To be persisted if present.
+    pub hard_state: Option<HardState>,
+    /// To be appended, replacing what the log has from the first one's index on.
+    pub entries: Entries,
+    /// To be persisted first, replacing the log.
+    pub snapshot: Option<Box<Snapshot>>,
+    /// To be delivered when all is on stable storage.
+    pub responses: Vec<Message>,
 }
 
 /// What a forwarded proposal carries so that its sender can be told, for certain, that it was

@@ -214,11 +214,8 @@ pub(crate) fn view_more(
             let inside = view.encoded.last(encoded_len(snapshot));
             view.snapshot_data = data_in(snapshot, inside);
         }
-        Body::StorageAppend {
-            responses: attached,
-            ..
-        }
-        | Body::StorageApply {
+        Body::StorageAppend(work) => view_attached(&work.responses, view, responses),
+        Body::StorageApply {
             responses: attached,
             ..
         } => view_attached(attached, view, responses),

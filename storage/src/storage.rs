@@ -51,17 +51,12 @@ impl<'a> Update<'a> {
     /// message. Its responses may be delivered once the update is written.
     pub fn of_storage_append(message: &'a Message) -> Option<Update<'a>> {
         match &message.body {
-            Body::StorageAppend {
-                hard_state,
-                entries,
-                snapshot,
-                responses,
-            } => Some(Update {
-                hard_state: *hard_state,
-                entries,
-                snapshot: snapshot.as_deref(),
+            Body::StorageAppend(work) => Some(Update {
+                hard_state: work.hard_state,
+                entries: &work.entries,
+                snapshot: work.snapshot.as_deref(),
                 // A message without responses promises nothing to anybody.
-                must_sync: !responses.is_empty(),
+                must_sync: !work.responses.is_empty(),
             }),
             _ => None,
         }

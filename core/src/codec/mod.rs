@@ -11,7 +11,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use crate::error::{DropReason, Error, Impossible, Result};
-use crate::message::{Body, Message, Ticket};
+use crate::message::{Body, Message, StorageAppend, Ticket};
 use crate::proto::{libraft as out, raftpb as pb};
 use crate::types::*;
 
@@ -472,7 +472,9 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
         Type::MsgProp => Body::Propose {
             entries: entries_from_proto(message.entries)?,
             ticket: match message.reports {
-                Some(ticket) => Some(ticket_from_proto(ticket)?).filter(|it| it.number != 0),
+                Some(ticket) => Some(ticket_from_proto(ticket)?)
+                    .filter(|it| it.number != 0)
+                    .map(Box::new),
                 None => None,
             },
         },
@@ -521,7 +523,7 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
         },
         Type::MsgForgetLeader => Body::ForgetLeader,
         Type::MsgProposalDropped => Body::ProposalDropped {
-            ticket: ticket_from_proto(message.reports.unwrap_or_default())?,
+            ticket: Box::new(ticket_from_proto(message.reports.unwrap_or_default())?),
             reason: DropReason::from_number(message.drop_reason.unwrap_or_default(), index),
             entries: entries_from_proto(message.entries)?,
         },
@@ -536,12 +538,12 @@ pub fn message_from_proto(message: pb::Message) -> Result<Message> {
                 vote: message.vote(),
                 commit,
             };
-            Body::StorageAppend {
+            Body::StorageAppend(Box::new(StorageAppend {
                 hard_state: (!hard_state.is_empty()).then_some(hard_state),
                 entries: entries_from_proto(message.entries)?,
                 snapshot: optional_snapshot(message.snapshot)?,
                 responses: responses_from_proto(message.responses)?,
-            }
+            }))
         }
         Type::MsgStorageAppendResp => Body::StorageAppendResp {
             last: (index != 0).then_some(id),
@@ -592,7 +594,7 @@ fn ticket_from_proto(ticket: pb::Ticket) -> Result<Ticket> {
     })
 }
 
-fn ticket_to_proto(ticket: Ticket) -> pb::Ticket {
+fn ticket_to_proto(ticket: &Ticket) -> pb::Ticket {
     pb::Ticket {
         incarnation: Some(ticket.incarnation),
         number: Some(ticket.number),
@@ -628,7 +630,7 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
     let kind = match &message.body {
         Body::Propose { entries, ticket } => {
             wire.entries = entries_to_proto(entries);
-            wire.reports = ticket.map(ticket_to_proto);
+            wire.reports = ticket.as_deref().map(ticket_to_proto);
             Type::MsgProp
         }
         Body::Append {
@@ -720,7 +722,7 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             reason,
             entries,
         } => {
-            wire.reports = Some(ticket_to_proto(*ticket));
+            wire.reports = Some(ticket_to_proto(ticket));
             wire.entries = entries_to_proto(entries);
             wire.index = reason_index(*reason);
             wire.drop_reason = Some(reason.number() as u64);
@@ -736,12 +738,13 @@ pub fn message_to_proto(message: &Message) -> pb::Message {
             wire.index = Some(*as_of);
             Type::MsgRemoved
         }
-        Body::StorageAppend {
-            hard_state,
-            entries,
-            snapshot,
-            responses,
-        } => {
+        Body::StorageAppend(work) => {
+            let StorageAppend {
+                hard_state,
+                entries,
+                snapshot,
+                responses,
+            } = &**work;
             if let Some(state) = hard_state {
                 wire.term = Some(state.term);
                 wire.vote = Some(state.vote);

@@ -107,8 +107,10 @@ fn drop_reason() -> impl Strategy<Value = DropReason> {
 
 fn peer_body() -> impl Strategy<Value = Body> {
     prop_oneof![
-        (entries(), proptest::option::of(ticket()))
-            .prop_map(|(entries, ticket)| Body::Propose { entries, ticket }),
+        (entries(), proptest::option::of(ticket())).prop_map(|(entries, ticket)| Body::Propose {
+            entries,
+            ticket: ticket.map(Box::new)
+        }),
         (entry_id(), entries(), position()).prop_map(|(prev, entries, commit)| Body::Append {
             prev,
             entries: entries.into(),
@@ -134,7 +136,7 @@ fn peer_body() -> impl Strategy<Value = Body> {
             .prop_map(|(context, reports)| Body::ReadIndex { context, reports }),
         (ticket(), drop_reason(), entries()).prop_map(|(ticket, reason, entries)| {
             Body::ProposalDropped {
-                ticket,
+                ticket: Box::new(ticket),
                 reason,
                 entries,
             }
@@ -164,12 +166,12 @@ fn storage_body() -> impl Strategy<Value = Body> {
     let last = (position(), 1..=MAX_POSITION).prop_map(|(term, index)| EntryId { term, index });
     prop_oneof![
         (entries(), optional_snapshot(), responses()).prop_map(|(entries, snapshot, responses)| {
-            Body::StorageAppend {
+            Body::StorageAppend(Box::new(StorageAppend {
                 hard_state: None,
                 entries: entries.into(),
                 snapshot,
                 responses,
-            }
+            }))
         }),
         (proptest::option::of(last), optional_snapshot())
             .prop_map(|(last, snapshot)| Body::StorageAppendResp { last, snapshot }),

@@ -986,10 +986,11 @@ fn reports_that_answer_nothing_do_no_harm() {
             Body::Propose { ticket, .. } => ticket,
             _ => None,
         })
+        .map(|ticket| *ticket)
         .unwrap();
     let entries = vec![Entry::command("a".into())];
     let report = |ticket, entries| Body::ProposalDropped {
-        ticket,
+        ticket: Box::new(ticket),
         reason: DropReason::Transferring,
         entries,
     };

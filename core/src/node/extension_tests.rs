@@ -928,11 +928,11 @@ mod apply_unpersisted {
     }
 
     fn write(node: &mut Node, message: Message) {
-        let Body::StorageAppend { responses, .. } = message.body else {
+        let Body::StorageAppend(work) = message.body else {
             panic!("{message:?}");
         };
         let id = node.id();
-        for response in responses.into_iter().filter(|m| m.to == id) {
+        for response in work.responses.into_iter().filter(|m| m.to == id) {
             node.step(response).unwrap();
         }
     }

@@ -4,7 +4,7 @@
 use super::Node;
 use crate::error::{Error, Result};
 use crate::log::payload_len;
-use crate::message::{Body, Message};
+use crate::message::{Body, Message, StorageAppend};
 use crate::raft::{Core, OwnPromises, Raft};
 use crate::ready::Ready;
 use crate::recording::{Answer, Call};
@@ -384,12 +384,12 @@ impl Node {
                 to: LOCAL_APPEND,
                 from: id,
                 term: ready.hard_state.map_or(0, |state| state.term),
-                body: Body::StorageAppend {
+                body: Body::StorageAppend(Box::new(StorageAppend {
                     hard_state: ready.hard_state,
                     entries: ready.entries.clone(),
                     snapshot,
                     responses,
-                },
+                })),
             });
         }
         if !ready.committed_entries.is_empty() {

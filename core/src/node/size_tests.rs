@@ -18,7 +18,7 @@ fn what_there_is_of_each_node_takes_no_more_than_the_architecture_page_says() {
         ("Log", size_of::<Log>(), 248),
         ("Tracker", size_of::<Tracker>(), 48),
         ("Progress", size_of::<Progress>(), 120),
-        ("Message", size_of::<Message>(), 112),
+        ("Message", size_of::<Message>(), 80),
     ];
     for (what, size, most) in sizes {
         assert!(size <= most, "{what} takes {size} bytes, more than {most}");

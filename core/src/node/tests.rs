@@ -884,11 +884,7 @@ fn with_asynchronous_writes_a_request_for_votes_waits_for_the_term_and_the_log()
         node.campaign().unwrap();
         let messages = node.ready().unwrap().messages;
         let work = messages.iter().find_map(|message| match &message.body {
-            Body::StorageAppend {
-                hard_state,
-                responses,
-                ..
-            } => Some((hard_state.unwrap(), responses)),
+            Body::StorageAppend(work) => Some((work.hard_state.unwrap(), &work.responses)),
             _ => None,
         });
         let (hard_state, responses) = work.unwrap();

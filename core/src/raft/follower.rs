@@ -164,7 +164,7 @@ impl Follower {
         }
         core.notes.rare().proposals_forwarded += entries.len() as u64;
         // What others have sent without a ticket goes on without one.
-        let ticket = if from == NONE { core.ticket() } else { None };
+        let ticket = if from == NONE { core.ticket() } else { None }.map(Box::new);
         let entries = entries.iter_mut().map(std::mem::take).collect();
         core.forward(from, core.leader(), Body::Propose { entries, ticket });
         Ok(())

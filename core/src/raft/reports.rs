@@ -447,7 +447,7 @@ impl Core {
     ) {
         if to != NONE && to != self.id() {
             let body = Body::ProposalDropped {
-                ticket,
+                ticket: Box::new(ticket),
                 reason,
                 entries,
             };

@@ -362,15 +362,10 @@ fn message_bytes(message: &Message) -> u64 {
             Body::Append { entries, .. } | Body::StorageApplyResp { entries } => {
                 entries_bytes(entries)
             }
-            Body::StorageAppend {
-                entries,
-                snapshot,
-                responses,
-                ..
-            } => {
-                entries_bytes(entries)
-                    + snapshot.as_deref().map_or(0, snapshot_bytes)
-                    + responses.iter().map(message_bytes).sum::<u64>()
+            Body::StorageAppend(work) => {
+                entries_bytes(&work.entries)
+                    + work.snapshot.as_deref().map_or(0, snapshot_bytes)
+                    + work.responses.iter().map(message_bytes).sum::<u64>()
             }
             Body::StorageApply { entries, responses } => {
                 entries_bytes(entries) + responses.iter().map(message_bytes).sum::<u64>()

@@ -314,17 +314,12 @@ impl Member {
         let Some(message) = self.to_append.pop_front() else {
             return Vec::new();
         };
-        let Body::StorageAppend {
-            hard_state,
-            entries,
-            snapshot,
-            responses,
-        } = message.body
-        else {
+        let Body::StorageAppend(work) = message.body else {
             panic!("{message:?} is no work");
         };
-        self.save(hard_state, entries, snapshot.map(|snapshot| *snapshot));
-        self.answer(responses)
+        let snapshot = work.snapshot.map(|snapshot| *snapshot);
+        self.save(work.hard_state, work.entries, snapshot);
+        self.answer(work.responses)
     }
 
     /// The apply worker does one message's work.

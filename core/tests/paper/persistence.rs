@@ -22,15 +22,10 @@ fn take_work(node: &mut Node) -> Work {
     let mut work = Work::default();
     for message in node.ready().unwrap().messages {
         match message.body {
-            Body::StorageAppend {
-                hard_state,
-                entries,
-                responses,
-                ..
-            } => {
-                work.hard_state = hard_state;
-                work.entries = entries;
-                work.when_persisted = responses;
+            Body::StorageAppend(append) => {
+                work.hard_state = append.hard_state;
+                work.entries = append.entries;
+                work.when_persisted = append.responses;
             }
             Body::StorageApply { .. } => {}
             _ => work.at_once.push(message),
@@ -128,7 +123,7 @@ fn t3_8_a_leader_counts_its_own_entries_when_they_are_persisted() {
                 let mut responses = Vec::new();
                 for message in ready.messages {
                     match message.body {
-                        Body::StorageAppend { responses: all, .. } => responses.extend(all),
+                        Body::StorageAppend(work) => responses.extend(work.responses),
                         Body::StorageApply { responses: all, .. } => responses.extend(all),
                         other => panic!("{other:?}"),
                     }

@@ -252,8 +252,8 @@ fn a_write_that_was_replaced_twice_does_not_count_for_the_last() {
     for (leader, term, entry) in [(2, 1, 1), (3, 2, 2), (2, 3, 1)] {
         step(&mut follower, leader, term, append(id(0, 0), &[entry], 0));
         for message in follower.node.ready().unwrap().messages {
-            if let Body::StorageAppend { responses, .. } = message.body {
-                answers.push(responses);
+            if let Body::StorageAppend(work) = message.body {
+                answers.push(work.responses);
             }
         }
     }

@@ -573,7 +573,7 @@ fn storage_work_may_be_handed_out_as_messages() {
             let decoded = codec::decode_message(bytes::Bytes::copy_from_slice(encoded))
                 .expect("the encoding is a message");
             let responses = match decoded.body {
-                Body::StorageAppend { responses, .. } => {
+                Body::StorageAppend(work) => {
                     assert_eq!(message.to, RAFT_LOCAL_APPEND);
                     assert_eq!(message.r#type, RAFT_MSG_STORAGE_APPEND);
                     ok!(raft_storage_append_message(
@@ -581,7 +581,7 @@ fn storage_work_may_be_handed_out_as_messages() {
                         encoded.as_ptr(),
                         encoded.len()
                     ));
-                    responses
+                    work.responses
                 }
                 Body::StorageApply { entries, responses } => {
                     assert_eq!(message.to, RAFT_LOCAL_APPLY);

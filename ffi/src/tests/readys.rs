@@ -5,8 +5,8 @@ use std::ptr::{null, null_mut};
 use bytes::Bytes;
 use libraft_core::{
     Body, ConfState, DropKind, DropReason, Dropped, Entry, EntryId, EntryKind, Explicit, HardState,
-    Message, ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState, codec,
-    proto::libraft as out, proto::raftpb,
+    Message, ReadRequest, ReadState, Ready, Role, Snapshot, SnapshotRequest, SoftState,
+    StorageAppend, codec, proto::libraft as out, proto::raftpb,
 };
 use prost::Message as _;
 
@@ -95,7 +95,7 @@ fn full(len: usize) -> Ready {
                 commit: 3,
                 context: payload(len),
             }),
-            message(Body::StorageAppend {
+            message(Body::StorageAppend(Box::new(StorageAppend {
                 hard_state: Some(HardState {
                     term: 5,
                     ..HardState::default()
@@ -108,7 +108,7 @@ fn full(len: usize) -> Ready {
                         context: payload(len),
                     }),
                 ],
-            }),
+            }))),
             Message {
                 term: 0,
                 ..message(Body::StorageApply {
@@ -234,9 +234,8 @@ fn check(view: &raft_ready, ready: &Ready) {
             assert_eq!(bytes(view.encoded), codec::encode_message(message));
             assert!(inside(whole, bytes(view.encoded)));
             let attached = match &message.body {
-                Body::StorageAppend { responses, .. } | Body::StorageApply { responses, .. } => {
-                    &responses[..]
-                }
+                Body::StorageAppend(work) => &work.responses[..],
+                Body::StorageApply { responses, .. } => &responses[..],
                 _ => &[],
             };
             let responses = list(view.responses, view.responses_len);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use libraft_core::{Body, EntryId, HardState, LOCAL_APPEND, Message, Ready};
+use libraft_core::{Body, EntryId, HardState, LOCAL_APPEND, Message, Ready, StorageAppend};
 
 use super::*;
 use crate::error::Error;
@@ -269,7 +269,7 @@ fn the_append_worker_of_asynchronous_writes_saves_a_message() {
         to: LOCAL_APPEND,
         from: 1,
         term: 1,
-        body: Body::StorageAppend {
+        body: Body::StorageAppend(Box::new(StorageAppend {
             hard_state: Some(HardState {
                 term: 1,
                 vote: 2,
@@ -283,7 +283,7 @@ fn the_append_worker_of_asynchronous_writes_saves_a_message() {
             .into(),
             snapshot: None,
             responses,
-        },
+        })),
     };
     let response = Message {
         to: 2,

@@ -199,16 +199,11 @@ impl Run<'_> {
     fn hand_out(&mut self, messages: Vec<Message>) -> Checked {
         for message in messages {
             match message.body {
-                Body::StorageAppend {
-                    hard_state,
-                    entries,
-                    snapshot,
-                    responses,
-                } => self.machine.appends.push_back(Append {
-                    hard_state,
-                    entries: entries.to_vec(),
-                    snapshot: snapshot.map(|snapshot| *snapshot),
-                    responses,
+                Body::StorageAppend(work) => self.machine.appends.push_back(Append {
+                    hard_state: work.hard_state,
+                    entries: work.entries.to_vec(),
+                    snapshot: work.snapshot.map(|snapshot| *snapshot),
+                    responses: work.responses,
                 }),
                 Body::StorageApply { entries, responses } => {
                     let entries = entries.to_vec();

@@ -31,13 +31,9 @@ pub fn decode(bytes: &Bytes) -> Option<Message> {
 /// The work of storage workers travels with the term that it writes, or with none.
 fn has_term_of_its_own(message: &Message) -> bool {
     match &message.body {
-        Body::StorageAppend {
-            hard_state,
-            responses,
-            ..
-        } => {
-            let written = hard_state.map_or(message.term, |state| state.term);
-            message.term != written || responses.iter().any(has_term_of_its_own)
+        Body::StorageAppend(work) => {
+            let written = work.hard_state.map_or(message.term, |state| state.term);
+            message.term != written || work.responses.iter().any(has_term_of_its_own)
         }
         Body::StorageApply { responses, .. } => {
             message.term != 0 || responses.iter().any(has_term_of_its_own)
@@ -52,10 +48,13 @@ fn loses_terms(message: &Message) -> bool {
     let lists: &[&[Entry]] = match &message.body {
         Body::Propose { entries, .. } | Body::ProposalDropped { entries, .. } => &[entries],
         Body::Append { entries, .. } | Body::StorageApplyResp { entries } => &[entries],
-        Body::StorageAppend {
-            entries, responses, ..
+        Body::StorageAppend(work) => {
+            if work.responses.iter().any(loses_terms) {
+                return true;
+            }
+            &[&work.entries]
         }
-        | Body::StorageApply { entries, responses } => {
+        Body::StorageApply { entries, responses } => {
             if responses.iter().any(loses_terms) {
                 return true;
             }

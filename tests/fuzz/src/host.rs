@@ -267,17 +267,12 @@ impl Host {
         let Some(message) = self.to_append.pop_front() else {
             return;
         };
-        let Body::StorageAppend {
-            hard_state,
-            entries,
-            snapshot,
-            responses,
-        } = message.body
-        else {
+        let Body::StorageAppend(work) = message.body else {
             panic!("{message:?} is no work");
         };
-        self.disk.save(hard_state, &entries, snapshot.as_deref());
-        self.answer(responses);
+        let snapshot = work.snapshot.as_deref();
+        self.disk.save(work.hard_state, &work.entries, snapshot);
+        self.answer(work.responses);
     }
 
     /// The apply worker does one message's work.

@@ -195,7 +195,7 @@ fn body(input: &mut Input, around: &Around) -> Body {
         }
         2 => Body::Propose {
             entries: entries(input, EntryId::default()),
-            ticket: input.bool().then(|| ticket(input, around)),
+            ticket: input.bool().then(|| Box::new(ticket(input, around))),
         },
         3 => Body::Accept {
             index: index(input, around),
@@ -241,7 +241,7 @@ fn body(input: &mut Input, around: &Around) -> Body {
         17 => Body::TimeoutNow,
         18 => Body::ForgetLeader,
         19 => Body::ProposalDropped {
-            ticket: ticket(input, around),
+            ticket: Box::new(ticket(input, around)),
             reason: DropReason::NoLeader,
             entries: entries(input, EntryId::default()),
         },
@@ -259,7 +259,7 @@ fn body(input: &mut Input, around: &Around) -> Body {
         23 => Body::StorageApplyResp {
             entries: entries(input, EntryId::default()).into(),
         },
-        _ => Body::StorageAppend {
+        _ => Body::StorageAppend(Box::new(StorageAppend {
             hard_state: None,
             entries: entries(input, EntryId::default()).into(),
             snapshot: input.bool().then(|| snapshot(input, around)),
@@ -269,6 +269,6 @@ fn body(input: &mut Input, around: &Around) -> Body {
                 term: around.term,
                 body: Body::Outdated,
             }],
-        },
+        })),
     }
 }

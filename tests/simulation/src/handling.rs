@@ -191,17 +191,12 @@ impl World {
         for message in messages {
             let host = &mut self.hosts[id as usize - 1];
             match message.body {
-                Body::StorageAppend {
-                    hard_state,
-                    entries,
-                    snapshot,
-                    responses,
-                } => {
+                Body::StorageAppend(work) => {
                     host.appends.push_back(Append {
-                        hard_state,
-                        entries: entries.to_vec(),
-                        snapshot: snapshot.map(|snapshot| *snapshot),
-                        responses,
+                        hard_state: work.hard_state,
+                        entries: work.entries.to_vec(),
+                        snapshot: work.snapshot.map(|snapshot| *snapshot),
+                        responses: work.responses,
                     });
                 }
                 Body::StorageApply { entries, responses } => {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use libraft_core::recording::{Call, Start};
 use libraft_core::{
     BasicStatus, Body, ConfState, Config, Entry, EntryId, EntryKind, LOCAL_APPEND, LOCAL_APPLY,
-    Message, NodeId, Ready, Snapshot, codec,
+    Message, NodeId, Ready, Snapshot, StorageAppend, codec,
 };
 
 /// So many entries of a list are shown.
@@ -223,12 +223,13 @@ impl Show {
                 self.entries(entries)
             ),
             Body::InstallSnapshot { snapshot } => format!("install {}", self.snapshot(snapshot)),
-            Body::StorageAppend {
-                hard_state,
-                entries,
-                snapshot,
-                responses,
-            } => {
+            Body::StorageAppend(work) => {
+                let StorageAppend {
+                    hard_state,
+                    entries,
+                    snapshot,
+                    responses,
+                } = &**work;
                 let snapshot = snapshot.as_ref().map(|snapshot| self.snapshot(snapshot));
                 let entries = self.entries(entries);
                 format!(

@@ -42,7 +42,7 @@ pub trait Replica: 'static {
     /// Takes a message.
     fn step(&mut self, message: Self::Message);
 
-    /// One round of the host's loop: persist, send, apply, advance.
+    /// One round of the host's loop: persist, send, apply, advance. `send` is empty.
     fn process(&mut self, scratch: &mut Self::Scratch, send: &mut Vec<Self::Message>);
 
     /// Drops stored entries below `first_index`.

@@ -92,7 +92,8 @@ impl Replica for Libraft {
         taken.expect("the last one was advanced");
         let saved = self.storage.save(ready);
         saved.expect("the entries fit the log");
-        send.append(&mut ready.messages);
+        // The list changes hands: the caller has sent all that it had in its own.
+        std::mem::swap(send, &mut ready.messages);
         for entry in &ready.committed_entries {
             if entry.is_conf_change() {
                 self.applied.apply(entry.index, b"");
