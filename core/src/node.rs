@@ -398,7 +398,7 @@ impl Node {
         self.call(
             bytes,
             |bytes| Ok(Call::Step(Bytes::copy_from_slice(bytes))),
-            |node, bytes| node.step_if_decoded(codec::decode_message_into(bytes, payloads)),
+            |node, bytes| node.step_if_decoded(codec::decode_in_place(bytes, payloads)),
         )
     }
 

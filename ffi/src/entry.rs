@@ -154,23 +154,37 @@ pub(crate) fn view_of(entry: &Entry, encoded: raft_bytes) -> raft_entry {
     }
 }
 
-/// A view that leads to the entry's own payload, which stays where it is. Only an entry with fields of which
-/// a view does not tell, as few have, is written to the buffer, which stands at `base`, and seen there.
-pub(crate) fn view_in_place(entry: &Entry, base: *const u8, buffer: &mut Buffer) -> raft_entry {
-    if entry.explicit != Explicit::default() {
-        let start = codec::encode_entry_delimited(entry, buffer);
-        return view_of(entry, raft_bytes::at(base, start..buffer.len()));
-    }
-    raft_entry {
-        term: entry.term,
-        index: entry.index,
-        r#type: entry.kind as i32,
-        data: raft_bytes::of(&entry.data),
-        encoded: raft_bytes::EMPTY,
-    }
-}
-
 impl raft_entry {
+    /// A view of nothing.
+    pub(crate) const EMPTY: raft_entry = raft_entry {
+        term: 0,
+        index: 0,
+        r#type: RAFT_ENTRY_NORMAL,
+        data: raft_bytes::EMPTY,
+        encoded: raft_bytes::EMPTY,
+    };
+
+    /// Makes any view one that leads to the entry's own payload, which stays where it is. Only an entry with fields
+    /// of which a view does not tell, as few have, is written to the buffer, which stands at `base`, and seen
+    /// there.
+    #[inline]
+    pub(crate) fn show(&mut self, entry: &Entry, base: *const u8, buffer: &mut Buffer) {
+        if entry.explicit != Explicit::default() {
+            return self.show_encoded(entry, base, buffer);
+        }
+        self.term = entry.term;
+        self.index = entry.index;
+        self.r#type = entry.kind as i32;
+        self.data = raft_bytes::of(&entry.data);
+        self.encoded = raft_bytes::EMPTY;
+    }
+
+    #[cold]
+    fn show_encoded(&mut self, entry: &Entry, base: *const u8, buffer: &mut Buffer) {
+        let start = codec::encode_entry_delimited(entry, buffer);
+        *self = view_of(entry, raft_bytes::at(base, start..buffer.len()));
+    }
+
     /// Whether its numbers and its payload tell all, and make an entry that has a place in a log.
     pub(crate) fn is_plain(&self) -> bool {
         self.encoded.len == 0
@@ -179,7 +193,7 @@ impl raft_entry {
             && kind_of(self.r#type).is_some()
     }
 
-    /// The entry that a plain view tells, the inverse of [`view_in_place`].
+    /// The entry that a plain view tells, the inverse of [`raft_entry::show`].
     ///
     /// # Safety
     /// As for [`slice`], for its payload.

@@ -157,7 +157,7 @@ fn range_within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
     (!part.is_empty() && range.end <= whole.len()).then_some(range)
 }
 
-/// A view of a message, which stands at `encoded`; all of it but for what [`has_more`] says.
+/// A view of a message, which stands at `encoded`; all of it but for what [`view_more`] adds.
 pub(crate) fn view_of(message: &Message, encoded: raft_bytes) -> raft_message {
     let mut view = raft_message::EMPTY;
     view.show(message, encoded);
@@ -187,16 +187,6 @@ fn place_among(entries: &[Entry], ready: &[Entry]) -> Option<Range<usize>> {
     let end = start.checked_add(entries.len())?;
     let same = ready.get(end - 1)?;
     ((same.index, same.term) == (last.index, last.term)).then_some(start..end)
-}
-
-/// Whether [`view_more`] has something to add, as seldom. Apart, so that the other views are written where
-/// they stand and not copied there: 60 instructions for each message.
-#[inline]
-pub(crate) fn has_more(message: &Message) -> bool {
-    matches!(
-        message.body,
-        Body::InstallSnapshot { .. } | Body::StorageAppend { .. } | Body::StorageApply { .. }
-    )
 }
 
 /// Adds to a view what few messages have: a snapshot, or messages that are attached. The views of these go
@@ -267,22 +257,41 @@ impl raft_message {
         entries_len: 0,
     };
 
-    /// Makes an empty view one of this message, as [`view_of`] does.
+    /// Makes any view one of this message, as [`view_of`] does. Says whether [`view_more`] has something to add, as
+    /// seldom: that is apart, so that the other views are written where they stand and not copied there, 60
+    /// instructions for each message.
     #[inline]
-    pub(crate) fn show(&mut self, message: &Message, encoded: raft_bytes) {
+    pub(crate) fn show(&mut self, message: &Message, encoded: raft_bytes) -> bool {
+        *self = raft_message::EMPTY;
         self.to = message.to;
         self.from = message.from;
         self.term = message.term;
-        match &message.body {
+        self.encoded = encoded;
+        let mut has_more = false;
+        self.r#type = match &message.body {
             Body::Append { prev, commit, .. } => {
                 (self.log_term, self.index, self.commit) = (prev.term, prev.index, *commit);
+                RAFT_MSG_APP
             }
-            Body::Accept { index } => self.index = *index,
-            Body::Heartbeat { commit, .. } => self.commit = *commit,
-            _ => {}
-        }
-        self.r#type = message_type(&message.body);
-        self.encoded = encoded;
+            Body::Accept { index } => {
+                self.index = *index;
+                RAFT_MSG_APP_RESP
+            }
+            Body::Heartbeat { commit, .. } => {
+                self.commit = *commit;
+                RAFT_MSG_HEARTBEAT
+            }
+            body => {
+                has_more = matches!(
+                    body,
+                    Body::InstallSnapshot { .. }
+                        | Body::StorageAppend { .. }
+                        | Body::StorageApply { .. }
+                );
+                message_type(body)
+            }
+        };
+        has_more
     }
 
     /// Whether it is of a type that can do without bytes.

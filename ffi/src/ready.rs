@@ -11,7 +11,9 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 use libraft_core::codec::{self, Buffer, MessageWriter};
-use libraft_core::{Entry, ReadRequest, Ready, SnapshotRequest, proto::libraft as out};
+use libraft_core::{
+    Entry, Message, ReadRequest, ReadState, Ready, SnapshotRequest, proto::libraft as out,
+};
 
 use crate::bytes::raft_bytes;
 use crate::config::Settings;
@@ -160,7 +162,9 @@ pub struct raft_ready {
     pub internal: *const c_void,
 }
 
-/// A Ready, its encoding, and the views into that.
+/// A Ready, its encoding, and the views into that. Of each list, the first ones are in use, as many as `view` says: it
+/// keeps its length, so that a view is written where it is to be, without a look at the list's room: 15
+/// instructions less for each.
 #[repr(C)]
 struct Content {
     view: raft_ready,
@@ -188,8 +192,8 @@ struct Content {
     /// one has to stay as it is if the next can't be taken; none is ever moved, as that takes 200
     /// instructions.
     readys: [Ready; 2],
-    /// Which of them is the last one.
-    last: usize,
+    /// Whether the second of them is the last one.
+    last_is_second: bool,
 }
 
 /// What of a Ready is encoded, beside what the structs can't tell.
@@ -247,7 +251,7 @@ impl ReadyPlace {
             encodes,
             small_readys: 0,
             readys: Default::default(),
-            last: 0,
+            last_is_second: false,
         };
         ReadyPlace(NonNull::from(Box::leak(Box::new(content))))
     }
@@ -264,7 +268,7 @@ impl ReadyPlace {
         let place = self.0.as_ptr();
         // SAFETY: owned by us. No view leads into the spare, so that other threads have no business
         // with it, and the reference covers nothing else.
-        unsafe { &mut (*place).readys[1 - (*place).last] }
+        unsafe { &mut (*place).readys[usize::from(!(*place).last_is_second)] }
     }
 
     /// Puts the spare Ready in the place of the last one, which ends the life of all views of that.
@@ -273,10 +277,20 @@ impl ReadyPlace {
         // SAFETY: owned by us, and by the contract of `raft_node_ready` and `raft_node_peek_ready`,
         // which are the only callers, no thread looks at it while they run.
         let content = unsafe { &mut *place };
-        content.last = 1 - content.last;
+        content.last_is_second = !content.last_is_second;
         content.fill();
-        // SAFETY: as above. Not by way of the reference, which covers more than the Ready.
-        unsafe { (*place).view.internal = (&raw const (*place).readys[(*place).last]).cast() };
+        // SAFETY: as above. Not by way of the reference, which covers more than what each of these leads to.
+        unsafe {
+            let ready = &raw const (*place).readys[usize::from((*place).last_is_second)];
+            (*place).view.internal = ready.cast();
+            let (soft_state, hard_state) = (&(*ready).soft_state, &(*ready).hard_state);
+            (*place).view.soft_state = present(soft_state, &raw const (*place).soft_state);
+            (*place).view.hard_state = present(hard_state, &raw const (*place).hard_state);
+            (*place).view.snapshot = match &(*place).snapshot {
+                Some(snapshot) if (*ready).snapshot.is_some() => snapshot,
+                _ => ptr::null(),
+            };
+        }
         // For a whole `Content`, of which the view is the first field.
         place.cast_const().cast()
     }
@@ -299,42 +313,11 @@ impl Content {
         // The views lead to where the buffer stood before. If it has had to grow, that is elsewhere now;
         // seldom enough to write all once more, where that place would else be put into each view afterwards.
         loop {
-            let capacity = self.encoded.room();
+            let room = self.encoded.room();
             self.encode();
-            if self.encoded.room() == capacity {
+            if self.encoded.room() == room {
                 break;
             }
-        }
-        let ready = &self.readys[self.last];
-        if !self.responses.is_empty() {
-            for view in &mut self.messages {
-                view.attach(&self.responses);
-            }
-        }
-        self.view = raft_ready {
-            soft_state: present(&ready.soft_state, &self.soft_state),
-            hard_state: present(&ready.hard_state, &self.hard_state),
-            snapshot: self.snapshot.as_ref().map_or(ptr::null(), ptr::from_ref),
-            entries: pointer_to(&self.entries),
-            entries_len: self.entries.len(),
-            committed_entries: pointer_to(&self.committed_entries),
-            committed_entries_len: self.committed_entries.len(),
-            messages: pointer_to(&self.messages),
-            messages_len: self.messages.len(),
-            read_states: pointer_to(&self.read_states),
-            read_states_len: self.read_states.len(),
-            must_sync: ready.must_sync,
-            encoded: match self.encodes {
-                Encoded::All => raft_bytes::of(self.encoded.as_slice()),
-                _ => raft_bytes::EMPTY,
-            },
-            internal: ptr::null(),
-            // The rest is in `fill_rest`.
-            ..self.view
-        };
-        // Nearly always there is nothing of it, as the last time: 60 instructions.
-        if self.has_rest {
-            self.fill_rest();
         }
     }
 
@@ -351,12 +334,14 @@ impl Content {
     }
 
     /// Writes the fields of libraft.Ready in the order of their numbers, and makes views of them, which are
-    /// good if the buffer's capacity is then as it was.
+    /// good if the buffer's room is then as it was. Of the three that are no lists, the view tells in
+    /// [`ReadyPlace::fill`].
     fn encode(&mut self) {
         self.encoded.clear();
         let base = self.encoded.as_ptr();
         let encodes_all = self.encodes == Encoded::All;
-        let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
+        let ready = &self.readys[usize::from(self.last_is_second)];
+        let (view, buffer) = (&mut self.view, &mut self.encoded);
 
         if let Some(state) = &ready.soft_state {
             self.soft_state = soft_state_view(state);
@@ -372,55 +357,43 @@ impl Content {
                 codec::encode_hard_state_delimited(state, buffer);
             }
         }
-        self.read_states.clear();
-        for state in &ready.read_states {
-            let message = out::ReadState {
-                index: state.index,
-                context: state.context.clone(),
-            };
-            let end = buffer.put_field(3, &message).end;
-            self.read_states.push(raft_read_state {
-                index: state.index,
-                // The context is the last field.
-                context: raft_bytes::at(base, end - state.context.len()..end),
-            });
+        (view.read_states, view.read_states_len) = (ptr::null(), 0);
+        if !ready.read_states.is_empty() {
+            encode_read_states(&ready.read_states, base, buffer, &mut self.read_states);
+            view.read_states = self.read_states.as_ptr();
+            view.read_states_len = self.read_states.len();
         }
         let start = buffer.len();
-        let views = &mut self.entries;
+        let number = encodes_all.then_some(4);
+        let entries = view_entries(&ready.entries, number, base, buffer, &mut self.entries);
+        (view.entries, view.entries_len) = (pointer_to(entries), entries.len());
         let mut writer = match encodes_all {
-            true => {
-                encode_entries(&ready.entries, 4, base, buffer, views);
-                MessageWriter::behind(&ready.entries, start..buffer.len())
-            }
-            false => {
-                view_entries(&ready.entries, base, buffer, views);
-                MessageWriter::default()
-            }
+            true => MessageWriter::behind(&ready.entries, start..buffer.len()),
+            false => MessageWriter::default(),
         };
-        self.snapshot = None;
         if let Some(snapshot) = &ready.snapshot {
             let place = buffer.put_field(5, &codec::snapshot_to_proto(snapshot));
             let encoded = raft_bytes::at(base, place);
             self.snapshot = Some(snapshot::view_of(snapshot, encoded));
         }
-        let committed = &mut self.committed_entries;
-        match encodes_all {
-            true => encode_entries(&ready.committed_entries, 6, base, buffer, committed),
-            false => view_entries(&ready.committed_entries, base, buffer, committed),
-        }
+        let number = encodes_all.then_some(6);
+        let (list, views) = (&ready.committed_entries, &mut self.committed_entries);
+        let committed = view_entries(list, number, base, buffer, views);
+        view.committed_entries = pointer_to(committed);
+        view.committed_entries_len = committed.len();
+
+        let messages = places(
+            &mut self.messages,
+            ready.messages.len(),
+            raft_message::EMPTY,
+        );
         let mut some_have_more = false;
-        self.messages.clear();
-        // Written where they stand: copies of what was just written elsewhere would wait for it to get to the
-        // cache, 20 cycles for each message.
-        self.messages.reserve(ready.messages.len());
-        for message in &ready.messages {
-            self.messages.push(raft_message::EMPTY);
-            let view = self.messages.last_mut().expect("one was just added");
+        for (message, view) in ready.messages.iter().zip(&mut *messages) {
             if self.encodes == Encoded::Nothing
                 && let Some(brought) = message::plain(message, &ready.entries)
             {
                 view.show(message, raft_bytes::EMPTY);
-                let brought = &self.entries[brought];
+                let brought = &entries[brought];
                 (view.entries, view.entries_len) = (pointer_to(brought), brought.len());
                 continue;
             }
@@ -428,29 +401,32 @@ impl Content {
                 buffer.push(MESSAGE);
             }
             let start = writer.put(message, buffer);
-            some_have_more |= message::has_more(message);
-            view.show(message, raft_bytes::at(base, start..buffer.len()));
+            some_have_more |= view.show(message, raft_bytes::at(base, start..buffer.len()));
         }
-        self.responses.clear();
         if some_have_more {
-            for (message, view) in ready.messages.iter().zip(&mut self.messages) {
-                message::view_more(message, view, &mut self.responses);
-            }
+            view_more(&ready.messages, messages, &mut self.responses);
         }
+        (view.messages, view.messages_len) = (pointer_to(messages), messages.len());
         if ready.must_sync && encodes_all {
             buffer.extend(&[MUST_SYNC, 1]);
         }
-        let had_rest = std::mem::replace(&mut self.has_rest, has_rest(ready));
-        if had_rest || self.has_rest {
-            self.has_rest = true;
+        view.must_sync = ready.must_sync;
+        // Nearly always there is nothing of it, as the last time: 60 instructions.
+        if self.has_rest || has_rest(ready) {
             self.encode_rest(base);
         }
+        self.view.encoded = match self.encodes {
+            Encoded::All => raft_bytes::of(self.encoded.as_slice()),
+            _ => raft_bytes::EMPTY,
+        };
     }
 
     /// What seldom is in a Ready: the fields from 9 on.
     #[inline(never)]
     fn encode_rest(&mut self, base: *const u8) {
-        let (ready, buffer) = (&self.readys[self.last], &mut self.encoded);
+        let ready = &self.readys[usize::from(self.last_is_second)];
+        let buffer = &mut self.encoded;
+        self.has_rest = has_rest(ready);
         self.reads.clear();
         for read in &ready.reads {
             let message = out::ReadRequest {
@@ -495,11 +471,6 @@ impl Content {
             buffer.put_field(12, &codec::event_to_proto(event));
             self.events.push(event.into());
         }
-    }
-
-    /// The views of what [`Content::encode_rest`] has written.
-    #[inline(never)]
-    fn fill_rest(&mut self) {
         let view = &mut self.view;
         view.reads = pointer_to(&self.reads);
         view.reads_len = self.reads.len();
@@ -509,7 +480,6 @@ impl Content {
         view.dropped_len = self.dropped.len();
         view.events = pointer_to(&self.events);
         view.events_len = self.events.len();
-        self.has_rest = has_rest(&self.readys[self.last]);
     }
 }
 
@@ -521,48 +491,94 @@ fn has_rest(ready: &Ready) -> bool {
         && ready.events.is_empty())
 }
 
-/// Writes entries as fields of this number, and makes views of them.
+/// The first places of a list, so many. What stands there is of no use any more.
 #[inline]
+fn places<T: Clone>(list: &mut Vec<T>, len: usize, nothing: T) -> &mut [T] {
+    if list.len() < len {
+        add_places(list, len, nothing);
+    }
+    &mut list[..len]
+}
+
+#[cold]
+#[inline(never)]
+fn add_places<T: Clone>(list: &mut Vec<T>, len: usize, nothing: T) {
+    list.resize(len, nothing);
+}
+
+/// Makes views of entries: written as fields of this number; or, without one, leading to where they are.
+#[inline]
+fn view_entries<'a>(
+    entries: &[Entry],
+    number: Option<u8>,
+    base: *const u8,
+    buffer: &mut Buffer,
+    views: &'a mut Vec<raft_entry>,
+) -> &'a [raft_entry] {
+    let views = places(views, entries.len(), raft_entry::EMPTY);
+    match number {
+        Some(number) if !entries.is_empty() => encode_entries(entries, number, base, buffer, views),
+        Some(_) => {}
+        None => {
+            for (entry, view) in entries.iter().zip(&mut *views) {
+                view.show(entry, base, buffer);
+            }
+        }
+    }
+    views
+}
+
+#[inline(never)]
 fn encode_entries(
     entries: &[Entry],
     number: u8,
     base: *const u8,
     buffer: &mut Buffer,
-    views: &mut Vec<raft_entry>,
+    views: &mut [raft_entry],
 ) {
-    views.clear();
-    if !entries.is_empty() {
-        encode_some_entries(entries, number, base, buffer, views);
-    }
-}
-
-#[inline(never)]
-fn encode_some_entries(
-    entries: &[Entry],
-    number: u8,
-    base: *const u8,
-    buffer: &mut Buffer,
-    views: &mut Vec<raft_entry>,
-) {
-    views.reserve(entries.len());
+    let mut views = views.iter_mut();
     codec::encode_entry_fields(entries, number, buffer, |entry, place| {
-        views.push(entry::view_of(entry, raft_bytes::at(base, place)));
+        if let Some(view) = views.next() {
+            *view = entry::view_of(entry, raft_bytes::at(base, place));
+        }
     });
 }
 
-/// Makes views of entries that lead to where they are.
-fn view_entries(
-    entries: &[Entry],
+#[cold]
+fn encode_read_states(
+    states: &[ReadState],
     base: *const u8,
     buffer: &mut Buffer,
-    views: &mut Vec<raft_entry>,
+    views: &mut Vec<raft_read_state>,
 ) {
     views.clear();
-    let view = |entry| entry::view_in_place(entry, base, buffer);
-    views.extend(entries.iter().map(view));
+    for state in states {
+        let message = out::ReadState {
+            index: state.index,
+            context: state.context.clone(),
+        };
+        let end = buffer.put_field(3, &message).end;
+        views.push(raft_read_state {
+            index: state.index,
+            // The context is the last field.
+            context: raft_bytes::at(base, end - state.context.len()..end),
+        });
+    }
 }
 
-fn present<T, V>(value: &Option<T>, view: &V) -> *const V {
+/// Adds to views what few messages have.
+#[cold]
+fn view_more(messages: &[Message], views: &mut [raft_message], responses: &mut Vec<raft_message>) {
+    responses.clear();
+    for (message, view) in messages.iter().zip(&mut *views) {
+        message::view_more(message, view, responses);
+    }
+    for view in views {
+        view.attach(responses);
+    }
+}
+
+fn present<T, V>(value: &Option<T>, view: *const V) -> *const V {
     match value {
         Some(_) => view,
         None => ptr::null(),

@@ -70,10 +70,8 @@ impl Buffer {
     /// Writes a byte.
     #[inline]
     pub fn push(&mut self, byte: u8) {
-        self.put(|bytes: &mut [u8; 1]| {
-            *bytes = [byte];
-            1
-        });
+        *self.end() = [byte];
+        self.wrote(1);
     }
 
     /// Writes bytes.
@@ -115,17 +113,28 @@ impl Buffer {
         self.len += len;
     }
 
-    /// Writes up to SIZE bytes, which are put where they are to be: `put` says how many.
+    /// The next SIZE bytes, for what is written where it is to be; [`Buffer::wrote`] is told how much that was.
     #[inline(always)]
-    pub(super) fn put<const SIZE: usize>(&mut self, put: impl FnOnce(&mut [u8; SIZE]) -> usize) {
-        loop {
-            let room = self.bytes.get_mut(self.len..);
-            if let Some(bytes) = room.and_then(<[u8]>::first_chunk_mut) {
-                self.len += put(bytes);
-                return;
-            }
-            self.grow(SIZE);
+    pub(super) fn end<const SIZE: usize>(&mut self) -> &mut [u8; SIZE] {
+        let end = self.len + SIZE;
+        if end > self.bytes.len() {
+            return self.grown_end();
         }
+        let end = self.bytes[self.len..end].first_chunk_mut();
+        end.expect("a range of this size")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grown_end<const SIZE: usize>(&mut self) -> &mut [u8; SIZE] {
+        self.grow(SIZE);
+        self.end()
+    }
+
+    /// So many bytes more have been written.
+    #[inline(always)]
+    pub(super) fn wrote(&mut self, len: usize) {
+        self.len += len;
     }
 
     /// What has been written, to be changed.

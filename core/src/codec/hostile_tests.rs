@@ -113,9 +113,9 @@ proptest! {
     #[test]
     fn a_message_of_any_fields_is_read_as_prost_reads_it(bytes in message()) {
         let bytes = Bytes::from(bytes);
-        let read = hot::read(hot::Payloads::Shared(&bytes));
+        let read = hot::read(&bytes, &mut hot::Shared(&bytes));
         let mut block = PayloadBlock::default();
-        prop_assert_eq!(&hot::read(hot::Payloads::borrowed(&bytes, &mut block)), &read);
+        prop_assert_eq!(&hot::read(&bytes, &mut block), &read);
         prop_assert_eq!(decode_message_copied(&bytes), decode_message(bytes.clone()));
         if let Some(read) = read {
             prop_assert_eq!(pb::Message::decode(bytes).map(message_from_proto), Ok(Ok(read)));
@@ -142,7 +142,7 @@ fn many_of_these_messages_are_hot_ones() {
             .new_tree(&mut runner)
             .expect("nothing is rejected");
         let bytes = Bytes::from(tree.current());
-        hot += usize::from(hot::read(hot::Payloads::Shared(&bytes)).is_some());
+        hot += usize::from(hot::read(&bytes, &mut hot::Shared(&bytes)).is_some());
     }
     assert!(hot > 50, "{hot} of 1000");
 }

@@ -338,9 +338,9 @@ proptest! {
             bytes[place] = byte;
         }
         let bytes = Bytes::from(bytes);
-        let read = hot::read(hot::Payloads::Shared(&bytes));
+        let read = hot::read(&bytes, &mut hot::Shared(&bytes));
         let mut block = PayloadBlock::default();
-        prop_assert_eq!(&hot::read(hot::Payloads::borrowed(&bytes, &mut block)), &read);
+        prop_assert_eq!(&hot::read(&bytes, &mut block), &read);
         prop_assert_eq!(decode_message_copied(&bytes), decode_message(bytes.clone()));
         if let Some(read) = read {
             prop_assert_eq!(pb::Message::decode(bytes.clone()).map(message_from_proto), Ok(Ok(read)));
@@ -450,7 +450,7 @@ fn the_messages_of_steady_state_are_read_by_hand() {
             body,
         };
         let bytes = Bytes::from(encode_message(&message));
-        assert_eq!(hot::read(hot::Payloads::Shared(&bytes)), Some(message));
+        assert_eq!(hot::read(&bytes, &mut hot::Shared(&bytes)), Some(message));
     }
 }
 

@@ -10,7 +10,7 @@
 mod read;
 mod write;
 
-pub use read::{Payloads, read, read_entry};
+pub use read::{Shared, read, read_entry};
 pub use write::{
     MessageWriter, encoded_entry, encoded_message, entry_len, put_entries, put_entry_delimited,
     put_hard_state_delimited,

@@ -7,83 +7,66 @@ use crate::codec::{PayloadBlock, copied_payload};
 use crate::message::{Body, Message};
 use crate::types::{Entry, EntryId, EntryKind, MAX_POSITION};
 
-/// What is read, and what its payloads are made of.
-#[derive(Debug)]
-pub enum Payloads<'a> {
-    /// Counted bytes, of which payloads are slices.
-    Shared(&'a Bytes),
-    /// Somebody else's bytes. They are copied from the first payload on when there is one, and
-    /// payloads are slices of the copy: most messages have none, and cost no allocation.
-    Borrowed {
-        /// All bytes.
-        input: &'a [u8],
-        /// The last ones.
-        copy: Option<Bytes>,
-        /// Where they are copied to.
-        block: &'a mut PayloadBlock,
-    },
+/// What payloads are made of.
+pub trait Payloads {
+    /// A part of the input that nobody keeps for long.
+    fn brief(&self, part: &[u8]) -> Bytes;
+
+    /// A part of the input that goes to the log, the only one.
+    fn one(&mut self, part: &[u8]) -> Bytes;
+
+    /// One of several such parts of `all`, of which more are to come. `copy` is for the payloads' own use.
+    fn one_of_many(&mut self, part: &[u8], all: &[u8], copy: &mut Option<Bytes>) -> Bytes;
 }
 
-/// What comes behind the last entry of an append at most: its commit index.
-const TAIL: usize = 11;
+/// Counted bytes, of which payloads are slices.
+#[derive(Debug)]
+pub struct Shared<'a>(pub &'a Bytes);
 
-impl<'a> Payloads<'a> {
-    /// Of bytes that have to be copied.
-    #[inline]
-    pub fn borrowed(input: &'a [u8], block: &'a mut PayloadBlock) -> Payloads<'a> {
-        Payloads::Borrowed {
-            input,
-            copy: None,
-            block,
-        }
+impl Payloads for Shared<'_> {
+    fn brief(&self, part: &[u8]) -> Bytes {
+        self.0.slice_ref(part)
+    }
+
+    fn one(&mut self, part: &[u8]) -> Bytes {
+        self.0.slice_ref(part)
+    }
+
+    fn one_of_many(&mut self, part: &[u8], _: &[u8], _: &mut Option<Bytes>) -> Bytes {
+        self.0.slice_ref(part)
+    }
+}
+
+/// Somebody else's bytes are copied here. Most messages have no payload, and cost no allocation.
+impl Payloads for PayloadBlock {
+    /// Not inlined, since it is rare and needs much of the stack.
+    #[inline(never)]
+    fn brief(&self, part: &[u8]) -> Bytes {
+        copied_payload(part)
     }
 
     #[inline]
-    fn input(&self) -> &'a [u8] {
-        match self {
-            Payloads::Shared(input) => input,
-            Payloads::Borrowed { input, .. } => input,
-        }
+    fn one(&mut self, part: &[u8]) -> Bytes {
+        self.copied(part)
     }
 
-    /// A part of the input that nobody keeps for long.
-    #[inline]
-    fn take_briefly(&self, part: &[u8]) -> Bytes {
-        match self {
-            _ if part.is_empty() => Bytes::new(),
-            Payloads::Shared(input) => input.slice_ref(part),
-            Payloads::Borrowed { .. } => copied_payload(part),
-        }
-    }
-
-    /// A part of the input that goes to the log.
-    #[inline]
-    fn take(&mut self, part: &[u8]) -> Bytes {
+    /// What there is from the first payload on is copied as a whole, and payloads are slices of the copy.
+    fn one_of_many(&mut self, part: &[u8], all: &[u8], copy: &mut Option<Bytes>) -> Bytes {
         if part.is_empty() {
             return Bytes::new();
         }
-        match self {
-            Payloads::Shared(input) => input.slice_ref(part),
-            Payloads::Borrowed { input, copy, block } => {
-                let at = part.as_ptr().addr() - input.as_ptr().addr();
-                let rest = &input[at..];
-                if copy.is_none() && rest.len() <= part.len() + TAIL {
-                    // The only one: a slice of a copy costs 60 instructions more than the copy.
-                    return block.copied(part);
-                }
-                let copy = copy.get_or_insert_with(|| block.copied(rest));
-                let at = at - (input.len() - copy.len());
-                copy.slice(at..at + part.len())
-            }
-        }
+        let at = part.as_ptr().addr() - all.as_ptr().addr();
+        let copy = copy.get_or_insert_with(|| self.copied(&all[at..]));
+        let at = at - (all.len() - copy.len());
+        copy.slice(at..at + part.len())
     }
 }
 
 /// Reads a hot message. None for anything else, be it sound or not. Inlined, so that the message is put
 /// where it is to be: 25 instructions less.
 #[inline(always)]
-pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
-    let mut reader = Reader(payloads.input());
+pub fn read(input: &[u8], payloads: &mut impl Payloads) -> Option<Message> {
+    let mut reader = Reader(input);
     let (mut kind, mut to, mut from, mut term) = (0, 0, 0, 0);
     let (mut id, mut index_given) = (EntryId::default(), false);
     if let Some(envelope) = reader.envelope() {
@@ -118,7 +101,7 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
             Body::Accept { index: id.index }
         }
         APPEND => {
-            let entries = reader.entries(&mut payloads)?;
+            let entries = reader.entries(payloads)?;
             let commit = reader.commit()?;
             reader.ended()?;
             Body::Append {
@@ -128,7 +111,7 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
             }
         }
         PROPOSE => {
-            let entries = reader.entries(&mut payloads)?;
+            let entries = reader.entries(payloads)?;
             reader.ended()?;
             Body::Propose {
                 entries,
@@ -141,14 +124,14 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
             reader.ended()?;
             Body::Heartbeat {
                 commit,
-                context: payloads.take_briefly(context),
+                context: brief(context, payloads),
             }
         }
         HEARTBEAT_RESP => {
             let context = reader.context()?;
             reader.ended()?;
             Body::HeartbeatResp {
-                context: payloads.take_briefly(context),
+                context: brief(context, payloads),
             }
         }
         _ => return None,
@@ -161,9 +144,17 @@ pub fn read(mut payloads: Payloads<'_>) -> Option<Message> {
     })
 }
 
+#[inline]
+fn brief(context: &[u8], payloads: &impl Payloads) -> Bytes {
+    match context {
+        [] => Bytes::new(),
+        context => payloads.brief(context),
+    }
+}
+
 /// Reads an entry. None if prost has to.
 pub fn read_entry(bytes: &Bytes) -> Option<Entry> {
-    Reader(bytes).entry(&mut Payloads::Shared(bytes))
+    Reader(bytes).entry(|data| Shared(bytes).one(data))
 }
 
 /// What is left to read. Fields are asked for in ascending order, so that one that is not in its place
@@ -176,7 +167,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn entries<List: FromIterator<Entry> + Default>(
         &mut self,
-        payloads: &mut Payloads<'_>,
+        payloads: &mut impl Payloads,
     ) -> Option<List> {
         match self.0.first() {
             Some(&ENTRIES) => {
@@ -193,7 +184,7 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn some_entries<List: FromIterator<Entry>>(
         self,
-        payloads: &mut Payloads<'_>,
+        payloads: &mut impl Payloads,
     ) -> Option<(List, Reader<'a>)> {
         let mut rest = self;
         rest.is_at(ENTRIES);
@@ -202,7 +193,7 @@ impl<'a> Reader<'a> {
             return self.many_entries(payloads);
         }
         // Mostly it is one, which need not be counted.
-        let entry = Reader(first).entry(payloads)?;
+        let entry = Reader(first).entry(|data| payloads.one(data))?;
         Some((std::iter::once(entry).collect(), rest))
     }
 
@@ -210,9 +201,10 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn many_entries<List: FromIterator<Entry>>(
         mut self,
-        payloads: &mut Payloads<'_>,
+        payloads: &mut impl Payloads,
     ) -> Option<(List, Reader<'a>)> {
-        let (mut rest, mut count) = (self, 0);
+        let all = self.0;
+        let (mut rest, mut count, mut copy) = (self, 0, None);
         while rest.is_at(ENTRIES) {
             rest.slice()?;
             count += 1;
@@ -220,7 +212,8 @@ impl<'a> Reader<'a> {
         let mut all_read = true;
         let mut next = |_: usize| {
             self.is_at(ENTRIES);
-            let entry = self.slice().and_then(|entry| Reader(entry).entry(payloads));
+            let payload = |data: &[u8]| payloads.one_of_many(data, all, &mut copy);
+            let entry = self.slice().and_then(|entry| Reader(entry).entry(payload));
             all_read &= entry.is_some();
             entry.unwrap_or_default()
         };
@@ -324,7 +317,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn entry(&mut self, payloads: &mut Payloads<'_>) -> Option<Entry> {
+    fn entry(&mut self, payload: impl FnOnce(&[u8]) -> Bytes) -> Option<Entry> {
         let mut entry = Entry::default();
         if self.is_at(ENTRY_TYPE) {
             entry.kind = match self.byte()? {
@@ -342,7 +335,7 @@ impl<'a> Reader<'a> {
             entry.index = self.position()?;
         }
         if self.is_at(ENTRY_DATA) {
-            entry.data = payloads.take(self.slice()?);
+            entry.data = payload(self.slice()?);
             entry.explicit.data = entry.data.is_empty();
         }
         self.ended()?;
