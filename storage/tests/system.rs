@@ -225,7 +225,15 @@ fn what_is_in_the_way_stays_as_it_was() {
     assert_eq!(fs::read(&file).unwrap(), b"somebody else's");
     assert!(!directory.path().join("nowhere").exists());
     // In the place of one of its own files.
-    for name in ["LOCK", "mark", "raft.redb", "raft.redb.new", "mark.new"] {
+    for name in [
+        "LOCK",
+        "mark",
+        "journal",
+        "raft.redb",
+        "raft.redb.new",
+        "mark.new",
+        "journal.new",
+    ] {
         let storage = directory.path().join(name);
         fs::create_dir_all(storage.join(name).join("inside")).unwrap();
         let error = DurableStorage::open(&storage).unwrap_err();
@@ -310,6 +318,7 @@ fn files_without_permission_are_refused() {
     };
     let all = [
         ("mark", 0o444),
+        ("journal", 0o444),
         ("raft.redb", 0o444),
         ("LOCK", 0o444),
         (".", 0o555),

@@ -17,6 +17,8 @@ pub(super) struct Sizes {
     pub cache_bytes: usize,
     /// The file is copied when it has this much more than four times what is live.
     pub spare_bytes: u64,
+    /// What the journal has room for.
+    pub journal_bytes: u64,
 }
 
 impl Default for Sizes {
@@ -24,6 +26,7 @@ impl Default for Sizes {
         Sizes {
             cache_bytes: 16 << 20,
             spare_bytes: 8 << 20,
+            journal_bytes: 1 << 20,
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The mark: a small file that says how far the engine's file must reach.
+//! The mark: a small file that says how far the engine's file and the journal must reach.
 //!
 //! After a crash the engine goes back to its last sound commit, and can't tell a commit that was
-//! cut short from one that was synced and damaged later. The mark can: it has the number of the
+//! cut short from one that was synced and damaged later; nor can the journal tell that of its last
+//! record. The mark can: it has the number of the
 //! last commit that was begun, and of the last one known to be synced. It is itself written
 //! without a sync, so that it costs none. It therefore survives the end of the process, but may
 //! be older than the truth after a power cut, never newer.

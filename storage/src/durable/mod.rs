@@ -4,6 +4,7 @@
 //! checksums of all its pages. What is added here:
 //!
 //! - the layout: [`tables`], and entries in chunks, see [`records`];
+//! - a synced append is one write in one place, not the engine's five to seven, see [`journal`];
 //! - damage is found: the whole file is verified at opening, since the engine does not do it
 //!   while it reads; each entry has a checksum for what happens later; a panic of the engine
 //!   over a damaged page becomes an error;
@@ -16,10 +17,11 @@
 //! In memory are the log's outline ([`LogState`]) and the engine's cache. There is no cache of
 //! entries here, since the core has one.
 //!
-//! The directory holds `LOCK`, `mark` and `raft.redb`. The last two come into being under a name
-//! that ends in `.new`, so that under their own names they are whole.
+//! The directory holds `LOCK`, `mark`, `journal` and `raft.redb`. The last three come into being
+//! under a name that ends in `.new`, so that under their own names they are whole.
 
 mod engine;
+mod journal;
 mod mark;
 mod medium;
 mod records;
@@ -43,9 +45,9 @@ pub use self::recovery::RecoveryReport;
 use self::{
     engine::{Sizes, engine},
     medium::{Directory, Medium},
-    tables::{Counters, LOG, chunk_of, truncate, write_snapshot_data},
+    tables::{Counters, LOG, append, chunk_of, write_snapshot_data},
     view::View,
-    writer::Writer,
+    writer::{Record, Writer},
 };
 use crate::{
     error::{Error, Result},
@@ -113,10 +115,10 @@ impl DurableStorage {
         &self,
         writer: &mut Writer,
         state: LogState,
-        durable: bool,
+        record: Option<Record<'_>>,
         change: impl FnOnce(&WriteTransaction, &mut Counters) -> Result<()>,
     ) -> Result<()> {
-        let disk = writer.commit(&state, durable, change);
+        let disk = writer.commit(&state, record, change);
         let disk = writer.poison_on_error(disk)?;
         let view = View {
             state,
@@ -131,7 +133,11 @@ impl DurableStorage {
             return Ok(());
         }
         let state = self.view().state.clone();
-        self.commit(writer, state, true, |_, _| Ok(()))
+        let record = Record {
+            chunks: &[],
+            must_sync: true,
+        };
+        self.commit(writer, state, Some(record), |_, _| Ok(()))
     }
 
     /// Copies what is live to a new file if that saves most of the space. What the caller was
@@ -179,21 +185,19 @@ impl Storage for DurableStorage {
             );
             return Ok(());
         }
-        self.commit(&mut writer, staged.state, durable, |txn, counters| {
+        let chunks: Vec<_> = records::chunks(&staged.entries).collect();
+        let record = Record {
+            chunks: &chunks,
+            must_sync: durable,
+        };
+        let record = update.snapshot.is_none().then_some(record);
+        self.commit(&mut writer, staged.state, record, |txn, counters| {
             if let Some(snapshot) = update.snapshot {
                 txn.delete_table(LOG).map_err(engine)?;
                 counters.log_bytes = 0;
                 write_snapshot_data(txn, counters, &snapshot.data)?;
             }
-            let mut log = txn.open_table(LOG).map_err(engine)?;
-            if let Some(from) = staged.truncate_from {
-                truncate(&mut log, counters, from)?;
-            }
-            for (first, chunk) in records::chunks(&staged.entries) {
-                counters.log_bytes += chunk.len() as u64;
-                log.insert(first, chunk.as_slice()).map_err(engine)?;
-            }
-            Ok(())
+            append(txn, counters, staged.truncate_from, &chunks)
         })
     }
 
@@ -239,7 +243,7 @@ impl Storage for DurableStorage {
             conf_state: state.conf_state.to_conf_state(),
             data: data.clone(),
         };
-        self.commit(&mut writer, state, true, |txn, counters| {
+        self.commit(&mut writer, state, None, |txn, counters| {
             write_snapshot_data(txn, counters, &data)
         })?;
         self.reclaim(&mut writer);
@@ -257,7 +261,7 @@ impl Storage for DurableStorage {
             });
         }
         let emptied = first_index > state.last_index;
-        self.commit(&mut writer, state, true, |txn, counters| {
+        self.commit(&mut writer, state, None, |txn, counters| {
             let mut log = txn.open_table(LOG).map_err(engine)?;
             let keep_from = match emptied {
                 true => Index::MAX,
@@ -287,7 +291,7 @@ impl Storage for DurableStorage {
     fn bootstrap(&self, snapshot: Snapshot) -> Result<()> {
         let mut writer = self.writer()?;
         let state = self.view().state.bootstrapped(&snapshot)?;
-        self.commit(&mut writer, state, true, |txn, counters| {
+        self.commit(&mut writer, state, None, |txn, counters| {
             write_snapshot_data(txn, counters, &snapshot.data)
         })
     }

@@ -5,15 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use libraft_core::MAX_POSITION;
+use libraft_core::{Entries, HardState, MAX_POSITION};
 use redb::{ReadableDatabase, StorageBackend};
 
 use super::{
     DurableStorage,
     engine::{Engine, Sizes, builder, engine, guarded},
+    journal::{Journal, allocate, new_key},
     mark::{Mark, MarkFile},
     medium::{Medium, MediumFile},
-    tables::{Counters, DATA, LOG, read_outline, write_outline},
+    records,
+    tables::{Counters, append, create_tables, read_outline, write_outline},
     view::View,
     watch::{rewrite, watched},
     writer::Writer,
@@ -21,12 +23,15 @@ use super::{
 use crate::{
     error::{Error, Result},
     state::LogState,
+    storage::Update,
 };
 
 pub(super) const DATABASE: &str = "raft.redb";
 pub(super) const NEW_DATABASE: &str = "raft.redb.new";
 pub(super) const MARK: &str = "mark";
 pub(super) const NEW_MARK: &str = "mark.new";
+pub(super) const JOURNAL: &str = "journal";
+pub(super) const NEW_JOURNAL: &str = "journal.new";
 
 /// What [`DurableStorage::open`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,21 +44,40 @@ pub struct RecoveryReport {
     pub discarded_writes: u64,
 }
 
+/// What a storage is made of.
+struct Parts {
+    medium: Box<dyn Medium>,
+    sizes: Sizes,
+    file: MediumFile,
+    journal: MediumFile,
+    mark_file: MarkFile,
+    mark: Mark,
+}
+
 /// Opens the storage on a medium, or makes one if there is none.
 pub(super) fn open_on(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableStorage> {
     let io = Error::io("opening the storage's files");
-    medium.remove(NEW_DATABASE).map_err(&io)?;
-    medium.remove(NEW_MARK).map_err(&io)?;
+    for new in [NEW_DATABASE, NEW_MARK, NEW_JOURNAL] {
+        medium.remove(new).map_err(&io)?;
+    }
     // The last user may have ended, or failed, between giving a file its name and syncing that.
     medium.sync_names().map_err(&io)?;
     let file = medium.open(DATABASE).map_err(&io)?;
+    let journal = medium.open(JOURNAL).map_err(&io)?;
     let mark = medium.open(MARK).map_err(&io)?;
     let mark = mark.map(MarkFile::open).transpose()?;
     let missing = |name| Error::Corrupt(format!("the file `{name}` is missing"));
     match (file, mark) {
-        (Some(file), Some((mark_file, mark))) => recover(medium, sizes, file, mark_file, mark),
+        (Some(file), Some((mark_file, mark))) => recover(Parts {
+            medium,
+            sizes,
+            file,
+            journal: journal.ok_or_else(|| missing(JOURNAL))?,
+            mark_file,
+            mark,
+        }),
         (Some(_), None) => Err(missing(MARK)),
-        // The mark is created first, and nothing is begun until the other file is there.
+        // The other files are created first, and nothing is begun until this one is there.
         (None, None | Some((_, Mark { begun: 0, .. }))) => create(medium, sizes),
         (None, Some(_)) => Err(missing(DATABASE)),
     }
@@ -63,32 +87,37 @@ pub(super) fn open_on(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableSt
 /// leaves behind before that is made anew.
 fn create(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableStorage> {
     let io = Error::io("creating the storage's files");
+    let take_name = |new, name| {
+        medium.rename(new, name).map_err(&io)?;
+        medium.sync_names().map_err(&io)
+    };
     let mark_file = MarkFile::create(medium.create(NEW_MARK).map_err(&io)?)?;
-    medium.rename(NEW_MARK, MARK).map_err(&io)?;
-    medium.sync_names().map_err(&io)?;
+    take_name(NEW_MARK, MARK)?;
+    let journal = medium.create(NEW_JOURNAL).map_err(&io)?;
+    allocate(&journal, sizes.journal_bytes)?;
+    take_name(NEW_JOURNAL, JOURNAL)?;
     let file = watched(medium.create(NEW_DATABASE).map_err(&io)?, &mark_file);
     let db = Engine::open(&file, &builder(sizes))?;
     guarded(|| {
         let txn = db.db().begin_write().map_err(engine)?;
-        txn.open_table(LOG).map_err(engine)?;
-        txn.open_table(DATA).map_err(engine)?;
-        write_outline(&txn, None, &LogState::default(), &Counters::default())?;
+        create_tables(&txn, new_key())?;
         txn.commit().map_err(engine)
     })?;
-    medium.rename(NEW_DATABASE, DATABASE).map_err(&io)?;
-    medium.sync_names().map_err(&io)?;
-    let report = RecoveryReport::default();
-    assemble(medium, sizes, db, file, mark_file, Mark::default(), report)
+    take_name(NEW_DATABASE, DATABASE)?;
+    let parts = Parts {
+        medium,
+        sizes,
+        file,
+        journal,
+        mark_file,
+        mark: Mark::default(),
+    };
+    assemble(parts, db, RecoveryReport::default())
 }
 
 /// Opens a storage that is there, and verifies it.
-fn recover(
-    medium: Box<dyn Medium>,
-    sizes: Sizes,
-    file: MediumFile,
-    mark_file: MarkFile,
-    mark: Mark,
-) -> Result<DurableStorage> {
+fn recover(mut parts: Parts) -> Result<DurableStorage> {
+    let file = &parts.file;
     if file
         .len()
         .map_err(Error::io("opening the storage's files"))?
@@ -97,17 +126,17 @@ fn recover(
         // The engine would take it for a new one.
         return Err(Error::Corrupt(format!("the file `{DATABASE}` is empty")));
     }
-    if mark.suspect {
-        rewrite(&file).map_err(Error::io(
+    if parts.mark.suspect {
+        rewrite(file).map_err(Error::io(
             "writing once more what a failed sync may have lost",
         ))?;
     }
-    let file = watched(file, &mark_file);
+    parts.file = watched(file.clone(), &parts.mark_file);
     let crashed = Arc::new(AtomicBool::new(false));
-    let mut builder = builder(sizes);
+    let mut builder = builder(parts.sizes);
     let seen = Arc::clone(&crashed);
     builder.set_repair_callback(move |_| seen.store(true, Ordering::Relaxed));
-    let mut db = Engine::open(&file, &builder)?;
+    let mut db = Engine::open(&parts.file, &builder)?;
     let crashed = crashed.load(Ordering::Relaxed);
     // After a crash the engine has verified everything by itself.
     if !crashed && !db.verify()? {
@@ -119,23 +148,24 @@ fn recover(
         crashed,
         discarded_writes: 0,
     };
-    assemble(medium, sizes, db, file, mark_file, mark, report)
+    assemble(parts, db, report)
 }
 
-/// Reads the outline, holds it against the mark, and puts the storage together.
-fn assemble(
-    medium: Box<dyn Medium>,
-    sizes: Sizes,
-    db: Engine,
-    file: MediumFile,
-    mark_file: MarkFile,
-    mark: Mark,
-    mut recovery: RecoveryReport,
-) -> Result<DurableStorage> {
-    let (txn, state, counters) = guarded(|| {
+/// Reads the outline, replays the journal, holds both against the mark, and puts the storage
+/// together.
+fn assemble(parts: Parts, db: Engine, mut recovery: RecoveryReport) -> Result<DurableStorage> {
+    let Parts {
+        medium,
+        sizes,
+        file,
+        journal,
+        mark_file,
+        mark,
+    } = parts;
+    let (mut txn, mut state, mut counters, journal_key) = guarded(|| {
         let txn = db.db().begin_read().map_err(engine)?;
-        let (state, counters) = read_outline(&txn)?;
-        Ok((txn, state, counters))
+        let (state, counters, journal_key) = read_outline(&txn)?;
+        Ok((txn, state, counters, journal_key))
     })?;
     state
         .check()
@@ -149,13 +179,22 @@ fn assemble(
             "its counters can't have come about".to_owned(),
         ));
     }
-    if counters.sequence < mark.synced {
+    let mut journal = Journal::new(journal, journal_key, sizes.journal_bytes);
+    let left = journal.read(counters.sequence)?;
+    let newest = counters.sequence + left.writes.len() as u64;
+    let synced = mark.synced.max(left.synced);
+    if newest < synced {
         return Err(Error::Corrupt(format!(
-            "write {} was synced, but the newest one that is whole is {}",
-            mark.synced, counters.sequence
+            "write {synced} was synced, but the newest one that is whole is {newest}"
         )));
     }
-    recovery.discarded_writes = mark.begun.saturating_sub(counters.sequence);
+    recovery.discarded_writes = mark.begun.max(left.begun).saturating_sub(newest);
+    if !left.writes.is_empty() {
+        // It is shown only once it is sure to stay.
+        (state, counters) = guarded(|| replay(&db, state, counters, &left.writes))?;
+        txn = guarded(|| db.db().begin_read().map_err(engine))?;
+        journal.restart(counters.sequence);
+    }
     let db = Arc::new(db);
     let writer = Writer {
         db,
@@ -166,6 +205,7 @@ fn assemble(
             synced: counters.sequence,
             suspect: false,
         },
+        journal,
         counters,
         stored: state.clone(),
         unsynced: false,
@@ -186,4 +226,33 @@ fn assemble(
         recovery,
         medium,
     })
+}
+
+/// Gives the engine what the journal has, in one synced commit.
+fn replay(
+    db: &Engine,
+    before: LogState,
+    mut counters: Counters,
+    writes: &[(HardState, Entries)],
+) -> Result<(LogState, Counters)> {
+    let txn = db.db().begin_write().map_err(engine)?;
+    let mut state = before.clone();
+    for (hard_state, entries) in writes {
+        let staged = state.stage(&Update {
+            hard_state: Some(*hard_state),
+            entries,
+            ..Update::default()
+        });
+        let staged = staged.map_err(|error| {
+            let number = counters.sequence + 1;
+            Error::Corrupt(format!("write {number}, from the journal: {error}"))
+        })?;
+        let chunks: Vec<_> = records::chunks(&staged.entries).collect();
+        append(&txn, &mut counters, staged.truncate_from, &chunks)?;
+        counters.sequence += 1;
+        state = staged.state;
+    }
+    write_outline(&txn, Some(&before), &state, &counters)?;
+    txn.commit().map_err(engine)?;
+    Ok((state, counters))
 }

@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// The version of the format; another one is refused.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// What changes with nearly every write: "version", "counters", "hard_state", and "snapshot"
-/// without its data.
+/// without its data. Also "journal", the key of the journal's records.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// The parts of the outline that seldom change: "term_runs", "conf_changes".
 pub(super) const OUTLINE: TableDefinition<&str, &[u8]> = TableDefinition::new("outline");
@@ -27,6 +27,19 @@ pub(super) const DATA: TableDefinition<u32, &[u8]> = TableDefinition::new("snaps
 
 /// A part of a snapshot; just below a power of two, as [`records::CHUNK_BYTES`].
 pub(super) const PART_BYTES: usize = (1 << 20) - 4096;
+
+/// Makes the tables of a new storage.
+pub(super) fn create_tables(txn: &WriteTransaction, journal_key: u64) -> Result<()> {
+    txn.open_table(LOG).map_err(engine)?;
+    txn.open_table(DATA).map_err(engine)?;
+    let mut meta = txn.open_table(META).map_err(engine)?;
+    for (key, number) in [("version", VERSION), ("journal", journal_key)] {
+        meta.insert(key, numbers([number]).as_slice())
+            .map_err(engine)?;
+    }
+    drop(meta);
+    write_outline(txn, None, &LogState::default(), &Counters::default())
+}
 
 /// Numbers about the engine's content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,10 +69,6 @@ pub(super) fn write_outline(
     counters: &Counters,
 ) -> Result<()> {
     let mut meta = txn.open_table(META).map_err(engine)?;
-    if old.is_none() {
-        meta.insert("version", numbers([VERSION]).as_slice())
-            .map_err(engine)?;
-    }
     let row = numbers([
         counters.sequence,
         counters.log_bytes,
@@ -103,6 +112,24 @@ pub(super) fn write_outline(
     Ok(())
 }
 
+/// Appends chunks of entries, after dropping what is stored from an index on.
+pub(super) fn append(
+    txn: &WriteTransaction,
+    counters: &mut Counters,
+    truncate_from: Option<Index>,
+    chunks: &[(Index, Vec<u8>)],
+) -> Result<()> {
+    let mut log = txn.open_table(LOG).map_err(engine)?;
+    if let Some(from) = truncate_from {
+        truncate(&mut log, counters, from)?;
+    }
+    for (first, chunk) in chunks {
+        counters.log_bytes += chunk.len() as u64;
+        log.insert(first, chunk.as_slice()).map_err(engine)?;
+    }
+    Ok(())
+}
+
 pub(super) fn write_snapshot_data(
     txn: &WriteTransaction,
     counters: &mut Counters,
@@ -123,7 +150,7 @@ pub(super) fn write_snapshot_data(
 }
 
 /// Drops the entries from `from` on, which is in the log.
-pub(super) fn truncate(
+fn truncate(
     log: &mut Table<'_, u64, &'static [u8]>,
     counters: &mut Counters,
     from: Index,
@@ -170,8 +197,8 @@ fn numbers(list: impl IntoIterator<Item = u64>) -> Vec<u8> {
     list.into_iter().flat_map(u64::to_le_bytes).collect()
 }
 
-/// The outline as it is stored.
-pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)> {
+/// The outline as it is stored, and the journal's key.
+pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters, u64)> {
     let meta = txn.open_table(META).map_err(engine)?;
     let outline = txn.open_table(OUTLINE).map_err(engine)?;
     let version = read_numbers(&row(&meta, "version")?)?;
@@ -180,6 +207,9 @@ pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)
             "its format has version {version:?}, this program knows {VERSION}"
         )));
     }
+    let [journal_key] = read_numbers(&row(&meta, "journal")?)?
+        .try_into()
+        .map_err(|_| unreadable("journal"))?;
     let list = read_numbers(&row(&meta, "counters")?)?;
     let [sequence, log_bytes, snapshot_bytes, index, term, last_index] =
         list.try_into().map_err(|_| unreadable("counters"))?;
@@ -208,7 +238,7 @@ pub(super) fn read_outline(txn: &ReadTransaction) -> Result<(LogState, Counters)
         log_bytes,
         snapshot_bytes,
     };
-    Ok((state, counters))
+    Ok((state, counters, journal_key))
 }
 
 fn row(table: &impl ReadableTable<&'static str, &'static [u8]>, key: &str) -> Result<Vec<u8>> {

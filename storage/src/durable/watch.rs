@@ -9,6 +9,9 @@
 //! In a power cut amid that the disk has some of what the failed sync should have brought there,
 //! and not the rest: as in any power cut before a sync, which the engine is made for.
 //!
+//! The journal needs none of that: what is read from it is written to the engine's file, and synced
+//! there, before anything else is done.
+//!
 //! What is not covered is a process that is killed between the failed sync and the note of it.
 
 use std::{io, sync::Arc};

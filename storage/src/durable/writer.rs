@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use libraft_core::Index;
 use redb::{Durability, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 
 use super::{
     engine::{Engine, Sizes, builder, engine, guarded},
+    journal::Journal,
     mark::{Mark, MarkFile},
     medium::{Medium, MediumFile},
     recovery::{DATABASE, NEW_DATABASE},
@@ -24,6 +26,7 @@ pub(super) struct Writer {
     pub file: MediumFile,
     pub mark_file: MarkFile,
     pub mark: Mark,
+    pub journal: Journal,
     pub counters: Counters,
     /// The outline as the engine has it. The view's may have a newer commit index.
     pub stored: LogState,
@@ -38,6 +41,13 @@ pub(super) struct Writer {
     pub poisoned: Option<String>,
 }
 
+/// A write that the journal can take.
+pub(super) struct Record<'a> {
+    /// The entries, from the first index of each chunk on.
+    pub chunks: &'a [(Index, Vec<u8>)],
+    pub must_sync: bool,
+}
+
 impl Writer {
     pub fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
@@ -46,36 +56,58 @@ impl Writer {
         result
     }
 
+    /// Commits a change. It is in the journal before the engine has it, or else it is synced.
     pub fn commit(
         &mut self,
         state: &LogState,
-        durable: bool,
+        record: Option<Record<'_>>,
         change: impl FnOnce(&WriteTransaction, &mut Counters) -> Result<()>,
     ) -> Result<Disk> {
         let mut counters = self.counters;
         counters.sequence += 1;
         self.mark.begun = counters.sequence;
         self.mark_file.write(self.mark)?;
+        let journaled = match &record {
+            Some(record) => self.journal(counters.sequence, state, record)?,
+            None => false,
+        };
+        let durability = match journaled {
+            true => Durability::None,
+            false => Durability::Immediate,
+        };
         let txn = guarded(|| {
             let mut txn = self.db.db().begin_write().map_err(engine)?;
-            let durability = match durable {
-                true => Durability::Immediate,
-                false => Durability::None,
-            };
             txn.set_durability(durability).map_err(engine)?;
             change(&txn, &mut counters)?;
             write_outline(&txn, Some(&self.stored), state, &counters)?;
             txn.commit().map_err(engine)?;
             self.db.db().begin_read().map_err(engine)
         })?;
-        if durable {
-            self.mark.synced = counters.sequence;
-            self.mark_file.write(self.mark)?;
+        if !journaled {
+            self.mark_synced(counters.sequence)?;
+            self.journal.restart(counters.sequence);
         }
         self.counters = counters;
         self.stored = state.clone();
-        self.unsynced = !durable;
+        self.unsynced = journaled && !record.is_some_and(|record| record.must_sync);
         Ok(self.disk(txn))
+    }
+
+    /// Writes a record to the journal, if there is room.
+    fn journal(&mut self, number: u64, state: &LogState, record: &Record<'_>) -> Result<bool> {
+        let synced = self.mark.synced;
+        let journal = &mut self.journal;
+        let journaled = journal.append(number, synced, &state.hard_state, record.chunks)?;
+        if journaled && record.must_sync {
+            journal.sync()?;
+            self.mark_synced(number)?;
+        }
+        Ok(journaled)
+    }
+
+    fn mark_synced(&mut self, number: u64) -> Result<()> {
+        self.mark.synced = number;
+        self.mark_file.write(self.mark)
     }
 
     pub fn reclaim(&mut self, medium: &dyn Medium, current: &Disk) -> Result<Option<Disk>> {
@@ -98,6 +130,7 @@ impl Writer {
         medium.sync_names().map_err(&io)?;
         self.copied_bytes = file.len().map_err(&io)?;
         self.db = Arc::new(db);
+        self.journal.restart(self.counters.sequence);
         self.file = file;
         Ok(Some(self.disk(txn)))
     }

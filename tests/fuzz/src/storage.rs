@@ -26,6 +26,7 @@ use crate::messages;
 mod rows;
 
 const DATABASE: &str = "raft.redb";
+const JOURNAL: &str = "journal";
 const MARK: &str = "mark";
 
 /// All that a storage holds.
@@ -40,6 +41,7 @@ struct Content {
 #[derive(Clone, Default)]
 struct Image {
     database: Option<Vec<u8>>,
+    journal: Option<Vec<u8>>,
     mark: Option<Vec<u8>>,
     /// The state that they have, and the first one that may not be lost any more.
     state: usize,
@@ -50,6 +52,7 @@ impl Image {
     fn take(directory: &Path, state: usize, synced: usize) -> Image {
         Image {
             database: fs::read(directory.join(DATABASE)).ok(),
+            journal: fs::read(directory.join(JOURNAL)).ok(),
             mark: fs::read(directory.join(MARK)).ok(),
             state,
             synced,
@@ -59,7 +62,12 @@ impl Image {
     fn put(&self, directory: &Path) {
         let _ = fs::remove_dir_all(directory);
         fs::create_dir_all(directory).expect("there is room");
-        for (name, content) in [(DATABASE, &self.database), (MARK, &self.mark)] {
+        let files = [
+            (DATABASE, &self.database),
+            (JOURNAL, &self.journal),
+            (MARK, &self.mark),
+        ];
+        for (name, content) in files {
             if let Some(content) = content {
                 fs::write(directory.join(name), content).expect("there is room");
             }
@@ -262,7 +270,7 @@ fn damaged(input: &mut Input, directory: &Path, images: &[Image], states: &[Cont
     let mut mark_is_whole = true;
     for _ in 0..input.below(4) {
         let other = &images[input.below(images.len())];
-        match input.below(12) {
+        match input.below(16) {
             0 => {
                 image.mark = other.mark.clone();
                 // What it says may be too little, or too much.
@@ -282,6 +290,9 @@ fn damaged(input: &mut Input, directory: &Path, images: &[Image], states: &[Cont
                 spoil(input, image.mark.as_mut(), other.mark.as_deref());
                 mark_is_whole = false;
             }
+            6 => image.journal = other.journal.clone(),
+            7 => image.journal = input.bool().then(|| input.piece().to_vec()),
+            8 | 9 => spoil(input, image.journal.as_mut(), other.journal.as_deref()),
             _ => spoil(input, image.database.as_mut(), other.database.as_deref()),
         }
     }
@@ -339,23 +350,27 @@ fn torn(input: &mut Input, directory: &Path, images: &[Image], states: &[Content
     }
     let pair = pairs[input.below(pairs.len())];
     let (before, after) = (&pair[0], &pair[1]);
-    let (Some(old), Some(new)) = (&before.database, &after.database) else {
-        return;
-    };
-    if new.len() < old.len() {
-        return;
-    }
     let block = [512, 4096][input.below(2)];
-    let mut mixed = old.clone();
-    mixed.resize(new.len(), 0);
-    for (place, chunk) in new.chunks(block).enumerate() {
-        let at = place * block;
-        if old.get(at..at + chunk.len()) != Some(chunk) && input.bool() {
-            mixed[at..at + chunk.len()].copy_from_slice(chunk);
+    let mut mixed = |old: &Option<Vec<u8>>, new: &Option<Vec<u8>>| {
+        let (old, new) = (old.as_ref()?, new.as_ref()?);
+        let mut mixed = old.clone();
+        mixed.resize(new.len().max(old.len()), 0);
+        for (place, chunk) in new.chunks(block).enumerate() {
+            let at = place * block;
+            if old.get(at..at + chunk.len()) != Some(chunk) && input.bool() {
+                mixed[at..at + chunk.len()].copy_from_slice(chunk);
+            }
         }
+        (new.len() >= old.len()).then_some(mixed)
+    };
+    let database = mixed(&before.database, &after.database);
+    let journal = mixed(&before.journal, &after.journal);
+    if database.is_none() || journal.is_none() {
+        return;
     }
     let image = Image {
-        database: Some(mixed),
+        database,
+        journal,
         mark: before.mark.clone(),
         ..*before
     };

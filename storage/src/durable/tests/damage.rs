@@ -2,7 +2,7 @@
 //! loud.
 
 use super::{
-    recovery::{DATABASE, MARK},
+    recovery::{DATABASE, JOURNAL, MARK},
     sim::*,
     *,
 };
@@ -44,56 +44,68 @@ fn outcome(image: Image, expected: &Contents, what: &str) -> Outcome {
     }
 }
 
-/// A storage with one synced write at its end: the image, its contents, and where in the
-/// engine's file the last write is.
-fn with_last_write(closed: bool) -> (Image, Contents, Vec<(usize, usize)>) {
+/// A storage that has one write in the engine's file and one in the journal at its end: the image,
+/// its contents, and where in which file these writes are.
+fn with_last_write(closed: bool) -> (Image, Contents, Vec<(usize, usize, usize)>) {
     let (sim, storage) = prepared();
+    storage.compact(12).unwrap();
     append(&storage, &entries(45..48, 3)).unwrap();
     let expected = Contents::of(&storage).unwrap();
-    let places = sim
-        .take_journal()
-        .iter()
-        .filter_map(|event| match event {
-            Event::Write { file, offset, data } if *file == sim.image().names[DATABASE] => {
-                Some((*offset as usize, data.len()))
-            }
-            _ => None,
-        })
-        .collect();
     if closed {
         drop(storage);
     } else {
         // Killed: the storage lives on elsewhere, and its files are looked at as they are.
     }
+    let places = sim
+        .take_journal()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Write { file, offset, data } => Some((*file, *offset as usize, data.len())),
+            _ => None,
+        })
+        .collect();
     (sim.image(), expected, places)
 }
 
-/// Bytes to damage: all of the last write's pages in which something is, and some elsewhere.
-fn places(image: &Image, last_write: &[(usize, usize)]) -> Vec<usize> {
-    let bytes = image.file(DATABASE);
+/// Bytes of a file to damage: all of the last writes' pages in which something is, and some
+/// elsewhere.
+fn places(image: &Image, name: &str, last_write: &[(usize, usize, usize)]) -> Vec<usize> {
+    let bytes = image.file(name);
+    let number = image.names[name];
+    let stride = (bytes.len() / 2000).max(101) | 1;
     let recent = |at: usize| {
         last_write
             .iter()
-            .any(|(from, len)| (*from..from + len).contains(&at))
+            .any(|(file, from, len)| *file == number && (*from..from + len).contains(&at))
     };
     (0..bytes.len())
         .filter(|at| match recent(*at) {
             true => bytes[*at] != 0 || at % 97 == 0,
-            false => at % 101 == 0,
+            false => at % stride == 0,
         })
         .collect()
 }
 
 fn flip_bytes(closed: bool) {
     let (image, expected, last_write) = with_last_write(closed);
-    let mut loud = 0;
-    for at in places(&image, &last_write) {
-        let mut damaged = image.clone();
-        damaged.file_mut(DATABASE).flip(at, 1 << (at % 8));
-        let what = format!("bit {} of byte {at} flipped, closed: {closed}", at % 8);
-        loud += usize::from(outcome(damaged, &expected, &what) == Outcome::Loud);
-    }
+    let loud_of = |name| {
+        let mut loud = 0;
+        for at in places(&image, name, &last_write) {
+            let mut damaged = image.clone();
+            damaged.file_mut(name).flip(at, 1 << (at % 8));
+            let what = format!(
+                "bit {} of byte {at} of {name} flipped, closed: {closed}",
+                at % 8
+            );
+            loud += usize::from(outcome(damaged, &expected, &what) == Outcome::Loud);
+        }
+        loud
+    };
+    let loud = loud_of(DATABASE);
     assert!(loud > 500, "only {loud} of the flips were noticed");
+    let loud = loud_of(JOURNAL);
+    // Once the engine has all, what is in the journal does not matter.
+    assert_eq!(loud > 300, !closed, "{loud} of the journal's");
 }
 
 #[test]
@@ -109,7 +121,21 @@ fn a_flipped_bit_in_a_killed_storage_is_loud_or_harmless() {
 #[test]
 fn a_file_cut_at_any_byte_is_loud() {
     for closed in [true, false] {
-        let (image, expected, _) = with_last_write(closed);
+        let (image, expected, last_write) = with_last_write(closed);
+        let number = image.names[JOURNAL];
+        let record = last_write.iter().find(|(file, ..)| *file == number);
+        let (_, begin, len) = *record.unwrap();
+        assert_eq!(begin, 0);
+        for cut in (0..image.file(JOURNAL).len()).filter(|cut| *cut < 1024 || cut % 4001 == 0) {
+            let mut damaged = image.clone();
+            damaged.file_mut(JOURNAL).set_len(cut);
+            let what = format!("journal cut to {cut} bytes, closed: {closed}");
+            let right = match !closed && cut < len {
+                true => Outcome::Loud,
+                false => Outcome::Whole,
+            };
+            assert_eq!(outcome(damaged, &expected, &what), right, "{what}");
+        }
         let len = image.file(DATABASE).len();
         let cuts = (0..len).filter(|cut| *cut < 1024 || len - cut < 2048 || cut % 1009 == 0);
         for cut in cuts {
@@ -138,17 +164,23 @@ fn a_page_of_zeros_is_loud_or_harmless() {
 
 #[test]
 fn the_engine_may_not_fall_back_to_the_state_before_a_synced_write() {
-    let (sim, storage) = prepared();
-    let old = sim.image();
-    append(&storage, &entries(45..46, 3)).unwrap();
-    let mut image = sim.image();
-    // As if the disk had lost the last write although it said that it had synced it.
-    *image.file_mut(DATABASE) = old.clone().file_mut(DATABASE).clone();
-    let error = open(image).unwrap_err();
-    assert!(
-        matches!(&error, Error::Corrupt(text) if text.contains("was synced")),
-        "{error}"
-    );
+    let writes: [(&str, Write); 2] = [
+        (JOURNAL, |storage| append(storage, &entries(45..46, 3))),
+        (DATABASE, |storage| storage.compact(12)),
+    ];
+    for (name, write) in writes {
+        let (sim, storage) = prepared();
+        let mut old = sim.image();
+        write(&storage).unwrap();
+        let mut image = sim.image();
+        // As if the disk had lost the last write although it said that it had synced it.
+        *image.file_mut(name) = old.file_mut(name).clone();
+        let error = open(image).unwrap_err();
+        assert!(
+            matches!(&error, Error::Corrupt(text) if text.contains("was synced")),
+            "{name}: {error}"
+        );
+    }
 }
 
 #[test]
@@ -189,7 +221,7 @@ fn one_damaged_place_of_the_mark_is_harmless_and_two_are_loud() {
 #[test]
 fn a_missing_file_is_loud() {
     let (image, expected, _) = with_last_write(true);
-    for name in [DATABASE, MARK] {
+    for name in [DATABASE, JOURNAL, MARK] {
         let mut damaged = image.clone();
         damaged.names.remove(name);
         assert_eq!(

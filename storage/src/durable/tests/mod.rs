@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod faults;
 mod io;
+mod journal;
 mod rows;
 mod sim;
 

@@ -107,6 +107,14 @@ fn terms_and_changes_that_are_not_those_of_the_log_are_loud() {
 }
 
 #[test]
+fn a_key_of_the_journal_that_is_none_is_loud() {
+    opened_with(META, "journal", &row(&[7])).unwrap();
+    for key in [&[][..], &[1, 2]] {
+        assert_loud(META, "journal", &row(key));
+    }
+}
+
+#[test]
 fn a_snapshot_that_leaves_a_gap_before_the_log_is_loud() {
     let none = codec::encode_snapshot(&libraft_core::Snapshot::default());
     assert_loud(META, "snapshot", &none);

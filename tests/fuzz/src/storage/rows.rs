@@ -42,7 +42,7 @@ fn change(input: &mut Input, path: &Path) -> Result<(), Box<dyn std::error::Erro
     let txn = db.begin_write()?;
     match input.below(8) {
         0..=2 => {
-            let key = input.choose(&["version", "counters", "hard_state", "snapshot"]);
+            let key = input.choose(&["version", "counters", "hard_state", "snapshot", "journal"]);
             let value = match key {
                 "hard_state" | "snapshot" => encoded(input),
                 _ => numbers(input),

@@ -6,6 +6,7 @@ use super::*;
 fn a_disk_that_fails_at_any_operation_loses_nothing_that_was_acknowledged() {
     at_every_operation(Sizes {
         spare_bytes: 0,
+        journal_bytes: 64 << 10,
         ..Sizes::default()
     });
 }

@@ -125,6 +125,7 @@ pub const STEPS: &[Step] = &[
 pub const TIGHT: Sizes = Sizes {
     cache_bytes: 48 << 10,
     spare_bytes: 0,
+    journal_bytes: 32 << 10,
 };
 
 fn append_lazily(storage: &DurableStorage, entries: &[Entry]) -> Result<()> {
