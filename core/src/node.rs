@@ -703,7 +703,7 @@ impl Node {
             nothing,
             |()| Ok(Call::TakeRequests(Default::default())),
             |node, ()| {
-                node.make_requests();
+                node.make_requests(node.raft.apply_ahead());
                 let outbox = &mut node.raft.core_mut().outbox;
                 // Out of its box first: the default of a box is an allocation.
                 let rare = outbox.take_rare().map(|rare| *rare).unwrap_or_default();

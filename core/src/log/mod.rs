@@ -345,7 +345,7 @@ impl Log {
             .iter()
             .find(|entry| !self.matches(entry.id()) || mutant!(AgreeingEntriesAreReplaced));
         if let Some(first) = conflict.map(|entry| entry.index) {
-            self.append(slice.entries_from(first));
+            self.append(slice.into_entries_from(first));
         }
         self.commit_to(commit.min(last));
         Some(last)

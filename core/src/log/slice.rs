@@ -52,8 +52,9 @@ impl LogSlice {
     }
 
     /// The entries from `index` on, to be kept.
-    pub fn entries_from(&self, index: Index) -> Entries {
-        self.entries
-            .slice_to_keep((index - self.prev.index - 1) as usize..)
+    #[inline]
+    pub fn into_entries_from(self, index: Index) -> Entries {
+        let place = (index - self.prev.index - 1) as usize;
+        self.entries.into_kept_from(place)
     }
 }

@@ -527,10 +527,16 @@ fn of_an_append_that_brings_little_news_the_rest_is_not_kept() {
     let new = log.window.range(10, 13);
     assert_eq!(new, sent[9..]);
     assert!(!new.is_same(&sent.slice(9..)));
-    let slice = LogSlice::checked(id(1, 12), vec![entry(1, 13), entry(1, 14)].into());
-    let sent = slice.entries_from(13);
+    let sent = Entries::from(vec![entry(1, 13), entry(1, 14)]);
+    let slice = LogSlice::checked(id(1, 12), sent.clone());
     assert_eq!(log.maybe_append(slice, 0), Some(14));
     assert!(log.window.range(13, 15).is_same(&sent));
+    // All that was sent, and little of the batch that it was cut from.
+    let batch = Entries::from(entries(&[1; 18])[14..].to_vec());
+    let slice = LogSlice::checked(id(1, 14), batch.slice(..1));
+    assert_eq!(log.maybe_append(slice, 0), Some(15));
+    let kept = log.window.range(15, 16);
+    assert!(kept == batch[..1] && !kept.is_same(&batch.slice(..1)));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! has done with it.
 
 use super::Node;
+use crate::entries::Entries;
 use crate::error::{Error, Result};
-use crate::log::payload_len;
+use crate::log::{ApplyAhead, payload_len};
 use crate::message::{Body, Message, StorageAppend};
 use crate::raft::{Core, OwnPromises, Raft};
 use crate::ready::Ready;
@@ -55,6 +56,13 @@ struct Batch {
     last_index: Index,
     encoded_bytes: u64,
     payload_bytes: u64,
+}
+
+/// What a Ready has to be taken account of.
+struct HandedOut {
+    /// Whether the node has promised itself something.
+    promises: bool,
+    applied: Option<Batch>,
 }
 
 impl Work {
@@ -131,11 +139,12 @@ impl Node {
             |()| Ok(Call::PeekReady(Default::default())),
             |node, ()| {
                 node.check_advanced()?;
-                node.make_requests();
+                let ahead = node.raft.apply_ahead();
+                node.make_requests(ahead);
                 let mut ready = Ready::default();
                 let outbox = node.raft.core().outbox.clone();
                 let shown = node.shown;
-                node.build_ready(&mut ready);
+                node.build_ready(&mut ready, ahead);
                 node.shown = shown;
                 node.working = Working::No;
                 if let Some(work) = node.work.get_mut() {
@@ -237,9 +246,10 @@ impl Node {
 
     #[inline]
     fn take_ready(&mut self, ready: &mut Ready) {
-        self.make_requests();
-        self.build_ready(ready);
-        self.take_account(ready);
+        let ahead = self.raft.apply_ahead();
+        self.make_requests(ahead);
+        let handed_out = self.build_ready(ready, ahead);
+        self.take_account(ready, handed_out, ahead);
     }
 
     /// The Ready that hands out the outbox and what there is besides, in place of what `ready`
@@ -247,50 +257,64 @@ impl Node {
     /// outbox. All lists keep their room, or get that of the Ready's, unless the node comes to rest. What
     /// follows from it is in `work`, if `working` says so.
     #[inline(always)]
-    fn build_ready(&mut self, ready: &mut Ready) {
-        let ahead = self.raft.apply_ahead();
-        let now = Shown::of(&self.raft);
-        let shown = std::mem::replace(&mut self.shown, now);
-        let (soft_state, hard_state) = (now.soft_state, now.hard_state);
-        let id = self.id();
+    fn build_ready(&mut self, ready: &mut Ready, ahead: ApplyAhead) -> HandedOut {
+        let (soft_state, id) = (self.raft.soft_state(), self.id());
         let core = self.raft.core_mut();
+        let hard_state = core.hard_state();
 
-        ready.clear();
+        ready.clear_lists();
         if core.log.next_snapshot().is_some() || core.notes.has_events() {
             add_rare(core, ready);
         }
         let (log, outbox) = (&mut core.log, &mut core.outbox);
-        if soft_state != shown.soft_state {
-            ready.soft_state = Some(soft_state);
+        // What is no news is not written again: 25 instructions less.
+        let shown = &mut self.shown;
+        ready.soft_state = (soft_state != shown.soft_state).then_some(soft_state);
+        if ready.soft_state.is_some() {
+            shown.soft_state = soft_state;
         }
-        if hard_state != shown.hard_state {
-            ready.hard_state = Some(hard_state);
+        let mut must_sync = false;
+        ready.hard_state = (hard_state != shown.hard_state).then_some(hard_state);
+        if ready.hard_state.is_some() {
+            must_sync = hard_state.term != shown.hard_state.term
+                || (hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
+            shown.hard_state = hard_state;
         }
-        // To look first is 60 instructions less than to assign nothing.
-        if log.has_next_to_persist() {
-            ready.entries = log.next_to_persist();
-        }
-        let mut encoded_bytes = 0;
-        if log.has_next_to_apply(ahead) {
-            (ready.committed_entries, encoded_bytes) = log.next_to_apply(ahead);
-        }
-        ready.must_sync = !ready.entries.is_empty()
-            || hard_state.term != shown.hard_state.term
-            || (hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
-        let writes = log.has_unstable()
+        // To look first is 60 instructions less than to take nothing.
+        ready.entries = match log.has_next_to_persist() {
+            true => log.next_to_persist(),
+            false => Entries::new(),
+        };
+        let mut applied = None;
+        ready.committed_entries = match log.has_next_to_apply(ahead) {
+            true => {
+                let (entries, encoded_bytes) = log.next_to_apply(ahead);
+                applied = entries.last().map(|last| Batch {
+                    last_index: last.index,
+                    encoded_bytes,
+                    payload_bytes: payload_len(&entries),
+                });
+                entries
+            }
+            false => Entries::new(),
+        };
+        ready.must_sync = must_sync || !ready.entries.is_empty();
+        let own = outbox.own_promises();
+        let handed_out = HandedOut {
+            promises: own.is_some(),
+            applied,
+        };
+        let is_unstable = log.has_unstable();
+        let writes = is_unstable
             || ready.snapshot.is_some()
-            || !ready.committed_entries.is_empty()
-            || outbox.own_promises().is_some();
+            || handed_out.applied.is_some()
+            || handed_out.promises;
         if writes {
             let work = self.work.make();
-            work.last = log.has_unstable().then(|| log.last());
+            work.last = is_unstable.then(|| log.last());
             work.snapshot = ready.snapshot.as_ref().map(|snapshot| snapshot.id.index);
-            work.applied = ready.committed_entries.last().map(|last| Batch {
-                last_index: last.index,
-                encoded_bytes,
-                payload_bytes: payload_len(&ready.committed_entries),
-            });
-            if let Some(own) = outbox.own_promises() {
+            work.applied = applied;
+            if let Some(own) = own {
                 work.own.take(own);
             }
         }
@@ -306,24 +330,22 @@ impl Node {
             false if ready.is_empty() => Working::No,
             false => Working::Sends,
         };
+        handed_out
     }
 
     /// Takes account of what a Ready hands out.
     #[inline(always)]
-    fn take_account(&mut self, ready: &Ready) {
-        let ahead = self.raft.apply_ahead();
+    fn take_account(&mut self, ready: &Ready, handed_out: HandedOut, ahead: ApplyAhead) {
         let core = self.raft.core_mut();
         core.notes.forget_events();
         core.log.accept_unstable();
-        let writes = self.working == Working::Writes;
-        let work = self.work.get().filter(|_| writes);
-        let promises = work.is_some_and(|work| !work.own.is_empty());
-        if let Some(batch) = work.and_then(|work| work.applied.as_ref()) {
+        if let Some(batch) = &handed_out.applied {
             let (index, bytes) = (batch.last_index, batch.encoded_bytes);
             core.log.accept_applying(index, bytes, ahead);
         }
         self.may_advance = !self.async_storage_writes;
-        let is_empty = writes && !promises && ready.is_empty();
+        let writes = self.working == Working::Writes;
+        let is_empty = writes && !handed_out.promises && ready.is_empty();
         if self.async_storage_writes || is_empty {
             // Nothing follows when the host advances, as never with asynchronous storage writes.
             self.working = Working::No;
@@ -416,10 +438,10 @@ impl Node {
 
     /// Sends what has been put off until now, and asks for what it needs from storage.
     #[inline]
-    pub(super) fn make_requests(&mut self) {
+    pub(super) fn make_requests(&mut self, ahead: ApplyAhead) {
         let were_announced = cfg!(debug_assertions) && self.may_have_requests();
         self.raft.flush();
-        self.raft.request_entries_to_apply(self.raft.apply_ahead());
+        self.raft.request_entries_to_apply(ahead);
         debug_assert!(
             were_announced || !self.raft.core().outbox.has_requests(),
             "requests that nobody was told of"

@@ -391,18 +391,21 @@ impl Outbox {
 /// Adds to one of the lists. Inlined with [`super::Core::send`], so that the message is written where it stays.
 #[inline(always)]
 fn push_tightly(lists: &mut Boxed<Lists>, which: Which, message: Message) {
-    let list = lists.get_mut().map(|lists| lists.of(which));
-    if list.is_none_or(|list| list.len() == list.capacity()) {
-        make_room(lists, which);
+    if let Some(lists) = lists.get_mut()
+        && let list = lists.of(which)
+        && list.len() < list.capacity()
+    {
+        list.push(message);
+    } else {
+        push_into_new_room(lists, which, message);
     }
-    lists.make().of(which).push(message);
 }
 
 /// Room begins with two: of many groups, each member mostly sends one message or two at a time. The room of
 /// the other list serves as well: nearly always a node sends of one kind or the other.
 #[cold]
 #[inline(never)]
-fn make_room(lists: &mut Boxed<Lists>, which: Which) {
+fn push_into_new_room(lists: &mut Boxed<Lists>, which: Which, message: Message) {
     let lists = lists.make();
     let (list, spare) = match which {
         Which::Now => (&mut lists.messages, &mut lists.after_append),
@@ -414,6 +417,7 @@ fn make_room(lists: &mut Boxed<Lists>, which: Which) {
     } else if list.capacity() == 0 {
         list.reserve_exact(2);
     }
+    list.push(message);
 }
 
 /// Moves a list to the end of another one. Both keep room: that of either serves the other as well.

@@ -218,11 +218,8 @@ impl Raft {
         {
             return Err(Impossible::CommittedConflict(prev.index));
         }
-        // No leader lets one into its log that can't be read (`screen_conf_changes`), and no host could
-        // apply it.
-        let mut changes = entries.iter().filter(|entry| entry.is_conf_change());
-        match changes.any(|entry| conf_change_of(entry).is_err()) {
-            true => Err(Impossible::IllFormedConfChange),
+        match entries.iter().any(Entry::is_conf_change) {
+            true => vet_conf_changes(entries),
             false => Ok(()),
         }
     }
@@ -478,6 +475,18 @@ impl Raft {
         };
         self.transition(next);
         self.repeat_apply_read();
+    }
+}
+
+/// No leader lets a change into its log that can't be read (`screen_conf_changes`), and no host could apply it.
+/// Apart from the look whether there is any: 40 instructions less for an append that has none.
+#[cold]
+#[inline(never)]
+fn vet_conf_changes(entries: &[Entry]) -> std::result::Result<(), Impossible> {
+    let mut changes = entries.iter().filter(|entry| entry.is_conf_change());
+    match changes.any(|entry| conf_change_of(entry).is_err()) {
+        true => Err(Impossible::IllFormedConfChange),
+        false => Ok(()),
     }
 }
 
