@@ -12,7 +12,8 @@
 //! - A record has the number of that commit, its *base*, and its own. Those to be replayed have the
 //!   engine's number as their base, and the numbers from there on without a gap, from the file's
 //!   beginning on. What lies behind them is of an earlier base, or was never acknowledged.
-//! - No two journals have the same base, for after opening the first write goes to the engine.
+//! - No two processes have written records of the same base: each begins with a synced commit of the
+//!   engine, that of what the journal had when it was opened, or else its first write.
 //! - Each record begins a block of its own, so that what is synced is not written again until it is
 //!   obsolete, and a write that is torn leaves the ones before it.
 //! - A head has a key that the engine keeps, so that no entry's bytes, whoever chose them, can pass

@@ -31,7 +31,8 @@ const SECTOR: u64 = 512;
 /// What the mark says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// The last commit that was begun.
+    /// The last commit that was begun, as far as this file is to know: the journal's records say it
+    /// by themselves.
     pub begun: u64,
     /// The last commit that was synced, with all before it.
     pub synced: u64,

@@ -62,7 +62,8 @@ use crate::{
 /// again, which [`DurableStorage::recovery_report`] reports.
 ///
 /// Takes about 16 MiB of memory for the engine's cache, and what the terms and configuration
-/// changes of the log need, but does not hold the log.
+/// changes of the log need, but does not hold the log. On the disk, 1 MiB is a journal; after a crash,
+/// opening needs room for what that has.
 pub struct DurableStorage {
     view: RwLock<Arc<View>>,
     writer: Mutex<Writer>,

@@ -56,7 +56,8 @@ impl Writer {
         result
     }
 
-    /// Commits a change. It is in the journal before the engine has it, or else it is synced.
+    /// Commits a change. It is in the journal before the engine has it; or else, if it is no record or
+    /// there is no room for it, the engine syncs it with all before.
     pub fn commit(
         &mut self,
         state: &LogState,
@@ -65,15 +66,18 @@ impl Writer {
     ) -> Result<Disk> {
         let mut counters = self.counters;
         counters.sequence += 1;
-        self.mark.begun = counters.sequence;
-        self.mark_file.write(self.mark)?;
         let journaled = match &record {
             Some(record) => self.journal(counters.sequence, state, record)?,
             None => false,
         };
         let durability = match journaled {
+            // A record says by itself that it was begun.
             true => Durability::None,
-            false => Durability::Immediate,
+            false => {
+                self.mark.begun = counters.sequence;
+                self.mark_file.write(self.mark)?;
+                Durability::Immediate
+            }
         };
         let txn = guarded(|| {
             let mut txn = self.db.db().begin_write().map_err(engine)?;
@@ -106,7 +110,7 @@ impl Writer {
     }
 
     fn mark_synced(&mut self, number: u64) -> Result<()> {
-        self.mark.synced = number;
+        (self.mark.begun, self.mark.synced) = (number, number);
         self.mark_file.write(self.mark)
     }
 

@@ -93,25 +93,39 @@ fn a_process_killed_in_any_write_leaves_all_of_it_or_nothing() {
 
 #[test]
 fn a_write_that_was_cut_off_is_reported() {
-    let (sim, storage) = prepared();
-    let start = sim.image();
-    append(&storage, &entries(45..46, 3)).unwrap();
-    let events = sim.take_journal();
-    let mut image = start.clone();
-    // The mark says that a write was begun, and the engine's file has a part of it.
-    for event in &events[..promised(&events) / 2] {
-        image.apply(event);
-    }
-    let storage = open(image).unwrap();
-    assert_eq!(
-        storage.recovery_report(),
-        RecoveryReport {
-            crashed: true,
-            discarded_writes: 1
+    // The journal has a part of an entry. Of a compaction, which it does not have, the mark says that
+    // it was begun, and the engine's file has a part.
+    let writes: [(Write, fn(usize) -> usize); 2] = [
+        (|storage| append(storage, &entries(45..46, 3)), |_| 0),
+        (|storage| storage.compact(12), |promised| promised / 2),
+    ];
+    for (write, whole) in writes {
+        let (sim, storage) = prepared();
+        let mut image = sim.image();
+        write(&storage).unwrap();
+        let events = sim.take_journal();
+        let whole = whole(promised(&events));
+        for event in &events[..whole] {
+            image.apply(event);
         }
-    );
-    assert_eq!(storage.last_index(), 44);
-    let clean = open(start).unwrap();
+        if let Event::Write { file, offset, data } = &events[whole] {
+            image.apply(&Event::Write {
+                file: *file,
+                offset: *offset,
+                data: data.slice(..data.len() / 2),
+            });
+        }
+        let storage = open(image).unwrap();
+        assert_eq!(
+            storage.recovery_report(),
+            RecoveryReport {
+                crashed: true,
+                discarded_writes: 1
+            }
+        );
+        assert_eq!((storage.first_index(), storage.last_index()), (11, 44));
+    }
+    let clean = open(prepared().0.image()).unwrap();
     assert_eq!(
         clean.recovery_report(),
         RecoveryReport {
