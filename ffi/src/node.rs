@@ -383,12 +383,12 @@ impl Inner {
     }
 
     /// Reads what the node needs from the storage that it is on.
+    #[inline]
     fn read_storage(&mut self) -> Result<(), Failure> {
-        if let Some(source) = &mut self.source {
-            source.follow_compaction(&mut self.node)?;
-            source.answer_pending(&mut self.node)?;
+        match &mut self.source {
+            Some(source) if source.has_news(&self.node) => source.serve(&mut self.node),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(crate) fn take_requests(&mut self) -> *const raft_requests {

@@ -56,9 +56,31 @@ impl Source {
         }
     }
 
+    /// Whether there is anything to tell the core. Nearly always there is not, and to look here is 30 instructions
+    /// less than in [`Source::serve`].
+    #[inline]
+    pub(crate) fn has_news(&self, node: &Node) -> bool {
+        self.storage.first_index() > self.first_index || self.has_requests(node)
+    }
+
+    /// Tells the core of the storage's compaction, and answers what it has asked for.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn serve(&mut self, node: &mut Node) -> Result<(), Failure> {
+        self.follow_compaction(node)?;
+        self.answer_pending(node)
+    }
+
+    /// Whether the core may have requests that are answered here. One look in place of building the appends apart
+    /// from the Ready: 400 instructions for each Ready.
+    #[inline]
+    fn has_requests(&self, node: &Node) -> bool {
+        !self.show_requests && (node.may_have_requests() || !self.pending.is_empty())
+    }
+
     /// Tells the core what the host has dropped from the storage. What the core counts as not
     /// applied or not persisted yet, because the host compacts before it advances, waits for the next time.
-    pub(crate) fn follow_compaction(&mut self, node: &mut Node) -> Result<(), Failure> {
+    fn follow_compaction(&mut self, node: &mut Node) -> Result<(), Failure> {
         let stored = self.storage.first_index();
         if stored <= self.first_index {
             return Ok(());
@@ -78,12 +100,8 @@ impl Source {
     /// # Errors
     /// The first one of [`Source::read`] and [`Source::read_snapshot`]. Everything is answered
     /// all the same, so that the core asks again.
-    pub(crate) fn answer_pending(&mut self, node: &mut Node) -> Result<(), Failure> {
-        if self.show_requests {
-            return Ok(());
-        }
-        // One look in place of building the appends apart from the Ready: 400 instructions for each Ready.
-        if !node.may_have_requests() && self.pending.is_empty() {
+    fn answer_pending(&mut self, node: &mut Node) -> Result<(), Failure> {
+        if !self.has_requests(node) {
             return Ok(());
         }
         let (reads, snapshots) = node.take_requests();

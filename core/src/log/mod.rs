@@ -484,12 +484,20 @@ impl Log {
 
     /// What has to be read before [`Log::next_to_apply`] can give all that the limit allows:
     /// `[low, high)`, and how many bytes of that.
+    #[inline]
     pub fn gap_to_apply(&self, ahead: ApplyAhead) -> Option<(Index, Index, u64)> {
         // Nearly always there is nothing to apply, or the window reaches back that far.
-        if self.applying >= self.committed {
+        if self.applying >= self.committed || self.window.first_index() <= self.applying + 1 {
             return None;
         }
-        if self.window.first_index() <= self.applying + 1 || !self.has_next_to_apply(ahead) {
+        self.gap_below_window(ahead)
+    }
+
+    /// Apart, so that who looks for it has few registers to save.
+    #[cold]
+    #[inline(never)]
+    fn gap_below_window(&self, ahead: ApplyAhead) -> Option<(Index, Index, u64)> {
+        if !self.has_next_to_apply(ahead) {
             return None;
         }
         let high = (self.max_appliable(ahead) + 1).min(self.window.first_index());

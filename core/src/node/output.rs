@@ -94,6 +94,7 @@ impl Node {
 
     /// Whether [`Node::take_requests`] may give anything: if not, it gives nothing. For a host that
     /// would otherwise ask before each Ready, nearly always for nothing.
+    #[inline]
     pub fn may_have_requests(&self) -> bool {
         self.raft.core().outbox.has_requests() || self.raft.may_request_entries()
     }

@@ -164,6 +164,7 @@ impl Outbox {
     }
 
     /// Whether something is asked for.
+    #[inline]
     pub fn has_requests(&self) -> bool {
         let asks = |rare: &Rare| !rare.reads.is_empty() || !rare.snapshot_requests.is_empty();
         let lists = self.lists.get().filter(|_| self.listed);

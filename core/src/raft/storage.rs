@@ -295,6 +295,7 @@ impl Raft {
     }
 
     /// Whether something that is in no window is to be applied, or to be sent.
+    #[inline]
     pub fn may_request_entries(&self) -> bool {
         let log = &self.core.log;
         let is_leader_short = match &self.role {
