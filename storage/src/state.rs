@@ -212,13 +212,13 @@ impl LogState {
             state.restore(snapshot)?;
         }
         let mut growth = Growth::default();
-        if let [first, ..] = &**update.entries {
-            let has_changes = check_contiguous(update.entries)?;
+        let all: &[Entry] = update.entries;
+        if let [first, ..] = all {
+            let has_changes = check_contiguous(all)?;
             let (first_index, next_index) = (state.first_index(), state.last_index + 1);
             let below = first_index.saturating_sub(first.index) as usize;
-            growth.skipped = below.min(update.entries.len());
-            let entries = &update.entries[growth.skipped..];
-            if let [first, ..] = entries {
+            growth.skipped = below.min(all.len());
+            if let entries @ [first, ..] = &all[growth.skipped..] {
                 if first.index < next_index {
                     growth.truncate_from = Some(first.index);
                 }

@@ -169,6 +169,8 @@ impl Leader {
     }
 
     /// A member has everything up to `index` on stable storage.
+    // Inlined where each kind of message has a copy of its way in: 15 instructions less for each.
+    #[inline(always)]
     pub fn on_accept(&mut self, core: &mut Core, from: NodeId, index: Index) -> Next {
         let Some(place) = self.tracker.place(from) else {
             return Next::Stay;
