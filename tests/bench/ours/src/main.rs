@@ -8,10 +8,13 @@ use libraft_core::{
 };
 use libraft_storage::{MemoryStorage, Storage};
 
+// In this order, so that what the driver counts in each turn is beside what the node looks at, and no wait for memory
+// of its own.
+#[repr(C)]
 struct Libraft {
+    applied: Applied,
     node: Node,
     storage: MemoryStorage,
-    applied: Applied,
 }
 
 impl Replica for Libraft {

@@ -11,9 +11,11 @@ use raft::eraftpb::{
 use raft::storage::{GetEntriesContext, MemStorage, Storage};
 use raft::{Config, RawNode, StateRole};
 
+// In the order of our own driver.
+#[repr(C)]
 struct RaftRs {
-    node: RawNode<MemStorage>,
     applied: Applied,
+    node: RawNode<MemStorage>,
 }
 
 impl RaftRs {
