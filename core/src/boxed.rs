@@ -10,6 +10,11 @@ use std::fmt;
 pub struct Boxed<T>(Option<Box<T>>);
 
 impl<T: Default> Boxed<T> {
+    /// A box with this.
+    pub fn of(value: T) -> Boxed<T> {
+        Boxed(Some(Box::new(value)))
+    }
+
     /// What there is.
     #[inline]
     pub fn get(&self) -> Option<&T> {

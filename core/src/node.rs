@@ -55,9 +55,7 @@ mod tests;
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Node {
-    recorder: Option<Box<Recorder>>,
-    #[expect(clippy::box_collection)]
-    poisoned: Option<Box<String>>,
+    unusual: Boxed<Unusual>,
     async_storage_writes: bool,
     /// Whether a Ready has been taken since the last advance, be it empty.
     may_advance: bool,
@@ -65,11 +63,18 @@ pub struct Node {
     peeked: bool,
     /// Whether the host works on a Ready that was not empty.
     working: Working,
-    /// The states of the last Ready.
-    shown: Shown,
     raft: Raft,
+    /// The states of the last Ready. They are those of now, unless `Raft::have_states_moved`.
+    shown: Shown,
     /// What follows when the host is done with the last Ready: nothing, unless it is [`Working::Writes`].
     work: Boxed<Work>,
+}
+
+/// What calls on few nodes have to look at: the others are asked once for both.
+#[derive(Clone, Debug, Default)]
+struct Unusual {
+    recorder: Option<Recorder>,
+    poisoned: Option<String>,
 }
 
 impl Node {
@@ -85,9 +90,16 @@ impl Node {
             _ => {
                 let raft = Raft::new(config.clone(), &state)?;
                 let recorder = Recorder::new(&Start::new(config, state), record_bytes);
-                (raft, Some(Box::new(recorder)))
+                (raft, Some(recorder))
             }
         };
+        let mut unusual = Boxed::default();
+        if recorder.is_some() {
+            unusual = Boxed::of(Unusual {
+                recorder,
+                poisoned: None,
+            });
+        }
         Ok(Node {
             shown: Shown::of(&raft),
             raft,
@@ -96,8 +108,7 @@ impl Node {
             peeked: false,
             working: Working::No,
             work: Boxed::default(),
-            poisoned: None,
-            recorder,
+            unusual,
         })
     }
 
@@ -133,6 +144,7 @@ impl Node {
                 node.raft.bootstrap(peers)?;
                 // Nothing of this is in storage yet.
                 node.shown.hard_state = HardState::default();
+                node.raft.core_mut().outbox.states_moved = true;
                 Ok(())
             },
         )
@@ -183,9 +195,9 @@ impl Node {
     /// with many groups that rest may leave this one alone so long, and make up for it then with
     /// [`Node::tick_many`].
     pub fn next_deadline(&self) -> Option<u64> {
-        match self.poisoned {
-            Some(_) => None,
-            None => self.raft.next_deadline(),
+        match self.is_poisoned() {
+            true => None,
+            false => self.raft.next_deadline(),
         }
     }
 
@@ -201,7 +213,7 @@ impl Node {
             |node, ()| {
                 let core = node.raft.core_mut();
                 core.timer.pass_tick();
-                core.notes.frequent.ticks += 1;
+                core.notes.tick_quiesced();
                 Ok(())
             },
         )
@@ -774,7 +786,13 @@ impl Node {
     /// a host that can no longer stand by what the node has promised, as after a failed write.
     pub fn poison(&mut self, reason: String) {
         self.record(|| Call::Poison(reason.clone()));
-        self.poisoned.get_or_insert_with(|| Box::new(reason));
+        self.unusual.make().poisoned.get_or_insert(reason);
+    }
+
+    #[inline(always)]
+    fn is_poisoned(&self) -> bool {
+        let unusual = self.unusual.get();
+        unusual.is_some_and(|unusual| unusual.poisoned.is_some())
     }
 
     /// Checks what must hold in every state of a node.
@@ -782,7 +800,11 @@ impl Node {
     /// # Errors
     /// A sentence that says what doesn't, which would be a fault of this library.
     pub fn check_invariants(&self) -> std::result::Result<(), &'static str> {
-        invariants::check(&self.raft)
+        invariants::check(&self.raft)?;
+        match self.raft.have_states_moved() || Shown::of(&self.raft) == self.shown {
+            true => Ok(()),
+            false => Err("no state is other than what was shown without a note of it"),
+        }
     }
 
     /// Every call that changes anything goes through here, and says how it is to be recorded.
@@ -793,36 +815,38 @@ impl Node {
         record: impl FnOnce(&A) -> std::result::Result<Call, Unencodable>,
         call: impl FnOnce(&mut Node, A) -> Result<T>,
     ) -> Result<T> {
-        match self.recorder {
-            None => self.call_unrecorded(arguments, call),
-            Some(_) => self.call_recorded(arguments, record, call),
+        match self.unusual.get() {
+            None => self.call_now(arguments, call),
+            Some(_) => self.call_unusual(arguments, record, call),
         }
     }
 
-    /// Out of the way of nodes that are not recorded.
+    /// Out of the way of nodes that are neither recorded nor poisoned.
     #[cold]
     #[inline(never)]
-    fn call_recorded<A, T>(
+    fn call_unusual<A, T>(
         &mut self,
         arguments: A,
         record: impl FnOnce(&A) -> std::result::Result<Call, Unencodable>,
         call: impl FnOnce(&mut Node, A) -> Result<T>,
     ) -> Result<T> {
         self.record_begin(|| record(&arguments));
-        let result = self.call_unrecorded(arguments, call);
+        let unusual = self.unusual.get();
+        let poisoned = unusual.and_then(|unusual| unusual.poisoned.clone());
+        let result = match poisoned {
+            Some(reason) => Err(Error::Poisoned(reason)),
+            None => self.call_now(arguments, call),
+        };
         self.record_end(result.as_ref().err());
         result
     }
 
     #[inline(always)]
-    fn call_unrecorded<A, T>(
+    fn call_now<A, T>(
         &mut self,
         arguments: A,
         call: impl FnOnce(&mut Node, A) -> Result<T>,
     ) -> Result<T> {
-        if let Some(reason) = &self.poisoned {
-            return Err(Error::Poisoned(reason.to_string()));
-        }
         self.peeked = false;
         if !cfg!(debug_assertions) {
             return call(self, arguments);

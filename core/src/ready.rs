@@ -91,13 +91,14 @@ impl Ready {
 
     /// Whether there is nothing to do. Events are nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.soft_state.is_none()
+        // What nearly every Ready has comes first.
+        self.messages.is_empty()
+            && self.soft_state.is_none()
             && self.hard_state.is_none()
             && self.read_states.is_empty()
             && self.entries.is_empty()
             && self.snapshot.is_none()
             && self.committed_entries.is_empty()
-            && self.messages.is_empty()
             && self.reads.is_empty()
             && self.snapshot_requests.is_empty()
             && self.dropped.is_empty()

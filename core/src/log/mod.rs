@@ -102,6 +102,8 @@ pub struct Log {
     snapshot_in_progress: bool,
     /// Nothing more is handed out before something has been applied.
     applying_paused: bool,
+    /// Whether `committed` may be other than when this was last set back: see [`Log::commit_shown`].
+    commit_moved: bool,
     /// Apart for the same reason.
     apply_read: Option<Box<ApplyRead>>,
     /// The last index that is on stable storage.
@@ -163,6 +165,7 @@ impl Log {
             window: Window::at(last + 1),
             snapshot: None,
             snapshot_in_progress: false,
+            commit_moved: false,
             persisted: last,
             in_progress: last,
             committed,
@@ -354,7 +357,7 @@ impl Log {
     /// Replaces the whole log by a snapshot of what is committed (paper §7).
     pub fn install(&mut self, snapshot: Snapshot) {
         let id = snapshot.id;
-        self.committed = id.index;
+        self.set_committed(id.index);
         self.terms = Terms::after(id);
         self.window = Window::at(id.index + 1);
         self.persisted = id.index;
@@ -369,7 +372,7 @@ impl Log {
     /// Begins a log in which `entries` are committed from the start.
     pub fn bootstrap(&mut self, entries: Vec<Entry>) {
         self.append(entries.into());
-        self.committed = self.last_index();
+        self.set_committed(self.last_index());
     }
 
     // Committing.
@@ -380,7 +383,24 @@ impl Log {
             index <= self.last_index(),
             "only what the log holds can be committed"
         );
-        self.committed = self.committed.max(index);
+        if index > self.committed {
+            self.set_committed(index);
+        }
+    }
+
+    fn set_committed(&mut self, index: Index) {
+        self.committed = index;
+        self.commit_moved = true;
+    }
+
+    /// Whether the commit index may have moved since the host was last shown it.
+    pub fn has_commit_moved(&self) -> bool {
+        self.commit_moved
+    }
+
+    /// The host is shown the commit index.
+    pub fn commit_shown(&mut self) {
+        self.commit_moved = false;
     }
 
     /// Moves the commit index up to an entry, if that is the one that the log holds there.

@@ -12,7 +12,7 @@ use crate::recording::{Answer, Call};
 use crate::types::*;
 
 /// The states as of a Ready, whether or not they were news in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shown {
     pub(super) soft_state: SoftState,
     pub(super) hard_state: HardState,
@@ -77,19 +77,24 @@ impl Node {
     /// Whether [`Node::ready`] has anything to say.
     #[inline]
     pub fn has_ready(&self) -> bool {
-        if self.poisoned.is_some() {
+        if self.is_poisoned() {
             return false;
         }
+        debug_assert!(self.raft.have_states_moved() || Shown::of(&self.raft) == self.shown);
         let (core, log) = (self.raft.core(), &self.raft.core().log);
-        let hard_state = core.hard_state();
         !core.outbox.is_empty()
             || log.has_next_to_persist()
-            || (hard_state != self.shown.hard_state && !hard_state.is_empty())
-            || self.raft.soft_state() != self.shown.soft_state
+            || (self.raft.have_states_moved() && self.has_states_to_show())
             || log.next_snapshot().is_some()
             || (log.has_next_to_apply(self.raft.apply_ahead())
                 && (log.is_next_to_apply_at_hand() || log.apply_read().is_none()))
             || self.raft.has_needs()
+    }
+
+    fn has_states_to_show(&self) -> bool {
+        let now = Shown::of(&self.raft);
+        (now.hard_state != self.shown.hard_state && !now.hard_state.is_empty())
+            || now.soft_state != self.shown.soft_state
     }
 
     /// Whether [`Node::take_requests`] may give anything: if not, it gives nothing. For a host that
@@ -152,6 +157,7 @@ impl Node {
                     work.clear();
                 }
                 node.raft.core_mut().outbox = outbox;
+                node.raft.core_mut().outbox.states_moved = true;
                 node.record_answer(|| Answer::ready(&ready));
                 Ok(ready)
             },
@@ -259,28 +265,18 @@ impl Node {
     /// follows from it is in `work`, if `working` says so.
     #[inline(always)]
     fn build_ready(&mut self, ready: &mut Ready, ahead: ApplyAhead) -> HandedOut {
-        let (soft_state, id) = (self.raft.soft_state(), self.id());
-        let core = self.raft.core_mut();
-        let hard_state = core.hard_state();
-
+        let id = self.id();
         ready.clear_lists();
+        (ready.soft_state, ready.hard_state, ready.must_sync) = (None, None, false);
+        if self.raft.have_states_moved() {
+            self.show_states(ready);
+        }
+        debug_assert_eq!(Shown::of(&self.raft), self.shown);
+        let core = self.raft.core_mut();
         if core.log.next_snapshot().is_some() || core.notes.has_events() {
             add_rare(core, ready);
         }
         let (log, outbox) = (&mut core.log, &mut core.outbox);
-        // What is no news is not written again: 25 instructions less.
-        let shown = &mut self.shown;
-        ready.soft_state = (soft_state != shown.soft_state).then_some(soft_state);
-        if ready.soft_state.is_some() {
-            shown.soft_state = soft_state;
-        }
-        let mut must_sync = false;
-        ready.hard_state = (hard_state != shown.hard_state).then_some(hard_state);
-        if ready.hard_state.is_some() {
-            must_sync = hard_state.term != shown.hard_state.term
-                || (hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
-            shown.hard_state = hard_state;
-        }
         // To look first is 60 instructions less than to take nothing.
         ready.entries = match log.has_next_to_persist() {
             true => log.next_to_persist(),
@@ -299,7 +295,7 @@ impl Node {
             }
             false => Entries::new(),
         };
-        ready.must_sync = must_sync || !ready.entries.is_empty();
+        ready.must_sync |= !ready.entries.is_empty();
         let own = outbox.own_promises();
         let handed_out = HandedOut {
             promises: own.is_some(),
@@ -332,6 +328,25 @@ impl Node {
             false => Working::Sends,
         };
         handed_out
+    }
+
+    /// Adds the states that are other than in the last Ready.
+    #[inline(always)]
+    fn show_states(&mut self, ready: &mut Ready) {
+        self.raft.states_shown();
+        let now = Shown::of(&self.raft);
+        // What is no news is not written again: 25 instructions less.
+        let shown = &mut self.shown;
+        if now.soft_state != shown.soft_state {
+            ready.soft_state = Some(now.soft_state);
+            shown.soft_state = now.soft_state;
+        }
+        if now.hard_state != shown.hard_state {
+            ready.hard_state = Some(now.hard_state);
+            ready.must_sync = now.hard_state.term != shown.hard_state.term
+                || (now.hard_state.vote != shown.hard_state.vote && !mutant!(VoteIsNotSynced));
+            shown.hard_state = now.hard_state;
+        }
     }
 
     /// Takes account of what a Ready hands out.

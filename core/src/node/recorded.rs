@@ -5,19 +5,19 @@ use bytes::Bytes;
 
 use super::Node;
 use crate::error::Error;
-use crate::recording::{Answer, Call, RecordingState, StopReason, Unencodable};
+use crate::recording::{Answer, Call, Recorder, RecordingState, StopReason, Unencodable};
 
 impl Node {
     /// How the recording of this node stands; see [`crate::recording`] for what that is, and
     /// [`crate::Config::record_bytes`] for how to have one.
     pub fn record_state(&self) -> RecordingState {
-        let state = self.recorder.as_ref().map(|recorder| recorder.state());
+        let state = self.recorder().map(|recorder| recorder.state());
         state.unwrap_or_default()
     }
 
     /// How many bytes of the recording wait to be taken.
     pub fn recording_bytes(&self) -> usize {
-        self.recorder.as_ref().map_or(0, |recorder| recorder.len())
+        self.recorder().map_or(0, |recorder| recorder.len())
     }
 
     /// Takes what has been recorded since the last time. What is taken, one after the other, is one
@@ -26,13 +26,13 @@ impl Node {
     /// It may be taken from a node that is poisoned, and from one whose last call has panicked: that
     /// call is then the last one.
     pub fn record_take(&mut self) -> Bytes {
-        let recorder = self.recorder.as_mut();
+        let recorder = self.recorder_mut();
         recorder.map(|recorder| recorder.take()).unwrap_or_default()
     }
 
     /// Ends the recording; what has not been taken still can be.
     pub fn record_stop(&mut self) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder_mut() {
             recorder.stop(StopReason::Host);
         }
     }
@@ -49,9 +49,18 @@ impl Node {
         self.record(|| Call::RequestsHidden(Default::default()));
     }
 
+    fn recorder(&self) -> Option<&Recorder> {
+        self.unusual.get()?.recorder.as_ref()
+    }
+
+    #[inline(always)]
+    fn recorder_mut(&mut self) -> Option<&mut Recorder> {
+        self.unusual.get_mut()?.recorder.as_mut()
+    }
+
     /// Records what is no call with an outcome.
     pub(super) fn record(&mut self, call: impl FnOnce() -> Call) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder_mut() {
             recorder.begin(|| Ok(call()));
             recorder.end(0);
         }
@@ -59,14 +68,14 @@ impl Node {
 
     /// A call is about to be made.
     pub(super) fn record_begin(&mut self, call: impl FnOnce() -> Result<Call, Unencodable>) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder_mut() {
             recorder.begin(call);
         }
     }
 
     /// It has returned.
     pub(super) fn record_end(&mut self, error: Option<&Error>) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder_mut() {
             recorder.end(error.map_or(0, Error::number));
         }
     }
@@ -74,7 +83,7 @@ impl Node {
     /// Records what the call that runs will give.
     #[inline]
     pub(super) fn record_answer(&mut self, answer: impl FnOnce() -> Answer) {
-        if self.recorder.is_some() {
+        if self.unusual.get().is_some() {
             self.record_given(answer);
         }
     }
@@ -82,7 +91,7 @@ impl Node {
     #[cold]
     #[inline(never)]
     fn record_given(&mut self, answer: impl FnOnce() -> Answer) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder_mut() {
             recorder.answer(answer);
         }
     }

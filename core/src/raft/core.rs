@@ -21,7 +21,7 @@ use super::notes::{Notes, flow_state};
 use super::outbox::Outbox;
 use super::promises::{OwnPromise, Promise};
 use super::reports::Reports;
-use super::timer::Timer;
+use super::timer::{Draws, Timer};
 
 /// The term that a log begins with, if no election has.
 pub const FIRST_TERM: Term = 1;
@@ -36,7 +36,6 @@ pub struct Core {
     /// The clocks.
     pub timer: Timer,
     term: Term,
-    vote: NodeId,
     leader: NodeId,
     /// What is on its way out.
     pub outbox: Outbox,
@@ -44,6 +43,7 @@ pub struct Core {
     pub config: Settings,
     /// The log.
     pub log: Log,
+    vote: NodeId,
     /// The settings that are limits.
     pub limits: Limits,
     /// The members, as of the last applied change.
@@ -55,6 +55,7 @@ pub struct Core {
     /// Members that have other limits for what is in flight to them than the settings say.
     pub own_inflight_limits: Boxed<BTreeMap<NodeId, InflightLimits>>,
     next_request: RequestId,
+    draws: Draws,
 }
 
 impl Core {
@@ -81,15 +82,12 @@ impl Core {
             ));
         }
         let notes = Notes::new(log.committed(), log.applied());
+        let mut draws = Draws::new(config.election_range(), config.seed, config.id);
         Ok(Core {
             notes,
             reports: Reports::new(&config, state),
-            timer: Timer::new(
-                config.election_ticks,
-                config.election_range(),
-                config.seed,
-                config.id,
-            ),
+            timer: Timer::new(&mut draws),
+            draws,
             config: Settings::from(&config),
             limits: Limits::from(&config),
             log,
@@ -145,9 +143,9 @@ impl Core {
             self.vote = NONE;
             self.give_up_forwarded_reads();
         }
-        self.leader = NONE;
+        self.set_leader(NONE);
         self.log.keep_from(Index::MAX);
-        self.timer.reset();
+        self.timer.reset(&mut self.draws);
     }
 
     /// Grants this term's vote.
@@ -157,17 +155,22 @@ impl Core {
             "one vote in one term"
         );
         self.vote = candidate;
+        self.outbox.states_moved = true;
     }
 
     /// Learns, or forgets, who leads the current term, in the course of a change of role.
     pub fn set_leader(&mut self, leader: NodeId) {
         self.leader = leader;
+        self.outbox.states_moved = true;
     }
 
     /// The same with the role unchanged.
     pub fn change_leader(&mut self, leader: NodeId) {
-        let from = std::mem::replace(&mut self.leader, leader);
-        self.note_leader(from);
+        if leader != self.leader {
+            let from = self.leader;
+            self.set_leader(leader);
+            self.note_leader(from);
+        }
     }
 
     /// Notes that the leader is not what it was, if it isn't.
@@ -203,12 +206,14 @@ impl Core {
         dropped.push(Dropped { kind, reason, data });
     }
 
-    /// How much may be in flight to one peer.
-    pub fn inflight_limits(&self) -> InflightLimits {
-        InflightLimits::new(
-            self.limits.max_inflight_msgs,
-            self.limits.max_inflight_bytes,
-        )
+    /// How much may be in flight to a peer.
+    pub fn inflight_limits(&self, of: NodeId) -> InflightLimits {
+        let own = self.own_inflight_limits.get();
+        own.and_then(|own| own.get(&of).copied())
+            .unwrap_or_else(|| {
+                let limits = &self.limits;
+                InflightLimits::new(limits.max_inflight_msgs, limits.max_inflight_bytes)
+            })
     }
 
     /// Whether this node may campaign: it votes, and knows its log.
@@ -408,6 +413,11 @@ impl Core {
                 max_bytes: self.limits.max_size_per_msg,
             }),
         }
+    }
+
+    /// Whether a whole election timeout, not randomized, has passed.
+    pub fn is_past_election_timeout(&self) -> bool {
+        self.timer.election_elapsed >= self.config.election_ticks
     }
 
     /// Whether a request has waited so long that its answer may be lost.

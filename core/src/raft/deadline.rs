@@ -56,7 +56,6 @@ impl Raft {
     /// Moves the clocks by a number of ticks before the deadline.
     fn pass_ticks(&mut self, count: u32) {
         let core = &mut self.core;
-        core.notes.frequent.ticks += u64::from(count);
         core.timer.now += u64::from(count);
         core.timer.pass_ticks(count);
         if let RoleState::Leader(_) = self.role {

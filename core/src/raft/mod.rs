@@ -55,7 +55,7 @@ pub struct Raft {
 enum RoleState {
     Follower(Follower),
     Candidate(Box<Candidate>),
-    Leader(Box<Leader>),
+    Leader(Leader),
     PreCandidate(Box<Candidate>),
 }
 
@@ -137,6 +137,17 @@ impl Raft {
         }
     }
 
+    /// Whether the leader, the role or the hard state may be other than when they were last shown.
+    pub fn have_states_moved(&self) -> bool {
+        self.core.outbox.states_moved || self.core.log.has_commit_moved()
+    }
+
+    /// The host is shown all of them.
+    pub fn states_shown(&mut self) {
+        self.core.outbox.states_moved = false;
+        self.core.log.commit_shown();
+    }
+
     /// The cheap part of the status.
     pub fn basic_status(&self) -> BasicStatus {
         let log = &self.core.log;
@@ -161,6 +172,7 @@ impl Raft {
         let (log, notes) = (&self.core.log, &self.core.notes);
         let (committed, applied) = notes.began();
         Metrics {
+            ticks: self.core.timer.now + notes.ticks_quiesced(),
             entries_appended: log.appended(),
             entries_committed: log.committed() - committed,
             entries_applied: log.applied() - applied,

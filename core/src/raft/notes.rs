@@ -37,6 +37,8 @@ struct Seldom {
     began: (Index, Index),
     replication: Replication,
     elections: Elections,
+    /// Ticks that moved no clock but that of the election.
+    ticks_quiesced: u64,
     /// The other counters. A node that has only followed, without a refused vote or a change of its
     /// members, has none of them, and is 440 bytes smaller.
     rare: Option<Box<Metrics>>,
@@ -70,7 +72,6 @@ counters! {
     heartbeats_sent,
     messages_sent,
     messages_received,
-    ticks,
 }
 
 counters! {
@@ -131,6 +132,16 @@ impl Notes {
             ..
         } = *self.seldom;
         self.frequent.with(replication.with(elections.with(rare)))
+    }
+
+    /// Counts a tick that the other clocks do not.
+    pub fn tick_quiesced(&mut self) {
+        self.seldom.ticks_quiesced += 1;
+    }
+
+    /// How many there were.
+    pub fn ticks_quiesced(&self) -> u64 {
+        self.seldom.ticks_quiesced
     }
 
     /// Notes an event.

@@ -27,7 +27,6 @@ struct Read {
 
 /// The reads that a leader has not answered yet.
 #[derive(Clone, Debug, Default)]
-#[repr(C)]
 pub struct ReadIndexQueue {
     /// Those that came before anything was committed in this term.
     postponed: Vec<Read>,
@@ -50,7 +49,7 @@ impl ReadIndexQueue {
     }
 
     /// What a heartbeat carries for those who wait; empty when nobody does.
-    pub fn heartbeat_context(&self) -> Bytes {
+    fn heartbeat_context(&self) -> Bytes {
         match self.unconfirmed.is_empty() {
             _ if mutant!(ReadsAreKnownByName) => self.newest_name(),
             true => Bytes::new(),
@@ -95,11 +94,20 @@ impl ReadIndexQueue {
 }
 
 impl Leader {
+    /// What a heartbeat carries for reads that wait.
+    pub(super) fn heartbeat_context(&self) -> Bytes {
+        let reads = self.reads.get();
+        reads.map_or_else(Bytes::new, ReadIndexQueue::heartbeat_context)
+    }
+
     /// Whether a heartbeat's answer can have this context: it echoes what was sent.
     pub fn is_read_position(&self, context: &[u8]) -> bool {
         match <[u8; 8]>::try_from(context) {
             _ if mutant!(ReadsAreKnownByName) => true,
-            Ok(bytes) => u64::from_le_bytes(bytes) <= self.reads.newest(),
+            Ok(bytes) => {
+                let newest = self.reads.get().map_or(0, ReadIndexQueue::newest);
+                u64::from_le_bytes(bytes) <= newest
+            }
             Err(_) => context.is_empty(),
         }
     }
@@ -112,7 +120,8 @@ impl Leader {
         context: Option<Bytes>,
         reports: bool,
     ) -> Result<Next> {
-        if self.reads.len() >= core.limits.max_pending_reads as usize {
+        let waiting = self.reads.get().map_or(0, ReadIndexQueue::len);
+        if waiting >= core.limits.max_pending_reads as usize {
             let context = context.unwrap_or_default();
             core.refuse_read(from, context, reports, DropReason::TooManyReads)?;
             return Ok(Next::Stay);
@@ -130,15 +139,18 @@ impl Leader {
         if core.has_committed_in_term() || mutant!(ReadBeforeACommit) {
             self.start_read(core, read);
         } else {
-            self.reads.postponed.push(read);
+            self.reads.make().postponed.push(read);
         }
         Ok(Next::Stay)
     }
 
     /// The leadership ends: whoever waits will get no answer.
     pub(super) fn give_up_reads(&mut self, core: &mut Core, reason: DropReason) {
-        let unconfirmed = std::mem::take(&mut self.reads.unconfirmed);
-        let postponed = std::mem::take(&mut self.reads.postponed);
+        let Some(reads) = self.reads.get_mut() else {
+            return;
+        };
+        let unconfirmed = std::mem::take(&mut reads.unconfirmed);
+        let postponed = std::mem::take(&mut reads.postponed);
         let waiting = unconfirmed.into_iter().map(|(read, _)| read);
         for read in waiting.chain(postponed) {
             let Read {
@@ -159,11 +171,14 @@ impl Leader {
     /// Something has been committed in this term: the commit index is now good to read at.
     #[inline]
     pub(super) fn release_postponed_reads(&mut self, core: &mut Core) {
+        let Some(reads) = self.reads.get_mut() else {
+            return;
+        };
         // Looks first: to take and drop an empty list is 30 instructions.
-        if self.reads.postponed.is_empty() {
+        if reads.postponed.is_empty() {
             return;
         }
-        for read in std::mem::take(&mut self.reads.postponed) {
+        for read in std::mem::take(&mut reads.postponed) {
             self.start_read(core, read);
         }
     }
@@ -175,30 +190,34 @@ impl Leader {
             core.answer_read(read.from, index, read.context);
             return;
         }
-        self.reads.unconfirmed.push_back((read, index));
-        let newest = self.reads.newest();
-        self.reads.acknowledge(core.id(), newest);
+        let reads = self.reads.make();
+        reads.unconfirmed.push_back((read, index));
+        let newest = reads.newest();
+        reads.acknowledge(core.id(), newest);
         self.broadcast_heartbeat(core);
     }
 
     /// A member has answered a heartbeat with this context.
     pub(super) fn acknowledge_reads(&mut self, core: &mut Core, from: NodeId, context: &[u8]) {
         if mutant!(ReadsAreKnownByName) {
-            self.reads.acknowledge_by_name(from, context);
+            self.reads.make().acknowledge_by_name(from, context);
             return self.answer_confirmed_reads(core);
         }
         let Ok(position) = <[u8; 8]>::try_from(context) else {
             return;
         };
-        self.reads.acknowledge(from, u64::from_le_bytes(position));
+        let reads = self.reads.make();
+        reads.acknowledge(from, u64::from_le_bytes(position));
         self.answer_confirmed_reads(core);
     }
 
     /// Answers all reads that a quorum has confirmed.
     pub(super) fn answer_confirmed_reads(&mut self, core: &mut Core) {
-        let reads = &self.reads;
+        let Some(reads) = self.reads.get_mut() else {
+            return;
+        };
         let position = core.membership.committed_index(|id| reads.acked(id));
-        for (read, index) in self.reads.confirm_up_to(position) {
+        for (read, index) in reads.confirm_up_to(position) {
             core.answer_read(read.from, index, read.context);
         }
     }

@@ -58,7 +58,7 @@ impl Leader {
     pub(super) fn screen_conf_changes(&self, core: &Core, entries: &[Entry]) -> Result<Screened> {
         let mut screened = Screened {
             refused: Vec::new(),
-            pending_conf_index: self.pending_conf_index,
+            pending_conf_index: self.busy.pending_conf_index,
             changes: 0,
             bytes: 0,
         };
@@ -97,7 +97,9 @@ impl Leader {
     /// The configuration has changed.
     fn on_reconfigured(&mut self, core: &mut Core, added: &[NodeId]) -> Next {
         let last = core.log.last_index();
-        self.tracker.reconfigure(&core.membership, added, last);
+        let limits_for = |id| core.inflight_limits(id);
+        self.tracker
+            .reconfigure(&core.membership, added, last, limits_for);
         self.recount_acks();
         if !core.membership.is_voter(core.id()) {
             // It goes on leading until another one does, unless told otherwise: nobody else may
@@ -127,6 +129,7 @@ impl Leader {
             self.answer_confirmed_reads(core);
         }
         if self
+            .busy
             .transferee
             .is_some_and(|id| !core.membership.is_voter(id))
         {
@@ -137,7 +140,7 @@ impl Leader {
 
     /// Whether it is time to leave a joint configuration: the change that entered it is applied.
     fn should_leave_joint(&self, core: &Core, applied: Index) -> bool {
-        core.membership.auto_leave() && applied >= self.pending_conf_index
+        core.membership.auto_leave() && applied >= self.busy.pending_conf_index
     }
 }
 

@@ -187,7 +187,7 @@ impl Leader {
         }
         let index = peer.next_index - 1;
         let prev = match core.log.term(index) {
-            Ok(term) if peer.wanted_snapshot.is_none() => EntryId { term, index },
+            Ok(term) if peer.wanted_snapshot().is_none() => EntryId { term, index },
             _ => {
                 self.request_snapshot_for(core, place);
                 return false;
@@ -249,7 +249,7 @@ impl Leader {
 
     /// Tells everybody that the leader lives, and asks them to confirm the reads that wait.
     pub(super) fn broadcast_heartbeat(&mut self, core: &mut Core) {
-        let (own, context) = (core.id(), self.reads.heartbeat_context());
+        let (own, context) = (core.id(), self.heartbeat_context());
         for peer in self.tracker.iter_mut().filter(|peer| peer.id != own) {
             // Only what the follower is known to have: its log may differ further on.
             let known = peer.match_index.min(core.log.committed());
@@ -273,11 +273,15 @@ impl Leader {
 
     /// A member gets another window. If it has become wider, what has waited is sent.
     pub fn set_inflight_limits(&mut self, core: &mut Core, of: NodeId, limits: InflightLimits) {
-        self.tracker.set_own_limits(of, limits);
-        let Some(place) = self.tracker.place(of).filter(|_| of != core.id()) else {
+        let Some(place) = self.tracker.place(of) else {
             return;
         };
         let peer = self.tracker.at_mut(place);
+        // What is on its way already counts on.
+        peer.limits = limits;
+        if of == core.id() {
+            return;
+        }
         if matches!(peer.flow, Flow::Replicate { .. }) && !peer.is_window_full() {
             peer.resume();
             self.send_new_entries(core, place);

@@ -17,7 +17,7 @@ impl Leader {
     pub(super) fn request_snapshot_for(&mut self, core: &mut Core, place: usize) {
         let peer = self.tracker.at_mut(place);
         if peer.recent_active {
-            let min_index = peer.wanted_snapshot.unwrap_or(0);
+            let min_index = peer.wanted_snapshot().unwrap_or(0);
             let id = core.request_snapshot(peer.id, min_index);
             core.outbox.hold_place(id);
             peer.set_request(PendingRequest {
@@ -81,7 +81,7 @@ impl Leader {
             return Err(Error::WrongAnswer(error.to_string()));
         }
         let peer = self.tracker.at_mut(place);
-        let (to, wanted) = (peer.id, peer.wanted_snapshot);
+        let (to, wanted) = (peer.id, peer.wanted_snapshot());
         if wanted.is_some_and(|min_index| snapshot.id.index < min_index) {
             return wrong("a snapshot older than the one asked for");
         }

@@ -291,7 +291,7 @@ impl Raft {
     /// (thesis §4.2.3).
     fn is_in_lease(&self) -> bool {
         let core = &self.core;
-        core.config.check_quorum && core.leader() != NONE && !core.timer.is_past_election_timeout()
+        core.config.check_quorum && core.leader() != NONE && !core.is_past_election_timeout()
     }
 
     /// A message of an older term. Where silence could leave its sender stuck, it is told ours.
@@ -459,7 +459,6 @@ impl Raft {
 
     /// Time passes.
     pub fn tick(&mut self) {
-        self.core.notes.frequent.ticks += 1;
         self.core.timer.now += 1;
         let next = match &mut self.role {
             RoleState::Leader(role) => role.on_tick(&mut self.core),

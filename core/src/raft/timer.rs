@@ -3,13 +3,9 @@
 use fastrand::Rng;
 
 /// A node's clocks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct Timer {
-    rng: Rng,
-    /// `[min, max)`
-    range: (u32, u32),
-    election_ticks: u32,
     randomized_timeout: u32,
     /// Ticks since the last reset, or since word from the leader.
     pub election_elapsed: u32,
@@ -19,21 +15,34 @@ pub struct Timer {
     pub now: u64,
 }
 
-impl Timer {
-    /// Clocks at zero. Nodes with the same seed still draw different timeouts, from `range`: its
-    /// start included, its end not.
-    pub fn new(election_ticks: u32, range: (u32, u32), seed: u64, id: u64) -> Timer {
+/// Where election timeouts are drawn from. Apart from the clocks, since no tick asks for it.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    rng: Rng,
+    /// `[min, max)`
+    range: (u32, u32),
+}
+
+impl Draws {
+    /// Nodes with the same seed still draw different timeouts, from `range`: its start included, its end
+    /// not.
+    pub fn new(range: (u32, u32), seed: u64, id: u64) -> Draws {
         // Multiplying by an odd constant spreads small ids over all bits.
-        let mut timer = Timer {
-            election_ticks,
-            range,
-            rng: Rng::with_seed(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-            election_elapsed: 0,
-            heartbeat_elapsed: 0,
-            now: 0,
-            randomized_timeout: 0,
-        };
-        timer.reset();
+        let rng = Rng::with_seed(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        Draws { rng, range }
+    }
+
+    fn draw(&mut self) -> u32 {
+        let (min, max) = self.range;
+        min + self.rng.u32(..max - min)
+    }
+}
+
+impl Timer {
+    /// Clocks at zero.
+    pub fn new(draws: &mut Draws) -> Timer {
+        let mut timer = Timer::default();
+        timer.reset(draws);
         timer
     }
 
@@ -48,11 +57,10 @@ impl Timer {
     }
 
     /// Starts both clocks anew and draws a timeout.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, draws: &mut Draws) {
         self.election_elapsed = 0;
         self.heartbeat_elapsed = 0;
-        let (min, max) = self.range;
-        self.randomized_timeout = min + self.rng.u32(..max - min);
+        self.randomized_timeout = draws.draw();
     }
 
     /// Fixes the timeout until the next reset.
@@ -68,10 +76,5 @@ impl Timer {
     /// Whether it is time for an election.
     pub fn is_past_randomized_timeout(&self) -> bool {
         self.election_elapsed >= self.randomized_timeout
-    }
-
-    /// Whether a whole election timeout, not randomized, has passed.
-    pub fn is_past_election_timeout(&self) -> bool {
-        self.election_elapsed >= self.election_ticks
     }
 }

@@ -10,13 +10,14 @@ use crate::types::{NONE, NodeId, Role, Term};
 
 impl Raft {
     /// Does what a handler has asked for, which nearly always is nothing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn transition(&mut self, next: Next) {
         if !matches!(next, Next::Stay) {
             self.change_role(next);
         }
     }
 
+    #[inline(never)]
     fn change_role(&mut self, next: Next) {
         let before = (self.role(), self.core.leader());
         match next {
@@ -44,9 +45,10 @@ impl Raft {
                 self.core.reports.begin_leadership(term);
                 let mut leader = Leader::new(&self.core);
                 leader.begin_term(&mut self.core);
-                self.role = RoleState::Leader(Box::new(leader));
+                self.role = RoleState::Leader(leader);
             }
         }
+        self.core.outbox.states_moved = true;
         self.note_changes(before);
     }
 

@@ -3,9 +3,6 @@
 mod inflights;
 mod progress;
 
-use std::collections::BTreeMap;
-
-use crate::boxed::Boxed;
 use crate::membership::{self, Membership};
 use crate::quorum;
 use crate::types::{Index, NodeId};
@@ -20,59 +17,48 @@ mod tests;
 ///
 /// A sorted array: groups are small, so that a search is a few comparisons. Whoever works on one
 /// member looks its place up once, which stays the same until the configuration changes.
+// A boxed slice, and nothing besides: it is in every node (`Leader`).
 #[derive(Clone, Debug)]
-#[repr(C)]
 pub struct Tracker {
-    peers: Vec<Progress>,
-    limits: InflightLimits,
-    /// What differs from that for single members.
-    own_limits: Boxed<BTreeMap<NodeId, InflightLimits>>,
+    peers: Box<[Progress]>,
 }
 
 impl Tracker {
-    /// What a new leader knows: nothing but that all members exist. Some members may have limits of
-    /// their own.
+    /// What a new leader knows: nothing but that all members exist.
     pub fn new(
         membership: &Membership,
         last_index: Index,
-        limits: InflightLimits,
-        own_limits: BTreeMap<NodeId, InflightLimits>,
+        limits_for: impl Fn(NodeId) -> InflightLimits,
     ) -> Tracker {
+        let members = membership.members().into_iter();
+        let unknown = |id| Progress::unknown(id, last_index + 1, limits_for(id));
         let mut tracker = Tracker {
-            peers: Vec::new(),
-            limits,
-            own_limits: own_limits.into(),
+            peers: members.map(unknown).collect(),
         };
-        tracker.peers = membership
-            .members()
-            .into_iter()
-            .map(|id| Progress::unknown(id, last_index + 1, tracker.limits_for(id)))
-            .collect();
         tracker.take_over(membership);
         tracker
     }
 
-    /// Gives a member limits of its own. What is on its way already counts on.
-    pub fn set_own_limits(&mut self, id: NodeId, limits: InflightLimits) {
-        self.own_limits.make().insert(id, limits);
-        if let Some(peer) = self.get_mut(id) {
-            peer.limits = limits;
-        }
-    }
-
     /// Follows a change of the configuration. `added` are the members to begin anew with.
-    pub fn reconfigure(&mut self, membership: &Membership, added: &[NodeId], last_index: Index) {
-        self.peers
-            .retain(|peer| membership.contains(peer.id) && !added.contains(&peer.id));
+    pub fn reconfigure(
+        &mut self,
+        membership: &Membership,
+        added: &[NodeId],
+        last_index: Index,
+        limits_for: impl Fn(NodeId) -> InflightLimits,
+    ) {
+        let mut peers = std::mem::take(&mut self.peers).into_vec();
+        peers.retain(|peer| membership.contains(peer.id) && !added.contains(&peer.id));
         for &id in added {
             // The first probe starts at the last entry rather than behind it: it can't succeed
             // on an empty log, and its rejection shows how far back to go. A new member counts as
             // active, so that it isn't taken for lost before it has had a chance to answer.
-            let mut peer = Progress::unknown(id, last_index.max(1), self.limits_for(id));
+            let mut peer = Progress::unknown(id, last_index.max(1), limits_for(id));
             peer.recent_active = true;
-            let place = self.search(id).unwrap_or_else(|place| place);
-            self.peers.insert(place, peer);
+            let place = search(&peers, id).unwrap_or_else(|place| place);
+            peers.insert(place, peer);
         }
+        self.peers = peers.into();
         self.take_over(membership);
     }
 
@@ -84,11 +70,6 @@ impl Tracker {
                 .halves()
                 .map(|half| membership::has(half, peer.id));
         }
-    }
-
-    fn limits_for(&self, id: NodeId) -> InflightLimits {
-        let own = self.own_limits.get().and_then(|own| own.get(&id));
-        own.copied().unwrap_or(self.limits)
     }
 
     /// The highest index that a majority of each half of the voters has acknowledged.
@@ -125,7 +106,7 @@ impl Tracker {
         match self.peers.len() {
             // Among few, a walk is 15 instructions less than a search.
             0..=8 => self.peers.iter().position(|peer| peer.id == id),
-            _ => self.search(id).ok(),
+            _ => search(&self.peers, id).ok(),
         }
     }
 
@@ -153,8 +134,8 @@ impl Tracker {
     pub fn count(&self) -> usize {
         self.peers.len()
     }
+}
 
-    fn search(&self, id: NodeId) -> Result<usize, usize> {
-        self.peers.binary_search_by_key(&id, |peer| peer.id)
-    }
+fn search(peers: &[Progress], id: NodeId) -> Result<usize, usize> {
+    peers.binary_search_by_key(&id, |peer| peer.id)
 }

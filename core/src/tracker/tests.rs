@@ -1,7 +1,5 @@
 //! One member's progress through its flow states, and the window of appends in flight.
 
-use std::collections::BTreeMap;
-
 use super::{
     Flow, Horizon, InflightLimits, Inflights, PendingRequest, Progress, RequestedRange, Tracker,
 };
@@ -115,15 +113,15 @@ fn a_snapshot_that_is_wanted_is_wanted_until_one_is_sent_that_will_do() {
     assert!(!peer.want_snapshot(2), "it has acknowledged more since");
     assert!(peer.want_snapshot(9));
     peer.become_snapshot(7);
-    assert_eq!(peer.wanted_snapshot, Some(9));
+    assert_eq!(peer.wanted_snapshot(), Some(9));
     peer.become_snapshot(9);
-    assert_eq!(peer.wanted_snapshot, None);
+    assert_eq!(peer.wanted_snapshot(), None);
     assert!(!peer.want_snapshot(9), "it is on its way");
     assert!(peer.want_snapshot(10));
     assert!(peer.maybe_update(10));
-    assert_eq!(peer.wanted_snapshot, Some(10));
+    assert_eq!(peer.wanted_snapshot(), Some(10));
     assert!(peer.maybe_update(11));
-    assert_eq!(peer.wanted_snapshot, None, "it has given up waiting");
+    assert_eq!(peer.wanted_snapshot(), None, "it has given up waiting");
 }
 
 #[test]
@@ -209,9 +207,9 @@ fn reconfiguring_keeps_what_is_known_and_begins_new_members_anew() {
         state.learners = learners.to_vec();
         Membership::restore(&state).unwrap()
     };
-    let mut tracker = Tracker::new(&membership(&[1, 2, 3], &[]), 7, LIMITS, BTreeMap::new());
+    let mut tracker = Tracker::new(&membership(&[1, 2, 3], &[]), 7, |_| LIMITS);
     tracker.get_mut(2).unwrap().match_index = 6;
-    tracker.reconfigure(&membership(&[1, 2], &[4]), &[4], 9);
+    tracker.reconfigure(&membership(&[1, 2], &[4]), &[4], 9, |_| LIMITS);
     let ids: Vec<u64> = tracker.iter().map(|peer| peer.id).collect();
     assert_eq!(ids, [1, 2, 4]);
     assert_eq!(tracker.get(2).unwrap().match_index, 6);

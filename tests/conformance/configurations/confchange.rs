@@ -1,6 +1,5 @@
 //! `simple`, `enter-joint` and `leave-joint`: one configuration, changed from block to block.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use libraft_core::membership::Membership;
@@ -21,15 +20,18 @@ pub struct Configuration {
 impl Default for Configuration {
     fn default() -> Configuration {
         let membership = Membership::default();
-        let limits = InflightLimits {
-            messages: 10,
-            bytes: u64::MAX,
-        };
         Configuration {
-            tracker: Tracker::new(&membership, 0, limits, BTreeMap::new()),
+            tracker: Tracker::new(&membership, 0, limits_for),
             membership,
             last_index: 0,
         }
+    }
+}
+
+fn limits_for(_: NodeId) -> InflightLimits {
+    InflightLimits {
+        messages: 10,
+        bytes: u64::MAX,
     }
 }
 
@@ -52,7 +54,7 @@ impl Configuration {
             Ok(changed) => {
                 self.membership = changed.membership;
                 self.tracker
-                    .reconfigure(&self.membership, &changed.added, last_index);
+                    .reconfigure(&self.membership, &changed.added, last_index, limits_for);
                 Ok(self.describe())
             }
             Err(error) => Ok(format!("{error}\n")),

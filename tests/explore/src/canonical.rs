@@ -15,21 +15,26 @@ use std::hash::{DefaultHasher, Hasher};
 ///
 /// - `config`: never changes.
 /// - `notes`, `appended`: events and counters, which the protocol never reads.
-/// - `timer`, `asked_at`: nothing waits for time. Only leaders tick, to send heartbeats, with one
+/// - `timer`, `draws`, `asked_at`: nothing waits for time. Only leaders tick, to send heartbeats, with one
 ///   tick between two, so that they are always due; and an election timeout is a billion ticks, so
 ///   that none passes within any path. Without timeouts the random numbers have no influence either.
 /// - `next_request`: names of requests are only compared with those of requests under way, and
 ///   every request is answered within the step that makes it.
 /// - `brief_before`: says when memory is given back.
+/// - `states_moved`, `commit_moved`: say whether to compare what is there with what the last Ready showed, both of
+///   which are here; a node checks that they do not say no where there is a difference.
 /// - `incarnation`: tells a node's runs apart for peer reports, which are off.
-const IDLE: [&str; 8] = [
+const IDLE: [&str; 11] = [
     "config",
     "notes",
     "appended",
     "timer",
+    "draws",
     "asked_at",
     "next_request",
     "brief_before",
+    "states_moved",
+    "commit_moved",
     "incarnation",
 ];
 

@@ -62,7 +62,8 @@ fn message(to: NodeId, kind: u8) -> Message {
     Message {
         to,
         from,
-        term: 3 + to,
+        // Now and then it is another one than that of the message before.
+        term: 3 + to / 4,
         body,
     }
 }
@@ -209,6 +210,20 @@ fn two_heartbeats_take_no_list_until_a_ready_does() {
     let mut ready = Ready::default();
     assert!(!outbox.hand_over(OWN, &mut ready));
     let sent = [message(1, 0), message(2, 1), message(3, 0)];
+    assert_eq!(ready.messages, sent);
+}
+
+#[test]
+fn brief_messages_of_two_terms_keep_theirs_and_their_order() {
+    let mut outbox = Outbox::default();
+    let sent = [message(3, 0), message(4, 1), message(3, 1)];
+    assert_ne!(sent[0].term, sent[1].term);
+    for message in &sent {
+        outbox.send(message.clone());
+    }
+    assert_eq!(outbox.messages(), &sent[1..]);
+    let mut ready = Ready::default();
+    outbox.hand_over(OWN, &mut ready);
     assert_eq!(ready.messages, sent);
 }
 
