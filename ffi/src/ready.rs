@@ -5,7 +5,7 @@
 //! The views are made while the buffer is filled; if it has to grow for that, they are made once more.
 //! For a host that makes its own bytes (`raft_config_set_encode_readys`), or has the library store what is to be
 //! stored (`raft_config_set_encode_entries`), the buffer has only the messages, or what the structs can't tell, and
-//! payloads are views of the Ready's entries.
+//! payloads are views of what the Ready itself has.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -359,7 +359,8 @@ impl Content {
         }
         (view.read_states, view.read_states_len) = (ptr::null(), 0);
         if !ready.read_states.is_empty() {
-            encode_read_states(&ready.read_states, base, buffer, &mut self.read_states);
+            let (states, views) = (&ready.read_states, &mut self.read_states);
+            view_read_states(states, encodes_all, base, buffer, views);
             view.read_states = self.read_states.as_ptr();
             view.read_states_len = self.read_states.len();
         }
@@ -421,54 +422,65 @@ impl Content {
         };
     }
 
-    /// What seldom is in a Ready: the fields from 9 on.
+    /// What seldom is in a Ready: the fields from 9 on, and the views of them.
     #[inline(never)]
     fn encode_rest(&mut self, base: *const u8) {
         let ready = &self.readys[usize::from(self.last_is_second)];
         let buffer = &mut self.encoded;
+        let encodes = self.encodes == Encoded::All;
         self.has_rest = has_rest(ready);
         self.reads.clear();
         for read in &ready.reads {
-            let message = out::ReadRequest {
-                id: read.id,
-                low: read.low,
-                high: read.high,
-                max_bytes: read.max_bytes,
-            };
-            buffer.put_field(9, &message);
+            if encodes {
+                let message = out::ReadRequest {
+                    id: read.id,
+                    low: read.low,
+                    high: read.high,
+                    max_bytes: read.max_bytes,
+                };
+                buffer.put_field(9, &message);
+            }
             self.reads.push(read.into());
         }
         self.snapshot_requests.clear();
         for request in &ready.snapshot_requests {
-            let message = out::SnapshotRequest {
-                id: request.id,
-                to: request.to,
-                min_index: request.min_index,
-            };
-            buffer.put_field(10, &message);
+            if encodes {
+                let message = out::SnapshotRequest {
+                    id: request.id,
+                    to: request.to,
+                    min_index: request.min_index,
+                };
+                buffer.put_field(10, &message);
+            }
             self.snapshot_requests.push(request.into());
         }
         self.dropped.clear();
         for dropped in &ready.dropped {
             let (kind, reason) = (dropped.kind as i32, dropped.reason);
-            let message = out::Dropped {
-                kind,
-                reason: reason.number(),
-                index: reason.index(),
-                data: dropped.data.clone(),
-            };
-            let end = buffer.put_field(11, &message).end;
+            let mut data = raft_bytes::of(&dropped.data);
+            if encodes {
+                let message = out::Dropped {
+                    kind,
+                    reason: reason.number(),
+                    index: reason.index(),
+                    data: dropped.data.clone(),
+                };
+                let end = buffer.put_field(11, &message).end;
+                // The data is the last field.
+                data = raft_bytes::at(base, end - dropped.data.len()..end);
+            }
             self.dropped.push(raft_dropped {
                 kind,
                 reason: reason.number(),
                 index: reason.index(),
-                // The data is the last field.
-                data: raft_bytes::at(base, end - dropped.data.len()..end),
+                data,
             });
         }
         self.events.clear();
         for event in &ready.events {
-            buffer.put_field(12, &codec::event_to_proto(event));
+            if encodes {
+                buffer.put_field(12, &codec::event_to_proto(event));
+            }
             self.events.push(event.into());
         }
         let view = &mut self.view;
@@ -545,24 +557,27 @@ fn encode_entries(
 }
 
 #[cold]
-fn encode_read_states(
+fn view_read_states(
     states: &[ReadState],
+    encodes: bool,
     base: *const u8,
     buffer: &mut Buffer,
     views: &mut Vec<raft_read_state>,
 ) {
     views.clear();
     for state in states {
-        let message = out::ReadState {
-            index: state.index,
-            context: state.context.clone(),
-        };
-        let end = buffer.put_field(3, &message).end;
-        views.push(raft_read_state {
-            index: state.index,
+        let mut context = raft_bytes::of(&state.context);
+        if encodes {
+            let message = out::ReadState {
+                index: state.index,
+                context: state.context.clone(),
+            };
+            let end = buffer.put_field(3, &message).end;
             // The context is the last field.
-            context: raft_bytes::at(base, end - state.context.len()..end),
-        });
+            context = raft_bytes::at(base, end - state.context.len()..end);
+        }
+        let index = state.index;
+        views.push(raft_read_state { index, context });
     }
 }
 

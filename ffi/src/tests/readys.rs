@@ -516,11 +516,15 @@ fn check_bare(encoded: Encoded) {
                 };
                 assert_eq!(&told, message);
             }
-            for (view, other) in list(view.read_states, view.read_states_len)
-                .iter()
-                .zip(list(whole.read_states, whole.read_states_len))
-            {
-                assert_eq!(bytes(view.context), bytes(other.context));
+            let states = list(view.read_states, view.read_states_len);
+            assert_eq!(states.len(), ready.read_states.len());
+            for (view, state) in states.iter().zip(&ready.read_states) {
+                assert_eq!(bytes(view.context), state.context);
+                // Not a copy.
+                assert_eq!(
+                    view.context.len > 0,
+                    inside(&state.context, bytes(view.context))
+                );
             }
             check_snapshot(&*view.snapshot, ready.snapshot.as_ref().unwrap());
             assert_eq!(view.core().unwrap(), &ready);
@@ -529,8 +533,15 @@ fn check_bare(encoded: Encoded) {
                 (*view.hard_state).commit,
                 ready.hard_state.as_ref().unwrap().commit
             );
-            assert_eq!(view.dropped_len, ready.dropped.len());
-            assert_eq!(view.events_len, ready.events.len());
+            let views = list(view.dropped, view.dropped_len);
+            assert_eq!(views.len(), ready.dropped.len());
+            for (view, dropped) in views.iter().zip(&ready.dropped) {
+                assert_eq!(bytes(view.data), dropped.data);
+                assert!(inside(&dropped.data, bytes(view.data)));
+            }
+            let lens = (view.reads_len, view.snapshot_requests_len, view.events_len);
+            let (reads, requests) = (ready.reads.len(), ready.snapshot_requests.len());
+            assert_eq!(lens, (reads, requests, ready.events.len()));
         }
     }
     assert_eq!(from_ready > 0, encoded == Encoded::Nothing);
