@@ -102,10 +102,8 @@ impl Leader {
         entries: &mut [Entry],
     ) -> Result<()> {
         let screened = self.admit(core, entries)?;
-        let refused = self.take(core, entries, screened);
-        // Looks first: to walk and drop an empty list is 30 instructions.
-        if !refused.is_empty() {
-            for (reason, entry) in refused {
+        if !screened.refused.is_empty() {
+            for (reason, entry) in screened.take_out(entries) {
                 if from == NONE {
                     core.drop_of_host(DropKind::ConfChange, reason, entry.data);
                 } else {
@@ -113,6 +111,7 @@ impl Leader {
                 }
             }
         }
+        self.take(core, entries, &screened);
         Ok(())
     }
 
@@ -141,25 +140,17 @@ impl Leader {
         Ok(screened)
     }
 
-    /// Takes new commands that have been admitted. Returns the configuration changes among them that it
-    /// had to refuse.
+    /// Takes new commands that have been admitted, and out of which those that are refused have been taken.
     #[inline(always)]
-    pub(super) fn take(
-        &mut self,
-        core: &mut Core,
-        entries: &mut [Entry],
-        screened: Screened,
-    ) -> Vec<(DropReason, Entry)> {
+    pub(super) fn take(&mut self, core: &mut Core, entries: &mut [Entry], screened: &Screened) {
         self.busy.pending_conf_index = screened.pending_conf_index;
-        let (changes, bytes) = (screened.changes, screened.bytes);
-        let refused = screened.take_out(entries);
-        if changes > 0 {
-            core.notes.rare().conf_changes_proposed += changes;
+        if screened.changes > 0 {
+            core.notes.rare().conf_changes_proposed += screened.changes;
         }
-        core.notes.replication().proposals_taken += (entries.len() - refused.len()) as u64;
-        self.append(core, entries, bytes);
+        let taken = entries.len() - screened.refused.len();
+        core.notes.replication().proposals_taken += taken as u64;
+        self.append(core, entries, screened.bytes);
         self.broadcast_append(core);
-        refused
     }
 
     #[inline]

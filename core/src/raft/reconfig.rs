@@ -31,9 +31,9 @@ pub(super) struct Screened {
 impl Screened {
     /// Puts an empty entry in place of each that is refused, since its proposer counts on an entry
     /// of its own. Returns what was there, with the reasons.
-    #[inline(always)]
-    pub fn take_out(self, entries: &mut [Entry]) -> Vec<(DropReason, Entry)> {
-        let take_out = |(place, reason)| {
+    #[cold]
+    pub fn take_out(&self, entries: &mut [Entry]) -> Vec<(DropReason, Entry)> {
+        let take_out = |&(place, reason): &(usize, DropReason)| {
             // As etcd-io/raft writes it, so that it is of the same size there.
             let empty = Entry {
                 explicit: Explicit {
@@ -45,10 +45,7 @@ impl Screened {
             let entry: &mut Entry = &mut entries[place];
             (reason, std::mem::replace(entry, empty))
         };
-        match self.refused.is_empty() {
-            true => Vec::new(),
-            false => self.refused.into_iter().map(take_out).collect(),
-        }
+        self.refused.iter().map(take_out).collect()
     }
 }
 

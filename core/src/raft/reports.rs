@@ -370,7 +370,8 @@ impl Raft {
             }
             other => other?,
         };
-        let refused = leader.take(core, &mut entries, screened);
+        let refused = screened.take_out(&mut entries);
+        leader.take(core, &mut entries, &screened);
         core.reports.mark(from, ticket);
         // Who sends several at once is told one reason for all of them.
         let reason = refused.first().map(|(reason, _)| *reason);

@@ -50,6 +50,12 @@ impl Replica for Libraft {
     }
 
     fn propose_each(&mut self, count: usize, payload: &mut Payload) {
+        if count == 1 {
+            // It has a buffer of its own, as with the other libraries.
+            let data = Bytes::copy_from_slice(payload.next());
+            self.node.propose(data).expect("the leader takes it");
+            return;
+        }
         for data in payloads(count, payload) {
             self.node.propose(data).expect("the leader takes it");
         }
