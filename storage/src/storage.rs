@@ -82,7 +82,8 @@ pub trait Storage: Send + Sync {
         self.write(Update::from(ready))
     }
 
-    /// Persists an update, whole or not at all, with one sync if it needs one and none if not.
+    /// Persists an update, whole or not at all, with one sync if it needs one. If it needs none, there is none
+    /// either, but for now and then one of a durable storage's own: it has to make room, or begins.
     ///
     /// Entries below the log's first index are skipped. Entries from the first one's index on
     /// that are stored already are replaced, and never come back.

@@ -31,7 +31,9 @@ impl Default for Sizes {
     }
 }
 
-/// The engine, closed with care: that writes, and may meet a damaged page as all else may.
+/// The engine, closed with care: that writes, and may meet a damaged page as all else may. What was committed
+/// without a sync it makes durable then, so that its number may come to be beyond the journal's base: the journal's
+/// records are obsolete then, and the next life begins it anew.
 pub(super) struct Engine(Option<Database>);
 
 impl Engine {

@@ -18,6 +18,9 @@
 //!   obsolete, and a write that is torn leaves the ones before it.
 //! - A head has a key that the engine keeps, so that no entry's bytes, whoever chose them, can pass
 //!   for a record.
+//! - The file's first block has the key and the file's length, and is written once. So a journal that was
+//!   emptied, cut, or taken from another storage is an error, whatever else is lost: it has more than
+//!   one write.
 //!
 //! A head also says up to where everything was synced when it was written. A record that is damaged
 //! is no torn tail if a later one knows that it was synced; this is known even if [`super::mark`] is
@@ -34,16 +37,20 @@ use crate::error::{Error, Result};
 
 /// What the system writes at a time. No two records share one.
 const BLOCK: u64 = 4096;
+/// Key, length, checksum: what the file begins with.
+const LABEL: usize = 20;
 /// Key, base, number, what was synced, the body's length and checksum; and the head's checksum.
 const HEAD: usize = 44;
+/// The most that a hard state takes, with its length.
+const MAX_HARD_STATE: usize = 1 + 3 * 11;
 
 /// The file, and where in it the next record goes.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: MediumFile,
     key: u64,
-    /// No record goes beyond.
-    room: u64,
+    /// The file's length. No record goes beyond.
+    len: u64,
     /// The engine's last synced commit; None if this process has not made one.
     base: Option<u64>,
     end: u64,
@@ -73,31 +80,76 @@ pub(super) fn new_key() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Allocates a new file, for a sync is quicker if there is no size or place to be written with it.
-pub(super) fn allocate(file: &MediumFile, room: u64) -> Result<()> {
+/// Allocates a new file with so much room for records, for a sync is quicker if there is no size or place to
+/// be written with it.
+pub(super) fn allocate(file: &MediumFile, key: u64, room: u64) -> Result<()> {
     let io = Error::io("allocating the storage's journal");
+    let len = BLOCK + room.next_multiple_of(BLOCK);
     // Block by block: what was written at once may be one large page to the system, and some write
     // and all count such a page as a whole whenever a record changes a part of it.
-    for at in (0..room).step_by(BLOCK as usize) {
+    for at in (0..len).step_by(BLOCK as usize) {
         file.write(at, &[0; BLOCK as usize]).map_err(&io)?;
     }
+    file.write(0, &label(key, len)).map_err(&io)?;
     file.sync_data().map_err(&io)
 }
 
+/// Whether a record was ever written to it.
+pub(super) fn was_used(file: &MediumFile) -> Result<bool> {
+    let io = Error::io("reading the storage's journal");
+    let mut first_key = [0; 8];
+    if file.len().map_err(&io)? < BLOCK + first_key.len() as u64 {
+        return Ok(false);
+    }
+    file.read(BLOCK, &mut first_key).map_err(&io)?;
+    Ok(first_key != [0; 8])
+}
+
+fn label(key: u64, len: u64) -> [u8; LABEL] {
+    let mut bytes = [0; LABEL];
+    bytes[..8].copy_from_slice(&key.to_le_bytes());
+    bytes[8..16].copy_from_slice(&len.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..16]);
+    bytes[16..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
 impl Journal {
-    pub fn new(file: MediumFile, key: u64, room: u64) -> Journal {
-        Journal {
+    /// The journal with this key.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the file is another one, or not as long as it was made.
+    pub fn open(file: MediumFile, key: u64) -> Result<Journal> {
+        let io = Error::io("reading the storage's journal");
+        let len = file.len().map_err(&io)?;
+        let mut found = [0; LABEL];
+        if len >= BLOCK {
+            file.read(0, &mut found).map_err(&io)?;
+        }
+        if found != label(key, len) {
+            return Err(Error::Corrupt(
+                "the file `journal` is not the one that was made with this storage, or was cut"
+                    .to_owned(),
+            ));
+        }
+        Ok(Journal {
             file,
             key,
-            room,
+            len,
             base: None,
-            end: 0,
-        }
+            end: BLOCK,
+        })
     }
 
     /// Everything up to this number is synced in the engine.
     pub fn restart(&mut self, base: u64) {
-        (self.base, self.end) = (Some(base), 0);
+        (self.base, self.end) = (Some(base), BLOCK);
+    }
+
+    /// Whether there is room for a record of so many bytes of entries.
+    pub fn has_room(&self, entries_len: usize) -> bool {
+        let end = self.end + blocks(HEAD + MAX_HARD_STATE + entries_len);
+        self.base.is_some() && end <= self.len
     }
 
     /// Writes a record, without a sync. Returns whether there is room for it.
@@ -112,7 +164,7 @@ impl Journal {
         let entries_len: usize = chunks.iter().map(|(_, chunk)| chunk.len()).sum();
         let body_len = 1 + hard_state.len() + entries_len;
         let end = self.end + blocks(HEAD + body_len);
-        let (Some(base), true) = (self.base, end <= self.room) else {
+        let (Some(base), true) = (self.base, end <= self.len) else {
             return Ok(false);
         };
         let mut record = Vec::with_capacity(HEAD + body_len);
@@ -145,18 +197,14 @@ impl Journal {
 
     /// Finds what follows the engine's last synced commit, which has the number `base`.
     pub fn read(&self, base: u64) -> Result<Left> {
-        let len = self
-            .file
-            .len()
-            .map_err(Error::io("reading the storage's journal"))?;
         let mut left = Left::default();
-        let (mut at, mut unbroken) = (0, true);
-        while at + HEAD as u64 <= len {
+        let (mut at, mut unbroken) = (BLOCK, true);
+        while at < self.len {
             let head = self.read_head(at)?;
             let next = base + 1 + left.writes.len() as u64;
             let body = match &head {
                 Some(head) if unbroken && head.base == base && head.number == next => {
-                    self.read_body(at, head, len)?
+                    self.read_body(at, head)?
                 }
                 _ => None,
             };
@@ -187,9 +235,9 @@ impl Journal {
     }
 
     /// None if it is not whole.
-    fn read_body(&self, at: u64, head: &Head, len: u64) -> Result<Option<Bytes>> {
+    fn read_body(&self, at: u64, head: &Head) -> Result<Option<Bytes>> {
         let at = at + HEAD as u64;
-        if u64::from(head.body_len) > len - at {
+        if u64::from(head.body_len) > self.len - at {
             return Ok(None);
         }
         let mut body = vec![0; head.body_len as usize];

@@ -110,7 +110,6 @@ impl MarkFile {
 
 impl Inner {
     fn write(&mut self, mark: Mark) -> Result<()> {
-        self.mark = mark;
         self.turn += 1;
         let mut bytes = [0; LEN];
         bytes[..8].copy_from_slice(match mark.suspect {
@@ -124,7 +123,9 @@ impl Inner {
         bytes[32..].copy_from_slice(&checksum.to_le_bytes());
         self.file
             .write(self.turn % 2 * SECTOR, &bytes)
-            .map_err(Error::io("writing the storage's mark"))
+            .map_err(Error::io("writing the storage's mark"))?;
+        self.mark = mark;
+        Ok(())
     }
 }
 

@@ -186,19 +186,27 @@ impl Storage for DurableStorage {
             );
             return Ok(());
         }
-        let chunks: Vec<_> = records::chunks(&staged.entries).collect();
+        let (entries, from) = (&staged.entries, staged.truncate_from);
+        let bytes = records::chunks_len(entries);
+        if update.snapshot.is_some() || !writer.journal.has_room(bytes) {
+            return self.commit(&mut writer, staged.state, None, |txn, counters| {
+                if let Some(snapshot) = update.snapshot {
+                    txn.delete_table(LOG).map_err(engine)?;
+                    counters.log_bytes = 0;
+                    write_snapshot_data(txn, counters, &snapshot.data)?;
+                }
+                // One after the other: together they may be as much as there is memory for.
+                append(txn, counters, from, records::chunks(entries))
+            });
+        }
+        let chunks: Vec<_> = records::chunks(entries).collect();
         let record = Record {
             chunks: &chunks,
             must_sync: durable,
         };
-        let record = update.snapshot.is_none().then_some(record);
-        self.commit(&mut writer, staged.state, record, |txn, counters| {
-            if let Some(snapshot) = update.snapshot {
-                txn.delete_table(LOG).map_err(engine)?;
-                counters.log_bytes = 0;
-                write_snapshot_data(txn, counters, &snapshot.data)?;
-            }
-            append(txn, counters, staged.truncate_from, &chunks)
+        self.commit(&mut writer, staged.state, Some(record), |txn, counters| {
+            let chunks = chunks.iter().map(|(first, chunk)| (*first, chunk));
+            append(txn, counters, from, chunks)
         })
     }
 

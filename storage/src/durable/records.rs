@@ -38,6 +38,12 @@ pub(super) fn chunks(entries: &[Entry]) -> impl Iterator<Item = (Index, Vec<u8>)
     })
 }
 
+/// How many bytes all of these chunks take.
+pub(super) fn chunks_len(entries: &[Entry]) -> usize {
+    let record = |entry| HEAD + codec::entry_encoded_len(entry);
+    entries.iter().map(record).sum()
+}
+
 /// The bytes that the first `count` records of a chunk take.
 pub(super) fn prefix_len(chunk: &[u8], count: u64) -> Result<usize> {
     let mut at = 0;

@@ -5,13 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use libraft_core::{Entries, HardState, MAX_POSITION};
+use libraft_core::MAX_POSITION;
 use redb::{ReadableDatabase, StorageBackend};
 
 use super::{
     DurableStorage,
     engine::{Engine, Sizes, builder, engine, guarded},
-    journal::{Journal, allocate, new_key},
+    journal::{Journal, Left, allocate, new_key, was_used},
     mark::{Mark, MarkFile},
     medium::{Medium, MediumFile},
     records,
@@ -78,7 +78,12 @@ pub(super) fn open_on(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableSt
         }),
         (Some(_), None) => Err(missing(MARK)),
         // The other files are created first, and nothing is begun until this one is there.
-        (None, None | Some((_, Mark { begun: 0, .. }))) => create(medium, sizes),
+        (None, None | Some((_, Mark { begun: 0, .. }))) => {
+            match journal.as_ref().map(was_used).transpose()? {
+                Some(true) => Err(missing(DATABASE)),
+                _ => create(medium, sizes),
+            }
+        }
         (None, Some(_)) => Err(missing(DATABASE)),
     }
 }
@@ -94,13 +99,14 @@ fn create(medium: Box<dyn Medium>, sizes: Sizes) -> Result<DurableStorage> {
     let mark_file = MarkFile::create(medium.create(NEW_MARK).map_err(&io)?)?;
     take_name(NEW_MARK, MARK)?;
     let journal = medium.create(NEW_JOURNAL).map_err(&io)?;
-    allocate(&journal, sizes.journal_bytes)?;
+    let journal_key = new_key();
+    allocate(&journal, journal_key, sizes.journal_bytes)?;
     take_name(NEW_JOURNAL, JOURNAL)?;
     let file = watched(medium.create(NEW_DATABASE).map_err(&io)?, &mark_file);
     let db = Engine::open(&file, &builder(sizes))?;
     guarded(|| {
         let txn = db.db().begin_write().map_err(engine)?;
-        create_tables(&txn, new_key())?;
+        create_tables(&txn, journal_key)?;
         txn.commit().map_err(engine)
     })?;
     take_name(NEW_DATABASE, DATABASE)?;
@@ -179,7 +185,7 @@ fn assemble(parts: Parts, db: Engine, mut recovery: RecoveryReport) -> Result<Du
             "its counters can't have come about".to_owned(),
         ));
     }
-    let mut journal = Journal::new(journal, journal_key, sizes.journal_bytes);
+    let mut journal = Journal::open(journal, journal_key)?;
     let left = journal.read(counters.sequence)?;
     let newest = counters.sequence + left.writes.len() as u64;
     let synced = mark.synced.max(left.synced);
@@ -189,9 +195,9 @@ fn assemble(parts: Parts, db: Engine, mut recovery: RecoveryReport) -> Result<Du
         )));
     }
     recovery.discarded_writes = mark.begun.max(left.begun).saturating_sub(newest);
-    if !left.writes.is_empty() {
+    if !left.writes.is_empty() || left.begun > newest {
         // It is shown only once it is sure to stay.
-        (state, counters) = guarded(|| replay(&db, state, counters, &left.writes))?;
+        (state, counters) = guarded(|| replay(&db, state, counters, &left))?;
         txn = guarded(|| db.db().begin_read().map_err(engine))?;
         journal.restart(counters.sequence);
     }
@@ -233,11 +239,11 @@ fn replay(
     db: &Engine,
     before: LogState,
     mut counters: Counters,
-    writes: &[(HardState, Entries)],
+    left: &Left,
 ) -> Result<(LogState, Counters)> {
     let txn = db.db().begin_write().map_err(engine)?;
     let mut state = before.clone();
-    for (hard_state, entries) in writes {
+    for (hard_state, entries) in &left.writes {
         let staged = state.stage(&Update {
             hard_state: Some(*hard_state),
             entries,
@@ -247,10 +253,14 @@ fn replay(
             let number = counters.sequence + 1;
             Error::Corrupt(format!("write {number}, from the journal: {error}"))
         })?;
-        let chunks: Vec<_> = records::chunks(&staged.entries).collect();
-        append(&txn, &mut counters, staged.truncate_from, &chunks)?;
+        let chunks = records::chunks(&staged.entries);
+        append(&txn, &mut counters, staged.truncate_from, chunks)?;
         counters.sequence += 1;
         state = staged.state;
+    }
+    if left.begun > counters.sequence {
+        // A number of its own, so that what was cut off is of an older base, and is reported once.
+        counters.sequence += 1;
     }
     write_outline(&txn, Some(&before), &state, &counters)?;
     txn.commit().map_err(engine)?;

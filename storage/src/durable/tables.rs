@@ -117,15 +117,16 @@ pub(super) fn append(
     txn: &WriteTransaction,
     counters: &mut Counters,
     truncate_from: Option<Index>,
-    chunks: &[(Index, Vec<u8>)],
+    chunks: impl IntoIterator<Item = (Index, impl AsRef<[u8]>)>,
 ) -> Result<()> {
     let mut log = txn.open_table(LOG).map_err(engine)?;
     if let Some(from) = truncate_from {
         truncate(&mut log, counters, from)?;
     }
     for (first, chunk) in chunks {
+        let chunk = chunk.as_ref();
         counters.log_bytes += chunk.len() as u64;
-        log.insert(first, chunk.as_slice()).map_err(engine)?;
+        log.insert(first, chunk).map_err(engine)?;
     }
     Ok(())
 }

@@ -87,13 +87,18 @@ impl Writer {
             txn.commit().map_err(engine)?;
             self.db.db().begin_read().map_err(engine)
         })?;
+        self.unsynced = journaled && !record.is_some_and(|record| record.must_sync);
+        if !self.unsynced {
+            // Last: had the engine failed, closing it could bring its file beyond the journal's base, without
+            // this write. Nobody has been told of that, so it may not count as synced.
+            (self.mark.begun, self.mark.synced) = (counters.sequence, counters.sequence);
+            self.mark_file.write(self.mark)?;
+        }
         if !journaled {
-            self.mark_synced(counters.sequence)?;
             self.journal.restart(counters.sequence);
         }
         self.counters = counters;
         self.stored = state.clone();
-        self.unsynced = journaled && !record.is_some_and(|record| record.must_sync);
         Ok(self.disk(txn))
     }
 
@@ -104,14 +109,8 @@ impl Writer {
         let journaled = journal.append(number, synced, &state.hard_state, record.chunks)?;
         if journaled && record.must_sync {
             journal.sync()?;
-            self.mark_synced(number)?;
         }
         Ok(journaled)
-    }
-
-    fn mark_synced(&mut self, number: u64) -> Result<()> {
-        (self.mark.begun, self.mark.synced) = (number, number);
-        self.mark_file.write(self.mark)
     }
 
     pub fn reclaim(&mut self, medium: &dyn Medium, current: &Disk) -> Result<Option<Disk>> {
