@@ -853,7 +853,8 @@ impl Node {
         }
         let before = invariants::observe(&self.raft);
         let result = call(self, arguments);
-        let holds = invariants::check(&self.raft)
+        let holds = self
+            .check_invariants()
             .and_then(|()| invariants::check_step(&before, &self.raft));
         assert_eq!(holds, Ok(()), "an invariant is broken: {:?}", self.raft);
         result

@@ -185,6 +185,38 @@ fn storage_body() -> impl Strategy<Value = Body> {
     ]
 }
 
+/// Those that are written in one go have a length of one byte: 127 and less.
+#[test]
+fn a_message_of_any_length_around_that_of_a_short_one_is_what_prost_writes() {
+    for len in 0..200 {
+        let entry = Entry {
+            term: 3,
+            index: 8,
+            data: vec![7; len].into(),
+            ..Entry::default()
+        };
+        let message = |to| Message {
+            to,
+            from: 1,
+            term: 3,
+            body: Body::Append {
+                prev: EntryId { term: 3, index: 7 },
+                entries: vec![entry.clone()].into(),
+                commit: 7,
+            },
+        };
+        // The second one is the first one's copy.
+        let both = [message(2), message(3)];
+        let (mut written, mut expected) = (Buffer::default(), Vec::new());
+        let mut writer = MessageWriter::default();
+        for message in &both {
+            writer.put(message, &mut written);
+            expected.extend(message_to_proto(message).encode_length_delimited_to_vec());
+        }
+        assert_eq!(written.as_slice(), expected, "{len}");
+    }
+}
+
 proptest! {
     #[test]
     fn every_message_of_a_peer_comes_back_as_it_was(message in message_of(peer_body())) {

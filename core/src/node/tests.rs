@@ -407,6 +407,63 @@ fn a_ready_that_was_looked_at_grows_until_it_is_taken() {
 }
 
 #[test]
+fn a_vote_and_a_commit_index_are_in_the_ready_that_is_taken_after_two_looks() {
+    for async_writes in [false, true] {
+        let config = Config {
+            async_storage_writes: async_writes,
+            ..Config::new(1)
+        };
+        let mut member = Member::new(config, &[1, 2, 3]);
+        let node = &mut member.node;
+        let mut taken_after = |body: Body| {
+            node.step(Message {
+                to: 1,
+                from: 2,
+                term: 5,
+                body,
+            })
+            .unwrap();
+            let shown = node.peek_ready().unwrap();
+            assert_eq!(node.peek_ready().unwrap(), shown);
+            let ready = node.accept_ready().unwrap();
+            assert_eq!(ready, shown);
+            if !async_writes {
+                node.advance().unwrap();
+            }
+            assert!(!node.has_ready());
+            (ready.hard_state, ready.must_sync)
+        };
+        let state = |commit| HardState {
+            term: 5,
+            vote: 2,
+            commit,
+        };
+        let vote = Body::RequestVote {
+            pre: false,
+            last: EntryId::default(),
+            transfer: false,
+            priority: 0,
+            reports: false,
+        };
+        assert_eq!(taken_after(vote), (Some(state(0)), true));
+        let first = Entry {
+            term: 5,
+            index: 1,
+            ..Entry::default()
+        };
+        let append = |prev, entries: Vec<Entry>, commit| Body::Append {
+            prev,
+            entries: entries.into(),
+            commit,
+        };
+        let brings = append(EntryId::default(), vec![first.clone()], 0);
+        assert_eq!(taken_after(brings), (None, true));
+        let commits = append(first.id(), vec![], 1);
+        assert_eq!(taken_after(commits), (Some(state(1)), false));
+    }
+}
+
+#[test]
 fn what_was_shown_is_not_taken_with_an_event_that_came_since() {
     let mut member = Member::new(Config::new(1), &[1]);
     let node = &mut member.node;

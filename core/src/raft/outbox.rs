@@ -318,6 +318,9 @@ impl Outbox {
         self.brief_before = true;
         if comes_to_rest {
             self.lists.free();
+        } else if let Some(lists) = self.lists.get_mut() {
+            // There are no places any more in what is taken.
+            lists.held.clear();
         }
         comes_to_rest
     }

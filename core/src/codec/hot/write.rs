@@ -454,6 +454,7 @@ pub fn put_hard_state_delimited(state: &HardState, out: &mut Buffer) -> usize {
     short.put(HARD_STATE_COMMIT, state.commit);
     // Three numbers take less than 128 bytes.
     let len = short.with_its_len();
+    debug_assert!(len > 0, "a hard state is short");
     out.wrote(len);
     start + 1
 }

@@ -179,11 +179,13 @@ proptest! {
                     prop_assert_eq!(taken, std::mem::take(&mut model.reads));
                 }
                 Step::Take => {
+                    let places = model.held.clone();
                     ready.clear();
                     let promises = std::mem::take(&mut model.promises);
                     prop_assert_eq!(take_all(&mut outbox, &mut ready), promises);
                     prop_assert_eq!(&ready, &model.take());
                     prop_assert!(outbox.is_empty());
+                    prop_assert!(places.iter().all(|&(_, id)| !outbox.holds_place(id)));
                 }
                 Step::Peek => {
                     let mut seen = Ready::default();
