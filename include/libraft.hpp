@@ -528,8 +528,8 @@ public:
     EntryType type() const noexcept { return static_cast<EntryType>(raw_.type); }
     /** The payload. */
     Bytes data() const noexcept { return raw_.data; }
-    /** The whole as raftpb.Entry: the bytes to put on disk. Empty if Config::encode_readys() or
-        Config::encode_entries() is off. */
+    /** The whole as raftpb.Entry: the bytes to put on disk. If Config::encode_readys() or
+        Config::encode_entries() is off, empty unless there is more to it than what stands above. */
     Bytes encoded() const noexcept { return raw_.encoded; }
     /** What C sees. */
     const raft_entry& raw() const noexcept { return raw_; }

@@ -4,8 +4,8 @@
 //! that C sees is a view into it: an entry's bytes for the disk, a message's bytes for the wire.
 //! The views are made while the buffer is filled; if it has to grow for that, they are made once more.
 //! For a host that makes its own bytes (`raft_config_set_encode_readys`), or has the library store what is to be
-//! stored (`raft_config_set_encode_entries`), the buffer has only the messages, or what the structs can't tell, and
-//! payloads are views of what the Ready itself has.
+//! stored (`raft_config_set_encode_entries`), the buffer has only the messages and a snapshot, or what the structs
+//! can't tell, as with an entry that has explicit fields; and payloads are views of what the Ready itself has.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -219,7 +219,8 @@ impl Encoded {
 #[derive(Debug)]
 pub(crate) struct ReadyPlace(NonNull<Content>);
 
-// SAFETY: the content is owned, and its pointers lead into itself. Other threads read it only
+// SAFETY: the content is owned, and its pointers lead into itself, or into payloads and entries that the Ready
+// in it holds, which nobody changes and which are counted atomically. Other threads read it only
 // through the host's pointer, at times when the contract keeps `fill` and `drop` from running.
 unsafe impl Send for ReadyPlace {}
 
