@@ -5,7 +5,7 @@ use super::{
     sim::*,
     *,
 };
-use crate::error::Error;
+use crate::{durable::Record, error::Error};
 
 /// Where the journal's first record begins, and each of these is a block further on.
 const BLOCK: usize = 4096;
@@ -247,6 +247,40 @@ fn an_entry_that_looks_like_a_record_is_none() {
     image.file_mut(JOURNAL).write(2 * BLOCK, &[0; 100]);
     let image = with_mark_of(image, prepared().0.image());
     assert_eq!(open(image).unwrap().last_index(), 45);
+}
+
+#[test]
+fn a_write_that_the_engine_fails_at_is_in_the_journal_or_not_there_but_no_damage() {
+    type Change = fn() -> Result<()>;
+    let failures: [Change; 2] = [
+        || Err(Error::Corrupt("a page".to_owned())),
+        || std::panic::resume_unwind(Box::new("a page")),
+    ];
+    for fails in failures {
+        for closed in [true, false] {
+            let (sim, storage) = with_records(2);
+            let before = Contents::of(&storage).unwrap();
+            let mut writer = storage.writer().unwrap();
+            let record = Record {
+                chunks: &[],
+                must_sync: true,
+            };
+            let state = storage.view().state.clone();
+            let failed = storage.commit(&mut writer, state, Some(record), |_, _| fails());
+            assert!(matches!(failed, Err(Error::Corrupt(_))), "{failed:?}");
+            drop(writer);
+            match closed {
+                // What the engine has then is more than the journal counts on, and less than it has.
+                true => drop(storage),
+                false => std::mem::forget(storage),
+            }
+            let storage = recovery::open_on(Box::new(sim.clone()), Sizes::default()).unwrap();
+            assert_eq!(Contents::of(&storage).unwrap(), before);
+            append(&storage, &entries(47..48, 3)).unwrap();
+            let expected = Contents::of(&storage).unwrap();
+            assert_eq!(Contents::of(&open(sim.image()).unwrap()).unwrap(), expected);
+        }
+    }
 }
 
 #[test]
