@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod io;
 mod journal;
+mod lives;
 mod rows;
 mod sim;
 
