@@ -11,7 +11,7 @@
 //!
 //! - A record has the number of that commit, its *base*, and its own. Those to be replayed have the
 //!   engine's number as their base, and the numbers from there on without a gap, from the file's
-//!   beginning on. What lies behind them is of an earlier base, or was never acknowledged.
+//!   second block on. What lies behind them is of an earlier base, or was never acknowledged.
 //! - No two processes have written records of the same base: each begins with a synced commit of the
 //!   engine, that of what the journal had when it was opened, or else its first write.
 //! - Each record begins a block of its own, so that what is synced is not written again until it is
@@ -19,8 +19,8 @@
 //! - A head has a key that the engine keeps, so that no entry's bytes, whoever chose them, can pass
 //!   for a record.
 //! - The file's first block has the key and the file's length, and is written once. So a journal that was
-//!   emptied, cut, or taken from another storage is an error, whatever else is lost: it has more than
-//!   one write.
+//!   emptied, cut, or taken from another storage is an error, even if nobody else knows how many
+//!   writes are lost with it.
 //!
 //! A head also says up to where everything was synced when it was written. A record that is damaged
 //! is no torn tail if a later one knows that it was synced; this is known even if [`super::mark`] is
@@ -160,13 +160,12 @@ impl Journal {
         hard_state: &HardState,
         chunks: &[(Index, Vec<u8>)],
     ) -> Result<bool> {
-        let hard_state = codec::encode_hard_state(hard_state);
-        let entries_len: usize = chunks.iter().map(|(_, chunk)| chunk.len()).sum();
-        let body_len = 1 + hard_state.len() + entries_len;
-        let end = self.end + blocks(HEAD + body_len);
-        let (Some(base), true) = (self.base, end <= self.len) else {
+        let entries_len = chunks.iter().map(|(_, chunk)| chunk.len()).sum();
+        let Some(base) = self.base.filter(|_| self.has_room(entries_len)) else {
             return Ok(false);
         };
+        let hard_state = codec::encode_hard_state(hard_state);
+        let body_len = 1 + hard_state.len() + entries_len;
         let mut record = Vec::with_capacity(HEAD + body_len);
         record.resize(HEAD, 0);
         record.push(hard_state.len() as u8);
@@ -185,7 +184,7 @@ impl Journal {
         self.file
             .write(self.end, &record)
             .map_err(Error::io("writing the storage's journal"))?;
-        self.end = end;
+        self.end += blocks(HEAD + body_len);
         Ok(true)
     }
 
