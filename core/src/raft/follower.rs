@@ -93,6 +93,10 @@ impl Follower {
             self.ask_for_snapshot(core);
             return Next::Stay;
         }
+        if core.config.coalesce_appends && tells_that_all_is_committed(core, &slice, commit) {
+            core.log.commit_to(commit);
+            return Next::Stay;
+        }
         let prev = slice.prev();
         let below = prev.index + 1 < core.log.first_index();
         let refused = below && mutant!(AppendsBelowASnapshotAreRefused);
@@ -225,4 +229,19 @@ impl Follower {
         }
         Next::Stay
     }
+}
+
+/// Whether an append has nothing but this for us: what our log has is committed, all of it. Its leader learns nothing
+/// from an answer. The last entry is of its term, so that it came by an append of its, which had one; and no commit
+/// waits for that, should it have been lost. To count it for the rest (a leadership transfer, the window of what is in
+/// flight), the leader has the answer to its next heartbeat, on which it sends another append, with no news of the
+/// commit index. As if this answer had been lost, in short; and of the eight messages that a proposal takes in a
+/// group of three, it spares two.
+fn tells_that_all_is_committed(core: &Core, slice: &LogSlice, commit: Index) -> bool {
+    let (prev, log) = (slice.prev(), &core.log);
+    slice.entries().is_empty()
+        && commit == prev.index
+        && commit > log.committed()
+        && prev == log.last()
+        && prev.term == core.term()
 }
