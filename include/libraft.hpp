@@ -1161,8 +1161,8 @@ public:
     LIBRAFT_SETTER(max_cached_bytes, std::uint64_t, setting)
     /** At most this many reads wait; more are dropped. At least 1. Default 65,536. */
     LIBRAFT_SETTER(max_pending_reads, std::uint32_t, setting)
-    /** Whether appends are built once for each Ready, not for each proposal. Default true. What false
-        means besides is in libraft.h. */
+    /** Whether appends are built once for each Ready, not for each proposal, and one with nothing but the
+        word that all is committed is left unanswered. Default true. What false means besides is in libraft.h. */
     LIBRAFT_SETTER(coalesce_appends, bool, setting)
     /** Whether storage work is handed out as messages. Default false. */
     LIBRAFT_SETTER(async_storage_writes, bool, setting)

@@ -358,11 +358,12 @@ export! {
 
 export! {
     /// Whether appends are built when the Ready is taken, one for each peer and batch of
-    /// proposals, instead of one for each proposal. Default true. False is for hosts that want
-    /// what etcd-io/raft sends, message for message; with asynchronous storage writes that
-    /// includes a fault: a request for votes then leaves before the candidate's term and log are
-    /// persisted, and a candidate that forgets them in a crash can be elected without a committed
-    /// entry.
+    /// proposals, instead of one for each proposal; and an append that brings nothing but the word
+    /// that all entries of this node are committed is left unanswered. Default true. False is for
+    /// hosts that want what etcd-io/raft sends, message for message; with asynchronous storage
+    /// writes that includes a fault: a request for votes then leaves before the candidate's term
+    /// and log are persisted, and a candidate that forgets them in a crash can be elected without a
+    /// committed entry.
     ///
     /// Errors: those of any call. Whether the value fits is checked when a node is made.
     ///

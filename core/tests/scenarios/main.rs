@@ -123,6 +123,10 @@
 //!     `a_lost_commit_index_is_sent_again_at_once`.
 //! 47. Proposals pile up without bound while there is no quorum:
 //!     `proposals_are_bounded_while_there_is_no_quorum`.
+//! 48. Every follower answers the word that what it has is committed, though nobody waits for that: two of the eight
+//!     messages that a proposal takes in a group of three. `word_that_all_is_committed_is_not_answered`;
+//!     and what else such an answer could have told is told nevertheless:
+//!     `an_acknowledgement_that_got_lost_is_made_up_for_by_a_heartbeat`.
 
 use std::collections::BTreeSet;
 
@@ -557,6 +561,104 @@ fn a_lost_commit_index_is_sent_again_at_once() {
     assert_eq!(leader.hear(3, 1, accept(2)), []);
 }
 
+/// With coalesced appends, a follower is silent where all that an append brings is that the whole of its log is
+/// committed. Whatever else an append says, it has an answer.
+#[test]
+fn word_that_all_is_committed_is_not_answered() {
+    let terse = Config {
+        coalesce_appends: true,
+        ..plain(1)
+    };
+    // A follower of node 2 in term 2, with the entries (2, 1] and one more than is committed.
+    let follower = |config: &Config| {
+        let mut member = node_with(config.clone(), 3, 1, &[]);
+        member.hear(2, 2, append(id(0, 0), &[1, 2, 2], 2));
+        member
+    };
+    let mut member = follower(&terse);
+    assert_eq!(member.hear(2, 2, append(id(2, 3), &[], 3)), []);
+    assert_eq!((member.commit(), member.leader()), (3, 2));
+    assert_eq!(member.commands().len(), 3, "they are applied all the same");
+
+    let accepted = |index| vec![accept(index)];
+    let answered = [
+        ("it brings an entry", append(id(2, 3), &[2], 4), accepted(4)),
+        (
+            "it brings what is there",
+            append(id(2, 2), &[2], 3),
+            accepted(3),
+        ),
+        ("it may be a probe", append(id(2, 3), &[], 2), accepted(3)),
+        (
+            "more is committed than it has",
+            append(id(2, 3), &[], 4),
+            accepted(3),
+        ),
+        (
+            "it has more than what is committed",
+            append(id(2, 2), &[], 2),
+            accepted(2),
+        ),
+    ];
+    for (why, body, answer) in answered {
+        assert_eq!(to(&follower(&terse).hear(2, 2, body), 2), answer, "{why}");
+    }
+    // The next leader has written none of it, and so may be looking for the place where the logs agree.
+    let sent = follower(&terse).hear(3, 3, append(id(2, 3), &[], 3));
+    assert_eq!(to(&sent, 3), accepted(3));
+    // Message for message as etcd-io/raft.
+    let sent = follower(&plain(1)).hear(2, 2, append(id(2, 3), &[], 3));
+    assert_eq!(to(&sent, 2), accepted(3));
+}
+
+/// An answer that is not given is like one that got lost, and what it could have told besides is told with the next
+/// heartbeats: that an earlier acknowledgement got lost, and that a probe has found the place where the logs agree.
+#[test]
+fn an_acknowledgement_that_got_lost_is_made_up_for_by_a_heartbeat() {
+    let terse = |id| Config {
+        coalesce_appends: true,
+        ..plain(id)
+    };
+    for is_probing in [false, true] {
+        let mut leader = leader_with(terse(1), 5, &[]);
+        let mut follower = node_with(terse(3), 5, 1, &[1]);
+        let news = propose(&mut leader, "a");
+        let heard = |member: &mut Member, bodies: Vec<Body>, from| -> Vec<Body> {
+            let answers = bodies
+                .into_iter()
+                .flat_map(|body| member.hear(from, 1, body));
+            answers.map(|message| message.body).collect()
+        };
+        let acknowledgement = heard(&mut follower, to(&news, 3), 1);
+        match is_probing {
+            true => {
+                heard(&mut leader, acknowledgement, 3);
+                leader.node.report_unreachable(3).unwrap();
+            }
+            false => {
+                assert_eq!(acknowledgement, [accept(2)], "it gets lost");
+                leader.hear(4, 1, accept(2));
+            }
+        }
+        let word = leader.hear(2, 1, accept(2));
+        assert_eq!(to(&word, 3), [append(id(1, 2), &[], 2)]);
+        assert_eq!(heard(&mut follower, to(&word, 3), 1), []);
+        assert_eq!(follower.commit(), 2);
+
+        let before = leader.progress(3);
+        assert_eq!(before.match_index, 1 + u64::from(is_probing));
+        let beat = leader.tick(1);
+        let said = talk(beat, &mut leader, &mut follower);
+        assert_eq!(
+            to(&said, 3),
+            [heartbeat(before.match_index), append(id(1, 2), &[], 2)]
+        );
+        assert_eq!(to(&said, 1), [heartbeat_resp(), accept(2)]);
+        let after = leader.progress(3);
+        assert_eq!((after.match_index, after.state), (2, FlowState::Replicate));
+    }
+}
+
 /// Without a quorum nothing is committed, and what is proposed nevertheless is bounded. One
 /// proposal gets in, whatever its size, and when that is applied the next one does.
 #[test]
@@ -586,7 +688,7 @@ fn the_list_is_complete_and_names_tests_that_exist() {
     let list: Vec<&str> = list.map_while(|line| line.strip_prefix("//!")).collect();
     let number = |line: &&str| line.trim().split_once(". ")?.0.parse().ok();
     let numbers: Vec<u32> = list.iter().filter_map(number).collect();
-    assert_eq!(numbers, (1..=47).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=48).collect::<Vec<_>>());
 
     let text = list.concat();
     let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).collect();
