@@ -1,7 +1,8 @@
 //! The public handle: calls go in, a [`crate::Ready`] comes out.
 //!
-//! Here is what comes in; `output` is what goes out, and `recorded` how calls are recorded. What any of
-//! it means is decided in `raft`.
+//! Here is what comes in from peers and clients, and with time; `answers` is what the host says of its transport and
+//! storage, `settings` what can be set, `output` what goes out, and `recorded` how calls are recorded. What any of it
+//! means is decided in `raft`.
 
 use bytes::Bytes;
 
@@ -13,17 +14,18 @@ use crate::event::{CampaignReason, Event, RefusalReason};
 use crate::message::{Body, Message};
 use crate::metrics::Metrics;
 use crate::raft::{Raft, invariants};
-use crate::recording::{self, Answer, Call, Recorder, Start, Unencodable};
+use crate::recording::{Answer, Call, Recorder, Start, Unencodable};
 use crate::status::{BasicStatus, Status};
-use crate::tracker::InflightLimits;
 use crate::types::*;
 
 pub(crate) use recorded::Load;
 
 use output::{Shown, Work, Working};
 
+mod answers;
 mod output;
 mod recorded;
+mod settings;
 
 #[cfg(test)]
 mod deadline_tests;
@@ -496,254 +498,6 @@ impl Node {
         )
     }
 
-    // What can be set while it runs.
-
-    /// Sets [`Config::priority`].
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn set_priority(&mut self, priority: i64) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::SetPriority(priority)),
-            |node, ()| {
-                node.raft.core_mut().limits.priority = priority;
-                Ok(())
-            },
-        )
-    }
-
-    /// From now on, at most so many appends and payload bytes are in flight to this member, in
-    /// place of [`Config::max_inflight_msgs`] and [`Config::max_inflight_bytes`], and also when
-    /// this node comes to lead later. 0 bytes stand for no limit; 0 messages keep all entries back
-    /// that need not be sent to find out what the member has. What is on its way already counts:
-    /// a window that becomes too small for it is full until that has arrived.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] for the member 0.
-    pub fn set_inflight_limits(
-        &mut self,
-        id: NodeId,
-        max_messages: u32,
-        max_bytes: u64,
-    ) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::of_set_inflight_limits(id, max_messages, max_bytes)),
-            |node, ()| {
-                if id == NONE {
-                    return Err(Error::Misuse("0 is no node: ids begin at 1"));
-                }
-                let limits = InflightLimits::new(max_messages, max_bytes);
-                node.raft.set_inflight_limits(id, limits);
-                Ok(())
-            },
-        )
-    }
-
-    /// Sets [`Config::max_apply_unpersisted_entries`], which matters with asynchronous storage
-    /// writes, and while this node leads.
-    ///
-    /// Entries that are handed out so are committed, and safe with others, but a crash may leave
-    /// this node's state machine ahead of its log. A state machine that is durable on its own has
-    /// to know up to where it has applied. After such a crash, the host starts the node with
-    /// [`RestartState::applied`] = its log's last index, and passes over the entries that come back
-    /// to be applied and that the state machine has already; an `applied` beyond the log is an
-    /// error. Configuration changes never run ahead, so that none is among them. Nor may the log
-    /// be compacted beyond what is persisted.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn set_max_apply_unpersisted_entries(&mut self, entries: u64) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::SetMaxApplyUnpersistedEntries(entries)),
-            |node, ()| {
-                node.raft.core_mut().limits.max_apply_unpersisted_entries = entries;
-                Ok(())
-            },
-        )
-    }
-
-    /// With group commit, this node commits as a leader only what members of two commit groups
-    /// have, besides a majority: [`Node::assign_commit_groups`] says who belongs where. While it
-    /// knows of only one group or none, and of a voter that has none, only what all voters have;
-    /// with all of them in one group, a majority is enough. In a joint configuration, each half
-    /// has to have it so. Off at first; kept in memory only.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn enable_group_commit(&mut self, enable: bool) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::EnableGroupCommit(enable)),
-            |node, ()| {
-                node.raft.enable_group_commit(enable);
-                Ok(())
-            },
-        )
-    }
-
-    /// Puts members into commit groups, numbered from 1; others stay where they are. It outlasts
-    /// changes of this node's role and of the members, but not a restart.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] for a member or a group 0; nothing has changed.
-    pub fn assign_commit_groups(&mut self, groups: &[(NodeId, u64)]) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::of_assign_commit_groups(groups)),
-            |node, ()| node.raft.assign_commit_groups(groups),
-        )
-    }
-
-    /// Takes all members out of their commit groups.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn clear_commit_groups(&mut self) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::ClearCommitGroups(Default::default())),
-            |node, ()| {
-                node.raft.clear_commit_groups();
-                Ok(())
-            },
-        )
-    }
-
-    /// Whether everything that is committed has reached two commit groups. `None` if this node
-    /// can't tell: it has to lead, and to have applied an entry of its term.
-    pub fn is_group_commit_consistent(&self) -> Option<bool> {
-        self.raft.is_group_commit_consistent()
-    }
-
-    /// A message to this peer could not be delivered.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn report_unreachable(&mut self, id: NodeId) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::ReportUnreachable(id)),
-            |node, ()| {
-                node.raft.report_unreachable(id);
-                Ok(())
-            },
-        )
-    }
-
-    /// What became of the last snapshot sent to this peer. Without a report of failure the leader
-    /// waits for its acknowledgement.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::of_report_snapshot(id, status)),
-            |node, ()| {
-                node.raft.report_snapshot(id, status);
-                Ok(())
-            },
-        )
-    }
-
-    // Answers of the host's storage.
-
-    /// Answers a [`ReadRequest`] with entries from its `low` on, at least one.
-    ///
-    /// # Errors
-    /// [`Error::WrongAnswer`] if they are others; the core will ask again. An answer that nobody
-    /// waits for is no error.
-    pub fn provide_entries(&mut self, id: RequestId, entries: Vec<Entry>) -> Result<()> {
-        self.call(
-            entries,
-            |entries| Call::of_provide_entries(id, entries),
-            |node, entries| node.raft.provide_entries(id, entries),
-        )
-    }
-
-    /// Answers a [`ReadRequest`] that can't be met.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn read_failed(&mut self, id: RequestId, failure: ReadFailure) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::of_read_failed(id, failure)),
-            |node, ()| {
-                node.raft.read_failed(id, failure);
-                Ok(())
-            },
-        )
-    }
-
-    /// Answers a [`SnapshotRequest`].
-    ///
-    /// # Errors
-    /// [`Error::WrongAnswer`] if it can't be sent; the core will ask again. An answer that nobody
-    /// waits for is no error.
-    pub fn provide_snapshot(&mut self, id: RequestId, snapshot: Snapshot) -> Result<()> {
-        self.call(
-            snapshot,
-            |snapshot| Call::of_provide_snapshot(id, snapshot),
-            |node, snapshot| node.raft.provide_snapshot(id, snapshot),
-        )
-    }
-
-    /// Answers a [`SnapshotRequest`] that can't be met now.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`] only.
-    pub fn snapshot_failed(&mut self, id: RequestId) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::SnapshotFailed(id)),
-            |node, ()| {
-                node.raft.snapshot_failed(id);
-                Ok(())
-            },
-        )
-    }
-
-    /// Takes out the requests that are not in a Ready yet, for a host that answers at once. They
-    /// must be answered like any others, and an answer may lead to more.
-    pub fn take_requests(&mut self) -> (Vec<ReadRequest>, Vec<SnapshotRequest>) {
-        let nothing = ();
-        let requests = self.call(
-            nothing,
-            |()| Ok(Call::TakeRequests(Default::default())),
-            |node, ()| {
-                node.make_requests(node.raft.apply_ahead());
-                let outbox = &mut node.raft.core_mut().outbox;
-                // Out of its box first: the default of a box is an allocation.
-                let rare = outbox.take_rare().map(|rare| *rare).unwrap_or_default();
-                let (reads, snapshots) = (rare.reads, rare.snapshot_requests);
-                if !rare.dropped.is_empty() {
-                    outbox.rare().dropped = rare.dropped;
-                }
-                node.record_answer(|| recording::requests(&reads, &snapshots));
-                Ok((reads, snapshots))
-            },
-        );
-        // It fails only if the node is poisoned.
-        requests.unwrap_or_default()
-    }
-
-    /// The host has dropped the log's entries below `first_index`.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] if the node still needs some of them: only what is applied, and persisted
-    /// here, may go.
-    pub fn compacted(&mut self, first_index: Index) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::Compacted(first_index)),
-            |node, ()| node.raft.compact(first_index),
-        )
-    }
-
     // What it says when asked.
 
     /// The node's state, without what needs an allocation.
@@ -761,25 +515,10 @@ impl Node {
         self.raft.metrics()
     }
 
-    /// Fixes the randomized election timeout, in ticks, until the next change of role or term.
-    /// For tests that need to know which node campaigns first.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] for 0 ticks.
-    pub fn set_randomized_election_timeout(&mut self, ticks: u32) -> Result<()> {
-        self.call(
-            (),
-            |()| Ok(Call::SetRandomizedElectionTimeout(ticks)),
-            |node, ()| {
-                if ticks == 0 {
-                    return Err(Error::Misuse(
-                        "an election timeout is at least one tick, and not 0",
-                    ));
-                }
-                node.raft.core_mut().timer.set_randomized_timeout(ticks);
-                Ok(())
-            },
-        )
+    /// Whether everything that is committed has reached two commit groups. `None` if this node
+    /// can't tell: it has to lead, and to have applied an entry of its term.
+    pub fn is_group_commit_consistent(&self) -> Option<bool> {
+        self.raft.is_group_commit_consistent()
     }
 
     /// Stops the node for good: every later call returns [`Error::Poisoned`] with this reason. For

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::terms::{Terms, Unknown};
 use super::window::Window;
 use super::*;
+use crate::codec::entry_encoded_len;
 use crate::types::{EntryKind, HardState, TermRun};
 
 const NO_LIMITS: LogLimits = LogLimits {
