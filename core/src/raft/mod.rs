@@ -25,6 +25,7 @@ mod step;
 mod storage;
 mod timer;
 mod transition;
+mod vet;
 
 use crate::config::Config;
 use crate::error::Result;
