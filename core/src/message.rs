@@ -191,6 +191,20 @@ pub struct Ticket {
     pub term: Term,
 }
 
+impl Message {
+    /// Drops it. The two that most are, an append that brings nothing (any more) and the answer to one, are forgotten,
+    /// which comes to the same: to find out what a body of any kind has to free is 25 instructions, in all 2% of
+    /// a proposal in C.
+    #[inline(always)]
+    pub(crate) fn dispose(self) {
+        match &self.body {
+            Body::Accept { .. } => std::mem::forget(self),
+            Body::Append { entries, .. } if entries.is_empty() => std::mem::forget(self),
+            _ => drop(self),
+        }
+    }
+}
+
 impl Body {
     /// Whether this answers something, and so is only taken from a member.
     pub fn is_response(&self) -> bool {

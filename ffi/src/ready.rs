@@ -338,9 +338,19 @@ impl Content {
     /// good if the buffer's room is then as it was. Of the three that are no lists, the view tells in
     /// [`ReadyPlace::fill`].
     fn encode(&mut self) {
+        // Compiled for each apart, so that nothing asks for it again: 10 instructions less for each message, and 20
+        // for each Ready.
+        match self.encodes {
+            Encoded::All => self.encode_of(Encoded::All),
+            other => self.encode_of(other),
+        }
+    }
+
+    #[inline(always)]
+    fn encode_of(&mut self, encodes: Encoded) {
         self.encoded.clear();
         let base = self.encoded.as_ptr();
-        let encodes_all = self.encodes == Encoded::All;
+        let encodes_all = encodes == Encoded::All;
         let ready = &self.readys[usize::from(self.last_is_second)];
         let (view, buffer) = (&mut self.view, &mut self.encoded);
 
@@ -391,7 +401,7 @@ impl Content {
         );
         let mut some_have_more = false;
         for (message, view) in ready.messages.iter().zip(&mut *messages) {
-            if self.encodes == Encoded::Nothing
+            if encodes == Encoded::Nothing
                 && let Some(brought) = message::plain(message, &ready.entries)
             {
                 view.show(message, raft_bytes::EMPTY);
@@ -417,7 +427,7 @@ impl Content {
         if self.has_rest || has_rest(ready) {
             self.encode_rest(base);
         }
-        self.view.encoded = match self.encodes {
+        self.view.encoded = match encodes {
             Encoded::All => raft_bytes::of(self.encoded.as_slice()),
             _ => raft_bytes::EMPTY,
         };

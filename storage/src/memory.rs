@@ -96,6 +96,7 @@ impl Inner {
         }
     }
 
+    #[inline(always)]
     fn gather(&mut self, list: &[Entry]) {
         if self.tail.len() + list.len() > GATHERED {
             self.seal();

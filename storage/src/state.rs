@@ -101,7 +101,17 @@ impl LogState {
         *self == LogState::default()
     }
 
+    #[inline]
     pub fn term(&self, index: Index) -> Result<Term> {
+        // Nearly every look-up is of the last entry, by who appends the next.
+        match self.term_runs.last() {
+            Some(run) if run.first_index <= index && index <= self.last_index => Ok(run.term),
+            _ => self.earlier_term(index),
+        }
+    }
+
+    #[inline(never)]
+    fn earlier_term(&self, index: Index) -> Result<Term> {
         if index < self.compacted.index {
             return Err(Error::Compacted);
         }
@@ -110,12 +120,6 @@ impl LogState {
         }
         if index == self.compacted.index {
             return Ok(self.compacted.term);
-        }
-        // Nearly every look-up is of the last entry, by who appends the next.
-        if let Some(run) = self.term_runs.last()
-            && run.first_index <= index
-        {
-            return Ok(run.term);
         }
         let later = self
             .term_runs

@@ -55,16 +55,23 @@ pub fn decode_message_copied(bytes: &[u8]) -> Result<Message> {
 /// # Errors
 /// As [`decode_message`].
 pub fn decode_message_into(bytes: &[u8], payloads: &mut PayloadBlock) -> Result<Message> {
-    decode_in_place(bytes, payloads)
+    match decode_by_hand(bytes, payloads) {
+        Some(message) => Ok(message),
+        None => decode_copied_by_prost(bytes),
+    }
 }
 
-/// As [`decode_message_into`], put where it is to be: for one caller, whose frame it shares, 25 instructions less.
+/// As [`decode_message_into`], if it is one of the usual messages, for any other [`decode_copied_by_prost`]. Where the
+/// result is not made one of both, the message is put where it is to be: 40 instructions less.
 #[inline(always)]
-pub(crate) fn decode_in_place(bytes: &[u8], payloads: &mut PayloadBlock) -> Result<Message> {
-    match hot::read(bytes, payloads) {
-        Some(message) => Ok(message),
-        None => decode_by_prost(Bytes::copy_from_slice(bytes)),
-    }
+pub(crate) fn decode_by_hand(bytes: &[u8], payloads: &mut PayloadBlock) -> Option<Message> {
+    hot::read(bytes, payloads)
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn decode_copied_by_prost(bytes: &[u8]) -> Result<Message> {
+    decode_by_prost(Bytes::copy_from_slice(bytes))
 }
 
 /// Apart, so that reading by hand needs no room for prost's types: 10 instructions.

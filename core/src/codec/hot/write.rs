@@ -48,8 +48,9 @@ impl<'a> MessageWriter<'a> {
     }
 
     /// Writes to the end of `out`, which is the same buffer each time and has only grown since the
-    /// last time. Returns where the message begins, behind its length.
-    #[inline]
+    /// last time. Returns where the message begins, behind its length. Inlined where a Ready is written, or
+    /// else each message is 30 instructions more.
+    #[inline(always)]
     pub fn put(&mut self, message: &'a Message, out: &mut Buffer) -> usize {
         let before = out.len();
         if let Some(last) = &self.last_append
