@@ -1466,7 +1466,7 @@ typedef struct raft_dropped {
  * 2. send `messages` (a leader may send its RAFT_MSG_APP before 1; nothing else may);
  * 3. apply `snapshot`, then `committed_entries`; serve `read_states` whose index is applied;
  * 4. tell those who wait for something in `dropped`; answer `reads` and `snapshot_requests`, or do so later;
- * 5. raft_node_advance().
+ * 5. raft_node_advance(), or raft_node_next_ready(), which does that and takes the next one.
  *
  * A storage that can't write all of step 1 at once writes in this order: `hard_state`'s term and
  * vote, with the commit index as it was; `snapshot`; the removal of what stands in the log in
@@ -1476,7 +1476,7 @@ typedef struct raft_dropped {
  * the last entry that its snapshot includes.
  *
  * A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
- * here is borrowed from the node until the next successful raft_node_ready() or
+ * here is borrowed from the node until the next successful raft_node_ready(), raft_node_next_ready() or
  * raft_node_peek_ready() on it, or raft_node_free(). Other calls do not touch it, so that one
  * thread may persist and send while another feeds the node.
  */
@@ -3110,14 +3110,37 @@ raft_status raft_node_pending(const struct raft_node *node,
  * not hold what this node has to apply, or holds something else). What was not read is asked for
  * again, so that the call may be repeated; the last Ready stays valid.
  *
- * Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
- * or raft_node_peek_ready() on it, or raft_node_free().
+ * Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready(),
+ * raft_node_next_ready() or raft_node_peek_ready() on it, or raft_node_free().
  *
  * Threads: One at a time on the node.
  */
 raft_status raft_node_ready(struct raft_node *node,
                             const struct raft_ready **out,
                             struct raft_error **error);
+
+/**
+ * One call for a turn of the host's loop, in place of raft_node_advance(), raft_node_has_ready() and
+ * raft_node_ready(): the work of the last Ready is done, if there was one, and the next is taken, if there is one.
+ * So it is called when the host has done all that raft_ready asks for, and not before; until `out` is NULL,
+ * which says that there is nothing to do. (With asynchronous storage writes the call says nothing of the last
+ * Ready, which is never advanced.) It goes together with the other calls: after raft_node_advance(), there is
+ * nothing left to advance; and of what raft_node_peek_ready() has shown, and raft_node_accept_ready() has not
+ * taken, nothing is done.
+ *
+ * Errors: those of any call on a node. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO,
+ * RAFT_ERR_POISONED (the storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE,
+ * RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to apply, or holds something else). What was not
+ * read is asked for again, so that the call may be repeated; the last Ready is done, and stays valid.
+ *
+ * Memory: `out` is NULL, or borrowed from the node: it is valid until the next successful
+ * raft_node_next_ready(), raft_node_ready() or raft_node_peek_ready() on it, or raft_node_free().
+ *
+ * Threads: One at a time on the node.
+ */
+raft_status raft_node_next_ready(struct raft_node *node,
+                                 const struct raft_ready **out,
+                                 struct raft_error **error);
 
 /**
  * Shows what raft_node_ready() would give, and takes nothing: none of it is to be done before
@@ -3131,8 +3154,8 @@ raft_status raft_node_ready(struct raft_node *node,
  * not hold what this node has to apply, or holds something else). What was not read is asked for
  * again, so that the call may be repeated; the last Ready stays valid.
  *
- * Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
- * or raft_node_peek_ready() on it, or raft_node_free().
+ * Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready(),
+ * raft_node_next_ready() or raft_node_peek_ready() on it, or raft_node_free().
  *
  * Threads: One at a time on the node.
  */

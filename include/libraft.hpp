@@ -1715,6 +1715,17 @@ public:
         return Ready(out);
     }
     /**
+     * In place of advance(), has_ready() and ready(): the work of the last Ready is done, if there was one, and the next
+     * one is taken. Nothing if there is nothing to do. Throws Code::corrupt, Code::io (the storage can't be read; the
+     * call may be repeated).
+     */
+    std::optional<Ready> next_ready() {
+        const raft_ready* out = nullptr;
+        detail::call(raft_node_next_ready, raw_.get(), &out);
+        if (out == nullptr) return std::nullopt;
+        return Ready(out);
+    }
+    /**
      * Shows what ready() would give, and takes nothing: none of it is to be done before
      * accept_ready(). Throws as ready().
      */

@@ -532,8 +532,9 @@ impl Node {
         self.unusual.make().poisoned.get_or_insert(reason);
     }
 
+    /// Whether the node has stopped for good, which every call but a look says as [`Error::Poisoned`].
     #[inline(always)]
-    fn is_poisoned(&self) -> bool {
+    pub fn is_poisoned(&self) -> bool {
         let unusual = self.unusual.get();
         unusual.is_some_and(|unusual| unusual.poisoned.is_some())
     }

@@ -72,6 +72,7 @@ NAMES: dict[str, tuple[str, str, str, str]] = {
     "raft_node_id": ("=", "=", "BasicStatus.ID", "="),
     "raft_node_metrics_json": ("=", "=", "RawNode.MetricsJSON", "-"),
     "raft_node_new": ("Node", "RawNode", "NewRawNode", "Node::new"),
+    "raft_node_next_ready": ("=", "-", "-", "-"),
     "raft_node_peek_ready": ("=", "-", "-", "="),
     "raft_node_pending": ("=", "-", "-", "Node::may_have_requests"),
     "raft_node_progress": ("=", "=", "RawNode.Status, RawNode.WithProgress", "Node::status"),

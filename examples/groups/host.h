@@ -54,16 +54,13 @@ static inline void groups_work(struct groups *all, int32_t number)
     struct group *group = &all->list[number];
     const raft_ready *ready;
     uint64_t ticks;
-    bool has;
     for (;;) {
-        groups_must(raft_node_has_ready(group->node, &has, NULL));
-        if (!has) break;
-        groups_must(raft_node_ready(group->node, &ready, NULL));
+        groups_must(raft_node_next_ready(group->node, &ready, NULL));
+        if (ready == NULL) break;
         groups_must(raft_storage_save(group->storage, ready, NULL));
         for (size_t i = 0; i < ready->messages_len; i++) groups_send(all, number, &ready->messages[i]);
         for (size_t i = 0; i < ready->committed_entries_len; i++)
             groups_apply(all, number, &ready->committed_entries[i]);
-        groups_must(raft_node_advance(group->node, NULL));
     }
     groups_must(raft_node_next_deadline(group->node, &ticks, NULL));
     groups_unlink(all, group);

@@ -12,10 +12,8 @@ static void check(raft_status status, raft_error **error) {
 
 static void drive(raft_node *node, raft_storage *storage) {
     raft_error *error = NULL;
-    bool has_ready = false;
-    while (check(raft_node_has_ready(node, &has_ready, &error), &error), has_ready) {
-        const raft_ready *ready;
-        check(raft_node_ready(node, &ready, &error), &error);
+    const raft_ready *ready;
+    while (check(raft_node_next_ready(node, &ready, &error), &error), ready != NULL) {
         check(raft_storage_save(storage, ready, &error), &error); /* Before anything is sent. */
         for (size_t i = 0; i < ready->messages_len; i++)
             printf("%zu bytes to %llu\n", ready->messages[i].encoded.len,
@@ -24,7 +22,6 @@ static void drive(raft_node *node, raft_storage *storage) {
             printf("%llu: %.*s\n", (unsigned long long)ready->committed_entries[i].index,
                    (int)ready->committed_entries[i].data.len,
                    (const char *)ready->committed_entries[i].data.data);
-        check(raft_node_advance(node, &error), &error);
     }
 }
 

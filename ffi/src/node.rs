@@ -365,6 +365,17 @@ impl Inner {
         Ok(self.ready.fill())
     }
 
+    pub(crate) fn next_ready(&mut self) -> Result<*const raft_ready, Failure> {
+        if self.node.may_advance() {
+            self.node.advance()?;
+        }
+        // A node that has stopped has nothing to do, and says in the Ready's place that it has stopped.
+        match self.has_ready() || self.node.is_poisoned() {
+            true => self.ready(),
+            false => Ok(std::ptr::null()),
+        }
+    }
+
     pub(crate) fn peek_ready(&mut self) -> Result<*const raft_ready, Failure> {
         self.read_storage()?;
         let mut ready = self.node.peek_ready()?;

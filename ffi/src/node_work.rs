@@ -51,8 +51,8 @@ export! {
     /// not hold what this node has to apply, or holds something else). What was not read is asked for
     /// again, so that the call may be repeated; the last Ready stays valid.
     ///
-    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
-    /// or raft_node_peek_ready() on it, or raft_node_free().
+    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready(),
+    /// raft_node_next_ready() or raft_node_peek_ready() on it, or raft_node_free().
     ///
     /// Threads: One at a time on the node.
     try fn raft_node_ready(
@@ -61,6 +61,34 @@ export! {
         error: *mut *mut raft_error,
     ) -> raft_status {
         let ready = node.with(Inner::ready)?;
+        out.put(ready)
+    }
+}
+
+export! {
+    /// One call for a turn of the host's loop, in place of raft_node_advance(), raft_node_has_ready() and
+    /// raft_node_ready(): the work of the last Ready is done, if there was one, and the next is taken, if there is one.
+    /// So it is called when the host has done all that raft_ready asks for, and not before; until `out` is NULL,
+    /// which says that there is nothing to do. (With asynchronous storage writes the call says nothing of the last
+    /// Ready, which is never advanced.) It goes together with the other calls: after raft_node_advance(), there is
+    /// nothing left to advance; and of what raft_node_peek_ready() has shown, and raft_node_accept_ready() has not
+    /// taken, nothing is done.
+    ///
+    /// Errors: those of any call on a node. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO,
+    /// RAFT_ERR_POISONED (the storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE,
+    /// RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to apply, or holds something else). What was not
+    /// read is asked for again, so that the call may be repeated; the last Ready is done, and stays valid.
+    ///
+    /// Memory: `out` is NULL, or borrowed from the node: it is valid until the next successful
+    /// raft_node_next_ready(), raft_node_ready() or raft_node_peek_ready() on it, or raft_node_free().
+    ///
+    /// Threads: One at a time on the node.
+    try fn raft_node_next_ready(
+        node: *mut raft_node,
+        out: *mut *const raft_ready,
+        error: *mut *mut raft_error,
+    ) -> raft_status {
+        let ready = node.with(Inner::next_ready)?;
         out.put(ready)
     }
 }
@@ -77,8 +105,8 @@ export! {
     /// not hold what this node has to apply, or holds something else). What was not read is asked for
     /// again, so that the call may be repeated; the last Ready stays valid.
     ///
-    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready()
-    /// or raft_node_peek_ready() on it, or raft_node_free().
+    /// Memory: `out` is borrowed from the node: it is valid until the next successful raft_node_ready(),
+    /// raft_node_next_ready() or raft_node_peek_ready() on it, or raft_node_free().
     ///
     /// Threads: One at a time on the node.
     try fn raft_node_peek_ready(

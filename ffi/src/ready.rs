@@ -94,7 +94,7 @@ impl From<&SnapshotRequest> for raft_snapshot_request {
 /// 2. send `messages` (a leader may send its RAFT_MSG_APP before 1; nothing else may);
 /// 3. apply `snapshot`, then `committed_entries`; serve `read_states` whose index is applied;
 /// 4. tell those who wait for something in `dropped`; answer `reads` and `snapshot_requests`, or do so later;
-/// 5. raft_node_advance().
+/// 5. raft_node_advance(), or raft_node_next_ready(), which does that and takes the next one.
 ///
 /// A storage that can't write all of step 1 at once writes in this order: `hard_state`'s term and
 /// vote, with the commit index as it was; `snapshot`; the removal of what stands in the log in
@@ -104,7 +104,7 @@ impl From<&SnapshotRequest> for raft_snapshot_request {
 /// the last entry that its snapshot includes.
 ///
 /// A pointer is NULL if there is nothing of its kind, and a list of length 0 is NULL. Everything
-/// here is borrowed from the node until the next successful raft_node_ready() or
+/// here is borrowed from the node until the next successful raft_node_ready(), raft_node_next_ready() or
 /// raft_node_peek_ready() on it, or raft_node_free(). Other calls do not touch it, so that one
 /// thread may persist and send while another feeds the node.
 #[repr(C)]
@@ -275,8 +275,8 @@ impl ReadyPlace {
     /// Puts the spare Ready in the place of the last one, which ends the life of all views of that.
     pub(crate) fn fill(&mut self) -> *const raft_ready {
         let place = self.0.as_ptr();
-        // SAFETY: owned by us, and by the contract of `raft_node_ready` and `raft_node_peek_ready`,
-        // which are the only callers, no thread looks at it while they run.
+        // SAFETY: owned by us, and by the contract of `raft_node_ready`, `raft_node_next_ready` and
+        // `raft_node_peek_ready`, which are the only callers, no thread looks at it while they run.
         let content = unsafe { &mut *place };
         content.last_is_second = !content.last_is_second;
         content.fill();

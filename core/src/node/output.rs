@@ -199,6 +199,13 @@ impl Node {
         }
     }
 
+    /// Whether a Ready has been taken that is to be advanced: whether [`Node::advance`] is in its place. Never with
+    /// asynchronous storage writes. For a host that has its advance go along with its look for the next Ready.
+    #[inline]
+    pub fn may_advance(&self) -> bool {
+        self.may_advance
+    }
+
     /// The host is done with the last Ready: its hard state, entries and snapshot are persisted,
     /// its messages sent, its committed entries applied (or as good as: they will not be handed
     /// out again).

@@ -155,6 +155,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_node_read_index(node, nothing, 0) names "node";
         raft_node_has_ready(node, &mut flag) names "node";
         raft_node_ready(node, &mut ready) names "node";
+        raft_node_next_ready(node, &mut ready) names "node";
         raft_node_peek_ready(node, &mut ready) names "node";
         raft_node_accept_ready(node) names "node";
         raft_node_advance(node) names "node";
@@ -232,6 +233,7 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_ready(node, null_mut()) names "out";
         raft_node_pending(node, null_mut()) names "out";
         raft_node_next_deadline(node, null_mut()) names "out";
+        raft_node_next_ready(node, null_mut()) names "out";
         raft_node_peek_ready(node, null_mut()) names "out";
         raft_node_take_requests(node, null_mut()) names "out";
         raft_node_get_status(node, null_mut()) names "out";

@@ -660,6 +660,45 @@ fn a_ready_is_shown_as_often_as_it_changes_and_taken_once() {
     assert_eq!(last, 6, "the first members', the election's and four");
 }
 
+#[test]
+fn the_next_ready_comes_when_the_last_one_is_done_in_one_call() {
+    let host = Host::leader();
+    let next = || {
+        let mut ready = null();
+        ok!(raft_node_next_ready(host.node, &mut ready));
+        ready
+    };
+    assert!(next().is_null());
+    host.propose(b"a command");
+    let first = next();
+    assert_eq!(unsafe { &*first }.entries_len, 1);
+    ok!(raft_storage_save(host.storage, first));
+    // It is advanced by the call that takes the next one, which hands out what is committed by that.
+    let second = next();
+    assert_eq!(unsafe { &*second }.committed_entries_len, 1);
+    ok!(raft_storage_save(host.storage, second));
+    // Or by itself; then there is nothing left to advance.
+    ok!(raft_node_advance(host.node));
+    assert!(next().is_null());
+    assert_eq!(
+        err!(raft_node_advance(host.node)).0,
+        RAFT_ERR_MISUSE,
+        "there is none"
+    );
+    // What was only shown is shown again.
+    host.propose(b"another");
+    let mut shown = null();
+    ok!(raft_node_peek_ready(host.node, &mut shown));
+    assert_eq!(unsafe { &*next() }.entries_len, 1);
+    assert_eq!(err!(raft_node_accept_ready(host.node)).0, RAFT_ERR_MISUSE);
+    // A node that has stopped does not seem to be at rest.
+    assert!(unsafe { &*host.node }.stopped("told to").is_ok());
+    let mut ready = null();
+    let (status, _) = err!(raft_node_next_ready(host.node, &mut ready));
+    assert_eq!(status, RAFT_ERR_POISONED);
+    assert!(ready.is_null());
+}
+
 impl Host {
     /// Proposes where there is no leader to take it.
     fn propose_fails(&self) {

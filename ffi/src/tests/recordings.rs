@@ -387,6 +387,32 @@ const RECORDED: &[Recorded] = &[
 /// What takes a node that is not const, and does nothing to it that has to be done again.
 const NO_CALLS: &[&str] = &["free", "record_take", "record_stop"];
 
+/// What is recorded as the calls that it is made of.
+const MADE_OF_OTHERS: &[&str] = &["next_ready"];
+
+#[test]
+fn the_next_ready_is_recorded_as_what_it_is_made_of() {
+    let host = Host::new(&recorded(1, 1 << 20), &[1]);
+    ok!(raft_node_campaign(host.node));
+    let mut expected = vec!["requests_hidden", "campaign"];
+    let next = || {
+        let mut ready = null();
+        ok!(raft_node_next_ready(host.node, &mut ready));
+        (!ready.is_null()).then_some(ready)
+    };
+    while let Some(ready) = next() {
+        ok!(raft_storage_save(host.storage, ready));
+        expected.extend(["ready", "advance"]);
+    }
+    assert!(expected.len() > 4 && next().is_none());
+    let mut reader = Reader::new(taken(host.node).into()).expect("it is a recording");
+    let mut names = Vec::new();
+    while let Some(record) = reader.next_call().expect("it is whole") {
+        names.extend(record.call.map(|call| call.name()));
+    }
+    assert_eq!(names, expected);
+}
+
 #[test]
 fn every_function_that_changes_a_node_is_recorded() {
     for (function, kind, call) in RECORDED {
@@ -424,6 +450,7 @@ fn every_function_that_changes_a_node_is_recorded() {
         .iter()
         .map(|(function, _, _)| *function)
         .chain(NO_CALLS.iter().copied())
+        .chain(MADE_OF_OTHERS.iter().copied())
         .collect();
     assert_eq!(
         declared, known,

@@ -59,9 +59,7 @@ static void apply(replica *replica, const raft_entry *entry) {
     }
 }
 
-static void process(replica *replica) {
-    const raft_ready *ready;
-    must(raft_node_ready(replica->node, &ready, NULL), "ready");
+static void process(replica *replica, const raft_ready *ready) {
     must(raft_storage_save(replica->storage, ready, NULL), "save");
     for (size_t i = 0; i < ready->messages_len; i++) {
         const raft_message *message = &ready->messages[i];
@@ -69,18 +67,17 @@ static void process(replica *replica) {
         must(raft_node_step(to, message->encoded.data, message->encoded.len, NULL), "step");
     }
     for (size_t i = 0; i < ready->committed_entries_len; i++) apply(replica, &ready->committed_entries[i]);
-    must(raft_node_advance(replica->node, NULL), "advance");
 }
 
 static void run(void) {
     for (bool idle = false; !idle;) {
         idle = true;
         for (size_t i = 0; i < nodes_len; i++) {
-            bool has_ready;
-            must(raft_node_has_ready(nodes[i].node, &has_ready, NULL), "has_ready");
-            if (has_ready) {
+            const raft_ready *ready;
+            must(raft_node_next_ready(nodes[i].node, &ready, NULL), "next_ready");
+            if (ready != NULL) {
                 idle = false;
-                process(&nodes[i]);
+                process(&nodes[i], ready);
             }
         }
     }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -93,15 +94,14 @@ private:
         for (bool idle = false; !idle;) {
             idle = true;
             for (Replica& replica : nodes_) {
-                if (!replica.node.has_ready()) continue;
+                const std::optional<libraft::Ready> ready = replica.node.next_ready();
+                if (!ready) continue;
                 idle = false;
-                const libraft::Ready ready = replica.node.ready();
-                replica.storage.save(ready);
-                for (libraft::Message message : ready.messages()) {
+                replica.storage.save(*ready);
+                for (libraft::Message message : ready->messages()) {
                     nodes_[message.to() - 1].node.step(message.encoded());
                 }
-                for (libraft::Entry entry : ready.committed_entries()) replica.apply(entry);
-                replica.node.advance();
+                for (libraft::Entry entry : ready->committed_entries()) replica.apply(entry);
             }
         }
     }

@@ -684,6 +684,15 @@ pub const CALLS: &[Call] = table! {
         let ready = result(e, i, null(), |out, error| unsafe { raft_node_ready(node, out, error) });
         e.lent(place, ready);
     };
+    raft_node_next_ready => |e, i| {
+        let place = i.below(SLOTS);
+        let node = e.nodes[place].node;
+        // SAFETY: see above.
+        let ready = result(e, i, null(), |out, error| unsafe {
+            raft_node_next_ready(node, out, error)
+        });
+        e.lent(place, ready.filter(|ready| !ready.is_null()));
+    };
     raft_node_peek_ready => |e, i| {
         let place = i.below(SLOTS);
         let node = e.nodes[place].node;
