@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 
 use libraft_core::codec::{self, Buffer, MessageWriter};
 use libraft_core::{
-    Entry, Message, ReadRequest, ReadState, Ready, SnapshotRequest, proto::libraft as out,
+    Dropped, Entry, Message, ReadRequest, ReadState, Ready, SnapshotRequest, proto::libraft as out,
 };
 
 use crate::bytes::raft_bytes;
@@ -64,6 +64,17 @@ pub struct raft_snapshot_request {
     /// The lowest index that will do: the peer has asked for a snapshot of it
     /// (raft_node_request_snapshot()). 0 if any does.
     pub min_index: u64,
+}
+
+impl From<&Dropped> for raft_dropped {
+    fn from(dropped: &Dropped) -> raft_dropped {
+        raft_dropped {
+            kind: dropped.kind as i32,
+            reason: dropped.reason.number(),
+            index: dropped.reason.index(),
+            data: raft_bytes::of(&dropped.data),
+        }
+    }
 }
 
 impl From<&ReadRequest> for raft_read_request {
@@ -425,7 +436,7 @@ impl Content {
         view.must_sync = ready.must_sync;
         // Nearly always there is nothing of it, as the last time: 60 instructions.
         if self.has_rest || has_rest(ready) {
-            self.encode_rest(base);
+            self.encode_rest();
         }
         self.view.encoded = match encodes {
             Encoded::All => raft_bytes::of(self.encoded.as_slice()),
@@ -433,67 +444,18 @@ impl Content {
         };
     }
 
-    /// What seldom is in a Ready: the fields from 9 on, and the views of them.
+    /// What seldom is in a Ready: the fields from 9 on, and the views of them, which lead to what the Ready itself has.
     #[inline(never)]
-    fn encode_rest(&mut self, base: *const u8) {
+    fn encode_rest(&mut self) {
         let ready = &self.readys[usize::from(self.last_is_second)];
-        let buffer = &mut self.encoded;
-        let encodes = self.encodes == Encoded::All;
         self.has_rest = has_rest(ready);
-        self.reads.clear();
-        for read in &ready.reads {
-            if encodes {
-                let message = out::ReadRequest {
-                    id: read.id,
-                    low: read.low,
-                    high: read.high,
-                    max_bytes: read.max_bytes,
-                };
-                buffer.put_field(9, &message);
-            }
-            self.reads.push(read.into());
+        if self.encodes == Encoded::All {
+            codec::encode_seldom_fields(ready, &mut self.encoded);
         }
-        self.snapshot_requests.clear();
-        for request in &ready.snapshot_requests {
-            if encodes {
-                let message = out::SnapshotRequest {
-                    id: request.id,
-                    to: request.to,
-                    min_index: request.min_index,
-                };
-                buffer.put_field(10, &message);
-            }
-            self.snapshot_requests.push(request.into());
-        }
-        self.dropped.clear();
-        for dropped in &ready.dropped {
-            let (kind, reason) = (dropped.kind as i32, dropped.reason);
-            let mut data = raft_bytes::of(&dropped.data);
-            if encodes {
-                let message = out::Dropped {
-                    kind,
-                    reason: reason.number(),
-                    index: reason.index(),
-                    data: dropped.data.clone(),
-                };
-                let end = buffer.put_field(11, &message).end;
-                // The data is the last field.
-                data = raft_bytes::at(base, end - dropped.data.len()..end);
-            }
-            self.dropped.push(raft_dropped {
-                kind,
-                reason: reason.number(),
-                index: reason.index(),
-                data,
-            });
-        }
-        self.events.clear();
-        for event in &ready.events {
-            if encodes {
-                buffer.put_field(12, &codec::event_to_proto(event));
-            }
-            self.events.push(event.into());
-        }
+        show(&mut self.reads, &ready.reads);
+        show(&mut self.snapshot_requests, &ready.snapshot_requests);
+        show(&mut self.dropped, &ready.dropped);
+        show(&mut self.events, &ready.events);
         let view = &mut self.view;
         view.reads = pointer_to(&self.reads);
         view.reads_len = self.reads.len();
@@ -504,6 +466,12 @@ impl Content {
         view.events = pointer_to(&self.events);
         view.events_len = self.events.len();
     }
+}
+
+/// Makes views of what is in a list.
+fn show<'a, T, V: From<&'a T>>(views: &mut Vec<V>, list: &'a [T]) {
+    views.clear();
+    views.extend(list.iter().map(V::from));
 }
 
 /// Whether there is any of what [`Content::encode_rest`] writes.

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use libraft_core::{
     ConfState, Entries, Entry, HardState, Index, RestartState, Snapshot, Term,
-    codec::entry_encoded_len,
+    codec::{PayloadBlock, entry_encoded_len},
 };
 
 use crate::{
@@ -33,8 +33,6 @@ pub struct MemoryStorage {
 /// A save of fewer entries is gathered with others, if their payloads are short: what is left of a batch by a
 /// compaction may keep half of it in memory.
 const SMALL_SAVE: usize = 8;
-/// The longest short payload, in bytes.
-const SHORT_PAYLOAD: usize = 255;
 /// So many entries at most are gathered.
 const GATHERED: usize = 64;
 
@@ -83,7 +81,8 @@ impl Inner {
     fn append(&mut self, entries: &Entries, place: usize) {
         let list = &entries[place..];
         // What has its payload to itself would have to allocate to share it.
-        let is_short = |entry: &Entry| entry.data.len() <= SHORT_PAYLOAD && !entry.data.is_unique();
+        let is_short =
+            |entry: &Entry| entry.data.len() <= PayloadBlock::SHORT && !entry.data.is_unique();
         if list.len() < SMALL_SAVE && list.iter().all(is_short) {
             self.gather(list);
         } else {

@@ -27,7 +27,7 @@ mod tests;
 pub use buffer::Buffer;
 pub use hot::MessageWriter;
 pub use payload::{PayloadBlock, copied_payload};
-pub use ready::{encode_ready, event_to_proto};
+pub use ready::{encode_ready, encode_seldom_fields, event_to_proto};
 
 /// Decodes one message.
 ///

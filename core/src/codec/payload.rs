@@ -72,8 +72,8 @@ pub struct PayloadBlock {
 }
 
 impl PayloadBlock {
-    /// Longer payloads have allocations of their own.
-    const SHORT: usize = 255;
+    /// How many bytes a short payload has at most. Longer ones have allocations of their own.
+    pub const SHORT: usize = 255;
     /// The size of the smallest block.
     const FIRST: u64 = 256;
     /// The size of the largest block.

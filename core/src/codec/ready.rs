@@ -1,21 +1,15 @@
 //! The bytes of a Ready, as libraft.Ready.
 //!
-//! The C interface writes the same bytes by itself, since it has to know where everything lies in
-//! them; that both are the same is tested there. This is for who wants the bytes alone: recordings
+//! The C interface writes the same bytes by itself but for the seldom fields, since it has to know where everything
+//! lies in them; that both are the same is tested there. This is for who wants the bytes alone: recordings
 //! and what compares them.
 
 use super::*;
 use crate::event::Event;
 use crate::ready::Ready;
 
-/// Writes a Ready to the end of `out`, its fields in the order of their numbers.
-pub fn encode_ready(ready: &Ready, out: &mut Vec<u8>) {
-    let mut to = Buffer::from(std::mem::take(out));
-    put_ready(ready, &mut to);
-    *out = to.into();
-}
-
-fn put_ready(ready: &Ready, to: &mut Buffer) {
+/// Writes a Ready to the end of `to`, its fields in the order of their numbers.
+pub fn encode_ready(ready: &Ready, to: &mut Buffer) {
     if let Some(state) = &ready.soft_state {
         let state = out::SoftState {
             leader: state.leader,
@@ -48,6 +42,11 @@ fn put_ready(ready: &Ready, to: &mut Buffer) {
     if ready.must_sync {
         to.extend(&[8 << 3, 1]);
     }
+    encode_seldom_fields(ready, to);
+}
+
+/// Writes the fields from 9 on, which few Readys have: requests, what was dropped, and events.
+pub fn encode_seldom_fields(ready: &Ready, to: &mut Buffer) {
     for read in &ready.reads {
         let read = out::ReadRequest {
             id: read.id,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Call;
 use super::reader::RecordingError;
 use super::settings::{config_from_proto, config_to_proto};
-use crate::codec;
+use crate::codec::{self, Buffer};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -80,9 +80,9 @@ impl Answer {
         match self {
             Answer::None => None,
             Answer::Ready(ready) => {
-                let mut bytes = Vec::new();
+                let mut bytes = Buffer::default();
                 codec::encode_ready(ready, &mut bytes);
-                Some(bytes)
+                Some(bytes.into())
             }
             Answer::ConfState(state) => Some(codec::encode_conf_state(state)),
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::call::{Answer, Start};
 use super::reader::{Reader, RecordingError};
 use super::{Call, StopReason};
-use crate::codec;
+use crate::codec::{self, Buffer};
 use crate::error::Error;
 use crate::message::{Body, Message};
 use crate::node::{Load, Node};
@@ -314,7 +314,7 @@ pub fn replay(
 ) -> Result<Report, RecordingError> {
     let mut player = Player::new(bytes, limits)?;
     let mut report = Report::default();
-    let mut encoded = Vec::new();
+    let mut encoded = Buffer::default();
     while let Some(played) = player.play()? {
         report.calls = played.number;
         let difference = played.difference.map(|it| (played.number, it));
@@ -323,7 +323,7 @@ pub fn replay(
             report.readys += 1;
             encoded.clear();
             codec::encode_ready(&ready, &mut encoded);
-            if !on_ready(&encoded) {
+            if !on_ready(encoded.as_slice()) {
                 return Ok(report);
             }
         }

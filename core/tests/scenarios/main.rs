@@ -280,9 +280,9 @@ fn what_a_ready_holds_stays_while_the_node_goes_on() {
     let ready = follower.node.ready().unwrap();
     assert_eq!(ready.entries.len(), 2);
     let encoded = |ready: &Ready| {
-        let mut bytes = Vec::new();
+        let mut bytes = codec::Buffer::default();
         codec::encode_ready(ready, &mut bytes);
-        bytes
+        Vec::from(bytes)
     };
     let before = encoded(&ready);
     // Another leader replaces all that is in it, before the host is done and after.

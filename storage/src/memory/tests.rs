@@ -148,7 +148,7 @@ fn entries_that_come_a_few_at_a_time_become_batches() {
 #[test]
 fn long_payloads_are_not_gathered() {
     let storage = MemoryStorage::new();
-    for (index, len, expected) in [(1, SHORT_PAYLOAD, 1), (2, SHORT_PAYLOAD + 1, 0)] {
+    for (index, len, expected) in [(1, PayloadBlock::SHORT, 1), (2, PayloadBlock::SHORT + 1, 0)] {
         let long = Entry {
             data: Bytes::from_owner(vec![7; len]),
             ..entry(1, index)

@@ -5,7 +5,7 @@
 use std::fs;
 
 use bytes::Bytes;
-use libraft_core::codec;
+use libraft_core::codec::{self, Buffer};
 use libraft_core::recording::{Limits, Player};
 use libraft_core::{NodeId, Ready};
 
@@ -29,9 +29,9 @@ impl Host {
     /// Notes what a Ready was, while it is whole.
     pub fn keep_ready(&mut self, ready: &Ready) {
         if self.config.record_bytes > 0 {
-            let mut bytes = Vec::new();
+            let mut bytes = Buffer::default();
             codec::encode_ready(ready, &mut bytes);
-            self.readys.push(bytes);
+            self.readys.push(bytes.into());
         }
     }
 
@@ -83,9 +83,9 @@ pub fn replay(life: &Life) -> Result<u64, String> {
             return Err(format!("{here}: {difference}"));
         }
         if let Some(ready) = played.shown_ready() {
-            let mut bytes = Vec::new();
+            let mut bytes = Buffer::default();
             codec::encode_ready(&ready, &mut bytes);
-            if readys.next() != Some(&bytes) {
+            if readys.next().map(Vec::as_slice) != Some(bytes.as_slice()) {
                 return Err(format!("{here}: another Ready"));
             }
         }
