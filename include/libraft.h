@@ -3174,6 +3174,22 @@ raft_status raft_node_peek_ready(struct raft_node *node,
 raft_status raft_node_accept_ready(struct raft_node *node, struct raft_error **error);
 
 /**
+ * Whether there is surely nothing to do when the host has called raft_node_advance() for the last Ready, if it
+ * makes no other call on the node before that. A host to which calls are dear asks right after it has taken a
+ * Ready, and need not call raft_node_has_ready() then; most Readys are such, but for those in which a leader
+ * has entries to store. false promises nothing.
+ *
+ * Errors: those of any call on a node.
+ *
+ * Memory: `out` is the caller's own, and written on success only.
+ *
+ * Threads: One at a time on the node.
+ */
+raft_status raft_node_rests_once_advanced(const struct raft_node *node,
+                                          bool *out,
+                                          struct raft_error **error);
+
+/**
  * The last Ready's work is done: persisted, sent and applied. To be called once after each
  * raft_node_ready(), except with asynchronous storage writes.
  *

@@ -1705,6 +1705,12 @@ public:
         detail::call(raft_node_pending, static_cast<const raft_node*>(raw_.get()), &out);
         return out;
     }
+    /** Whether there is surely nothing to do once advance() is called; see raft_node_rests_once_advanced(). */
+    bool rests_once_advanced() const {
+        bool out = false;
+        detail::call(raft_node_rests_once_advanced, static_cast<const raft_node*>(raw_.get()), &out);
+        return out;
+    }
     /**
      * Takes the next batch of work. Throws Code::misuse (the last one has not been advanced),
      * Code::corrupt, Code::io (the storage can't be read; the call may be repeated).

@@ -94,6 +94,7 @@ NAMES: dict[str, tuple[str, str, str, str]] = {
         "RawNode.ApplyConfChange (one step of node 0)",
         "Node::apply_conf_change (one step of node 0)",
     ),
+    "raft_node_rests_once_advanced": ("=", "-", "-", "="),
     "raft_node_restart": ("=", "=", "-", "Node::new"),
     "raft_node_snapshot_failed": ("=", "=", "-", "="),
     "raft_node_status_encoded": ("=", "=", "-", "-"),

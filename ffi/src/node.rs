@@ -339,8 +339,16 @@ impl Inner {
     }
 
     pub(crate) fn has_ready(&self) -> bool {
+        self.node.has_ready() || self.has_requests_in_hand()
+    }
+
+    pub(crate) fn rests_once_advanced(&self) -> bool {
+        self.node.rests_once_advanced() && !self.has_requests_in_hand()
+    }
+
+    fn has_requests_in_hand(&self) -> bool {
         let has_pending = |source: &Source| !source.pending.is_empty();
-        self.node.has_ready() || self.source.as_ref().is_some_and(has_pending)
+        self.source.as_ref().is_some_and(has_pending)
     }
 
     pub(crate) fn pending(&self) -> u64 {

@@ -97,6 +97,26 @@ impl Node {
             || now.soft_state != self.shown.soft_state
     }
 
+    /// Whether there is surely nothing to do when the host has advanced from the last Ready, if it makes no
+    /// other call on the node before that. For a host to which a look is dear: after most Readys in which the
+    /// node promises itself nothing, as a leader does with its entries, it need not look. `false` promises nothing.
+    #[inline]
+    pub fn rests_once_advanced(&self) -> bool {
+        let brings_nothing_up = match self.working {
+            Working::No | Working::Sends => true,
+            // What a leader has stored may commit more, and what it has applied may end a joint configuration; a
+            // vote of its own may win; and more than was handed out may be there to be applied.
+            Working::Writes => {
+                let core = self.raft.core();
+                let promises_nothing = |work: &Work| work.own.is_empty() && work.snapshot.is_none();
+                core.log.applying() == core.log.committed()
+                    && !core.membership.auto_leave()
+                    && self.work.get().is_none_or(promises_nothing)
+            }
+        };
+        brings_nothing_up && !self.has_ready()
+    }
+
     /// Whether [`Node::take_requests`] may give anything: if not, it gives nothing. For a host that
     /// would otherwise ask before each Ready, nearly always for nothing.
     #[inline]
@@ -222,10 +242,12 @@ impl Node {
                         "there is no Ready to advance: call ready first",
                     ));
                 }
+                let rests = cfg!(debug_assertions) && node.rests_once_advanced();
                 if std::mem::replace(&mut node.working, Working::No) != Working::Writes {
                     return Ok(());
                 }
                 let finished = node.finish();
+                debug_assert!(!rests || !node.has_ready(), "more to do than was announced");
                 if let Err(error) = &finished {
                     // It has promised what it then could not take account of.
                     node.poison(error.to_string());

@@ -379,6 +379,47 @@ fn a_ready_must_be_advanced_before_the_next() {
 }
 
 #[test]
+fn a_follower_says_beforehand_that_its_advance_leaves_nothing_to_do() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    let last = cluster.at(1).node.status().basic.last_index;
+    let node = &mut cluster.at(1).node;
+    node.propose(Bytes::from_static(b"a command")).unwrap();
+    node.ready().unwrap();
+    assert!(!node.rests_once_advanced(), "it may commit by that");
+    let node = &mut cluster.at(2).node;
+    let term = node.basic_status().hard_state.term;
+    let id = |index| EntryId { term, index };
+    let mut append = |prev, entries: Vec<Entry>, commit| {
+        let body = Body::Append {
+            prev,
+            entries: entries.into(),
+            commit,
+        };
+        node.step(Message {
+            to: 2,
+            from: 1,
+            term,
+            body,
+        })
+        .unwrap();
+        assert!(!node.rests_once_advanced());
+        node.ready().unwrap();
+        assert!(node.rests_once_advanced());
+        node.advance().unwrap();
+        assert!(!node.has_ready());
+    };
+    let entry = Entry {
+        term,
+        index: last + 1,
+        ..Entry::default()
+    };
+    append(id(last), vec![entry], last);
+    append(id(last + 1), vec![], last + 1);
+    append(id(last + 1), vec![], last + 1);
+}
+
+#[test]
 fn a_ready_that_was_looked_at_grows_until_it_is_taken() {
     for async_writes in [false, true] {
         let mut member = Member::new(

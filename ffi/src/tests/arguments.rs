@@ -140,6 +140,7 @@ fn a_null_handle_is_refused_by_every_function() {
         raft_nodes_tick([node].as_ptr(), 1, 1, &mut 0, &mut count, [nobody].as_mut_ptr(), &mut others) names "nodes[0]";
         raft_node_next_deadline(node, &mut number) names "node";
         raft_node_pending(node, &mut 0) names "node";
+        raft_node_rests_once_advanced(node, &mut flag) names "node";
         raft_node_campaign(node) names "node";
         raft_node_propose(node, nothing, 0) names "node";
         raft_node_propose_many(node, null(), 0) names "node";
@@ -232,6 +233,7 @@ fn a_null_place_for_a_result_is_refused() {
         raft_node_has_ready(node, null_mut()) names "out";
         raft_node_ready(node, null_mut()) names "out";
         raft_node_pending(node, null_mut()) names "out";
+        raft_node_rests_once_advanced(node, null_mut()) names "out";
         raft_node_next_deadline(node, null_mut()) names "out";
         raft_node_next_ready(node, null_mut()) names "out";
         raft_node_peek_ready(node, null_mut()) names "out";

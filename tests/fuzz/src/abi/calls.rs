@@ -677,6 +677,9 @@ pub const CALLS: &[Call] = table! {
             assert!(matches!(pending, 0 | RAFT_PENDING_READY | 3));
         }
     };
+    raft_node_rests_once_advanced => |e, i| {
+        asks!(e, i, node, false, raft_node_rests_once_advanced());
+    };
     raft_node_ready => |e, i| {
         let place = i.below(SLOTS);
         let node = e.nodes[place].node;
