@@ -53,13 +53,12 @@ func (*noCopy) Unlock() {}
 // A nil buffer makes all of it anew. So it is with the messages of a Ready of which one is of more than 4 KiB, or
 // is work for a storage worker ([Config.AsyncStorageWrites]), who has it while the next Ready is taken. Until its next
 // use a buffer keeps alive what the last Ready had.
-func (rn *RawNode) ReadyInto(buffer *ReadyBuffer) Ready {
-	var ready Ready
+func (rn *RawNode) ReadyInto(buffer *ReadyBuffer) (ready Ready) {
 	if err := rn.takeReady(&ready, buffer); err != nil {
 		rn.complain("ready", err)
-		return Ready{}
+		ready = Ready{}
 	}
-	return ready
+	return
 }
 
 // empty makes room: nothing of an earlier Ready is left, whatever the host has done to it.
@@ -67,13 +66,18 @@ func (b *ReadyBuffer) empty(lender *loan) {
 	if b.self != b {
 		*b = ReadyBuffer{self: b}
 	}
-	if b.lender != nil && b.lender != lender {
-		// What is about to be written over must not be taken for what that node has given.
-		b.lender.takeBack()
+	if b.lender != lender {
+		if b.lender != nil {
+			// What is about to be written over must not be taken for what that node has given.
+			b.lender.takeBack()
+		}
+		b.lender = lender
 	}
-	b.lender = lender
-	clear(b.cells[:b.used])
-	clear(b.list[:b.used])
+	// One by one: to clear a slice is a call, of 100 instructions for each cell.
+	cells, list := b.cells[:b.used], b.list[:b.used]
+	for i := range cells {
+		cells[i], list[i] = messageCell{}, nil
+	}
 	b.used = 0
 	if b.hasHardState {
 		b.hardState, b.hasHardState = hardStateCell{}, false

@@ -120,11 +120,13 @@ typedef struct {
 	raft_error *error;
 	const raft_requests *requests;
 	const raft_ready *ready;
+	// Whether there is nothing to do now, nor when the host has advanced, if it does nothing else before.
+	bool rests;
 } go_taken;
 
 // Leaves requests NULL if there are none.
 static inline go_taken go_take_requests(go_node at) {
-	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL, false};
 	const raft_requests *requests = NULL;
 	taken.status = raft_node_take_requests((raft_node *)at, &requests, &taken.error);
 	if (taken.status == RAFT_OK && (requests->reads_len > 0 || requests->snapshot_requests_len > 0))
@@ -135,7 +137,7 @@ static inline go_taken go_take_requests(go_node at) {
 // If requests_first, it asks whether there are any.
 static inline go_taken go_ready(go_node at, bool advancing, bool requests_first) {
 	raft_node *node = (raft_node *)at;
-	go_taken taken = {RAFT_OK, advancing, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, advancing, NULL, NULL, NULL, false};
 	uint64_t pending = 0;
 	taken.status = go_advance(node, &taken.advancing, &taken.error);
 	if (taken.status == RAFT_OK && requests_first)
@@ -145,11 +147,14 @@ static inline go_taken go_ready(go_node at, bool advancing, bool requests_first)
 	if (taken.status != RAFT_OK || taken.requests != NULL)
 		return taken;
 	taken.status = raft_node_ready(node, &taken.ready, &taken.error);
+	// What brings entries is mostly followed by something: it is answered, or committed.
+	if (taken.status == RAFT_OK && taken.ready->entries_len == 0)
+		raft_node_rests_once_advanced(node, &taken.rests, NULL);
 	return taken;
 }
 
 static inline go_taken go_peek_ready(go_node at) {
-	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL};
+	go_taken taken = {RAFT_OK, false, NULL, NULL, NULL, false};
 	taken.status = raft_node_peek_ready((raft_node *)at, &taken.ready, &taken.error);
 	return taken;
 }

@@ -195,6 +195,13 @@ func (c *cluster) turn(m *member) {
 			vandalize(&rd)
 		}
 		m.node.Advance(rd)
+		if m.node.looked && c.turns%3 == 0 {
+			// It was told with the Ready, and is true.
+			must(c.t, m.node.ask())
+			if m.node.pending != 0 {
+				c.t.Fatal("a node that was said to rest has something to do")
+			}
+		}
 	}
 }
 

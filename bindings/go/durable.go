@@ -235,7 +235,7 @@ func (s *DurableStorage) Entries(lo, hi, maxSize uint64) ([]*pb.Entry, error) {
 		return nil, err
 	}
 	defer C.raft_entries_free(list)
-	return decodeEntries(unsafe.Slice(list.entries, int(list.entries_len)))
+	return decodeEntries(unsafe.Slice(list.entries, int(list.entries_len)), nil)
 }
 
 // Term implements Storage.

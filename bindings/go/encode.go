@@ -150,14 +150,19 @@ func unknownPlace(message reflect.Type) uintptr {
 
 func unknownInMessage(m *pb.Message) []byte {
 	if unknownPlaceInMessage == 0 {
-		return m.ProtoReflect().GetUnknown()
+		return reflectedUnknown(m)
 	}
 	return *(*[]byte)(unsafe.Add(unsafe.Pointer(m), unknownPlaceInMessage))
 }
 
 func unknownInEntry(e *pb.Entry) []byte {
 	if unknownPlaceInEntry == 0 {
-		return e.ProtoReflect().GetUnknown()
+		return reflectedUnknown(e)
 	}
 	return *(*[]byte)(unsafe.Add(unsafe.Pointer(e), unknownPlaceInEntry))
 }
+
+// reflectedUnknown is by itself, so that the others are inlined.
+//
+//go:noinline
+func reflectedUnknown(m proto.Message) []byte { return m.ProtoReflect().GetUnknown() }

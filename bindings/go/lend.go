@@ -49,9 +49,13 @@ func (rn *RawNode) ownNative(storage *DurableStorage) {
 
 // lend notes what the host gets.
 func (l *loan) lend(view *C.raft_ready, rd *Ready) {
-	if !l.lends {
-		return
+	if l.lends {
+		l.note(view, rd)
 	}
+}
+
+// note and forget are by themselves, so that the others are inlined.
+func (l *loan) note(view *C.raft_ready, rd *Ready) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.view = view
@@ -61,9 +65,12 @@ func (l *loan) lend(view *C.raft_ready, rd *Ready) {
 // takeBack ends the loan of the last Ready, which the library is about to write over. Waits for
 // a storage that is saving it.
 func (l *loan) takeBack() {
-	if !l.lends {
-		return
+	if l.lends {
+		l.forget()
 	}
+}
+
+func (l *loan) forget() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.view, l.hardState, l.entries, l.snapshot = nil, nil, nil, nil

@@ -221,9 +221,10 @@ func (ms *MemoryStorage) Compact(compactIndex uint64) error {
 	if err != nil {
 		return err
 	}
-	// A copy, so that what is dropped can be freed.
+	// A copy, so that what is dropped can be freed. With room for as many as there were, since as many may come
+	// before the next compaction: to grow from little takes five times the memory.
 	kept := ms.entries[compactIndex-ms.compactedIndex:]
-	ms.entries = append(make([]*pb.Entry, 0, len(kept)), kept...)
+	ms.entries = append(make([]*pb.Entry, 0, len(ms.entries)), kept...)
 	ms.setCompacted(compactIndex, term)
 	return nil
 }

@@ -49,7 +49,8 @@ func decodeMessages(lent []lentMessage, known entryRun, buffer *ReadyBuffer) ([]
 	}
 	for i := range cells {
 		cell := &cells[i]
-		if i > 0 && isBroadcast(&lent[i-1], &lent[i]) && cell.copy(list[i-1], uint64(lent[i].to)) {
+		if i > 0 && lent[i].encoded.len > 0 && isBroadcast(&lent[i-1], &lent[i]) &&
+			cell.copy(list[i-1], uint64(lent[i].to)) {
 			list[i] = &cell.message
 			continue
 		}
@@ -81,11 +82,17 @@ func newCells(lent []lentMessage) ([]messageCell, []*pb.Message) {
 // same Ready does not keep, say, a snapshot with it.
 func isLarge(lent *lentMessage) bool {
 	bytes := int(lent.encoded.len)
-	entries := unsafe.Slice(lent.entries, int(lent.entries_len))
-	for i := range entries {
-		bytes += int(entries[i].data.len)
+	if lent.entries_len > 0 {
+		bytes += payloadBytes(unsafe.Slice(lent.entries, int(lent.entries_len)))
 	}
 	return bytes > 4<<10
+}
+
+func payloadBytes(lent []C.raft_entry) (bytes int) {
+	for i := range lent {
+		bytes += int(lent[i].data.len)
+	}
+	return bytes
 }
 
 // read reads a message into an empty cell.
@@ -94,17 +101,13 @@ func (cell *messageCell) read(lent *lentMessage, known entryRun) error {
 		return cell.decode(borrowed(lent.encoded), known)
 	}
 	m := &cell.message
-	cell.kind, m.Type = pb.MessageType(lent._type), &cell.kind
-	cell.to, m.To = uint64(lent.to), &cell.to
-	cell.from, m.From = uint64(lent.from), &cell.from
-	if lent.term != 0 {
-		cell.term, m.Term = uint64(lent.term), &cell.term
-	}
+	cell.kind, cell.to, cell.from = pb.MessageType(lent._type), uint64(lent.to), uint64(lent.from)
+	// Pointers that are written side by side share one look whether the collector has to be told of them.
 	switch cell.kind {
 	case pb.MsgApp:
-		cell.logTerm, m.LogTerm = uint64(lent.log_term), &cell.logTerm
-		cell.index, m.Index = uint64(lent.index), &cell.index
-		cell.commit, m.Commit = uint64(lent.commit), &cell.commit
+		cell.logTerm, cell.index, cell.commit = uint64(lent.log_term), uint64(lent.index), uint64(lent.commit)
+		m.Type, m.To, m.From = &cell.kind, &cell.to, &cell.from
+		m.LogTerm, m.Index, m.Commit = &cell.logTerm, &cell.index, &cell.commit
 		if lent.entries_len > 0 {
 			// They are in the Ready, whose entries are known by now.
 			m.Entries = known.cut(uint64(lent.entries.index), int(lent.entries_len))
@@ -113,9 +116,16 @@ func (cell *messageCell) read(lent *lentMessage, known entryRun) error {
 			}
 		}
 	case pb.MsgAppResp:
-		cell.index, m.Index = uint64(lent.index), &cell.index
+		cell.index = uint64(lent.index)
+		m.Type, m.To, m.From, m.Index = &cell.kind, &cell.to, &cell.from, &cell.index
 	case pb.MsgHeartbeat:
-		cell.commit, m.Commit = uint64(lent.commit), &cell.commit
+		cell.commit = uint64(lent.commit)
+		m.Type, m.To, m.From, m.Commit = &cell.kind, &cell.to, &cell.from, &cell.commit
+	default:
+		m.Type, m.To, m.From = &cell.kind, &cell.to, &cell.from
+	}
+	if lent.term != 0 {
+		cell.term, m.Term = uint64(lent.term), &cell.term
 	}
 	return nil
 }

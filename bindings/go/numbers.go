@@ -33,7 +33,11 @@ func numbersOf(m *pb.Message, numbers *C.go_numbers) (payload []byte, ok bool) {
 	}
 	numbers._type = C.int32_t(*m.Type)
 	numbers.to, numbers.from, numbers.term = numberOf(m.To), numberOf(m.From), numberOf(m.Term)
-	numbers.log_term, numbers.index, numbers.commit = numberOf(m.LogTerm), numberOf(m.Index), numberOf(m.Commit)
+	numbers.index = numberOf(m.Index)
+	if *m.Type != pb.MsgAppResp {
+		// An answer has neither, and the library passes over what it finds there.
+		numbers.log_term, numbers.commit = numberOf(m.LogTerm), numberOf(m.Commit)
+	}
 	numbers.has_entry = len(m.Entries) == 1
 	if !numbers.has_entry {
 		return nil, true

@@ -59,10 +59,13 @@ type RawNode struct {
 	known, offered *knownEntries
 	// What came in and may be given to be saved.
 	stepped steppedEntries
+	singles singleLists
 
 	// What there is to do, if that is known (looked). Any call may change it.
 	looked  bool
 	pending C.uint64_t
+	// Whether that is known of when the host will have advanced, too.
+	rests bool
 	// Whether the library has yet to be told that the host has advanced: the next call on the node does
 	// that first, so that it sees every call in its order. One crossing less for most Readys.
 	advancing bool
@@ -277,17 +280,21 @@ func (rn *RawNode) isMember() bool {
 // ErrStepPeerNotFound, ErrProposalDropped for a forwarded proposal, and [Error] for what no correct peer
 // sends.
 func (rn *RawNode) Step(m *pb.Message) error {
-	err := rn.step(m)
+	var err error
+	if payload, ok := numbersOf(m, &rn.numbers); !ok {
+		err = rn.stepAny(m)
+	} else if err = rn.Err(); err == nil {
+		data, length := view(payload)
+		err = rn.came(C.go_step_numbers(rn.at(), C.bool(rn.advancing), &rn.numbers, data, length))
+	}
 	if err == nil && len(m.Entries) > 0 && m.GetType() == pb.MsgApp {
 		rn.stepped.add(m.Entries)
 	}
 	return err
 }
 
-func (rn *RawNode) step(m *pb.Message) error {
-	if payload, ok := numbersOf(m, &rn.numbers); ok {
-		return rn.stepNumbers(payload)
-	}
+// stepAny hands over a message by its bytes.
+func (rn *RawNode) stepAny(m *pb.Message) error {
 	encoded, err := appendMessage(rn.scratch[:0], m)
 	if err != nil {
 		return err
@@ -298,14 +305,6 @@ func (rn *RawNode) step(m *pb.Message) error {
 		rn.scratch = nil
 	}
 	return err
-}
-
-func (rn *RawNode) stepNumbers(payload []byte) error {
-	if err := rn.Err(); err != nil {
-		return err
-	}
-	data, length := view(payload)
-	return rn.came(C.go_step_numbers(rn.at(), C.bool(rn.advancing), &rn.numbers, data, length))
 }
 
 // StepEncoded does the same with a message as it came over the wire, which is copied.
@@ -389,7 +388,7 @@ func (rn *RawNode) advance() error {
 	// To advance where there was no Ready is no fault.
 	if rn.mayAdvance {
 		rn.mayAdvance, rn.advancing = false, true
-		rn.changed()
+		rn.looked, rn.rests = rn.rests, false
 	}
 	return nil
 }
@@ -497,14 +496,17 @@ func (rn *RawNode) at() C.go_node {
 
 // changed says that what there is to do may be something else.
 func (rn *RawNode) changed() {
-	rn.looked = false
+	rn.looked, rn.rests = false, false
 }
 
 // came says what has come of a call of calls.h.
 func (rn *RawNode) came(outcome C.go_outcome) error {
 	runtime.KeepAlive(rn)
 	rn.advancing = bool(outcome.advancing)
-	rn.looked, rn.pending = outcome.pending != C.GO_UNKNOWN, outcome.pending
+	rn.looked, rn.rests, rn.pending = outcome.pending != C.GO_UNKNOWN, false, outcome.pending
+	if outcome.status == C.RAFT_OK {
+		return nil
+	}
 	return rn.outcome(outcome.status, outcome.error)
 }
 

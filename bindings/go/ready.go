@@ -36,7 +36,7 @@ func (rn *RawNode) takeReady(ready *Ready, buffer *ReadyBuffer) error {
 			}
 			continue
 		}
-		if err := rn.given(taken, ready, buffer); err != nil {
+		if err := rn.given(taken, ready, rn.known, buffer); err != nil {
 			return err
 		}
 		rn.taken(ready)
@@ -57,8 +57,9 @@ func (rn *RawNode) peekReady() Ready {
 		return Ready{}
 	}
 	rn.loan.takeBack()
+	*rn.offered = *rn.known
 	var ready Ready
-	if err := rn.given(C.go_peek_ready(rn.at()), &ready, nil); err != nil {
+	if err := rn.given(C.go_peek_ready(rn.at()), &ready, rn.offered, nil); err != nil {
 		rn.stop("no Ready can be made", err)
 		return Ready{}
 	}
@@ -70,6 +71,9 @@ func (rn *RawNode) acceptReady(ready *Ready) {
 	err := rn.call(func(node *C.raft_node, failure **C.raft_error) C.raft_status {
 		return C.raft_node_accept_ready(node, failure)
 	})
+	// What is forgotten must not be kept by what is done with.
+	rn.known, rn.offered = rn.offered, rn.known
+	*rn.offered = knownEntries{}
 	rn.taken(ready)
 	if err != nil {
 		rn.stop("a Ready can't be accepted", err)
@@ -79,10 +83,9 @@ func (rn *RawNode) acceptReady(ready *Ready) {
 // taken takes account of a Ready that the host has got, the last one that was decoded.
 func (rn *RawNode) taken(ready *Ready) {
 	rn.mayAdvance = !rn.asyncWrites
-	// What is forgotten must not be kept by what is done with.
-	rn.known, rn.offered = rn.offered, rn.known
-	*rn.offered = knownEntries{}
-	rn.stepped.forget()
+	if len(rn.stepped.list) > 0 {
+		rn.stepped.forget()
+	}
 	if n := len(ready.CommittedEntries); n > 0 {
 		rn.handedOut = ready.CommittedEntries[n-1].GetIndex()
 		rn.readEntries = rn.readEntries.above(rn.handedOut)
@@ -90,33 +93,48 @@ func (rn *RawNode) taken(ready *Ready) {
 }
 
 // given makes a Ready of what the library gives, and lends it until the next one. It is written where
-// the host gets it, which saves copies of 150 bytes.
-func (rn *RawNode) given(taken C.go_taken, ready *Ready, buffer *ReadyBuffer) error {
+// the host gets it, which saves copies of 150 bytes. known are the entries that the host has without it, and
+// then with it.
+func (rn *RawNode) given(taken C.go_taken, ready *Ready, known *knownEntries, buffer *ReadyBuffer) error {
 	runtime.KeepAlive(rn)
-	rn.changed()
-	err := rn.outcome(taken.status, taken.error)
-	if err != nil && errors.Is(err, &Error{Code: CodeMisuse}) {
-		return err
+	if taken.status != C.RAFT_OK {
+		rn.changed()
+		return rn.notGiven(taken)
 	}
-	if err != nil {
-		// The next call would find the same, and a host that asks for as long as there is something
-		// to do would ask for ever.
-		return rn.stop("no Ready can be made", err)
-	}
-	if err := rn.decodeReady(taken.ready, ready, buffer); err != nil {
+	rn.rests = bool(taken.rests)
+	rn.looked, rn.pending = rn.rests, 0
+	lent := taken.ready
+	if err := rn.decodeReady(lent, ready, known, buffer); err != nil {
 		return rn.stop("a Ready can't be read", err)
 	}
-	rn.view = taken.ready
-	rn.events, rn.dropped = eventsOf(rn.view), droppedOf(rn.view)
-	rn.loan.lend(rn.view, ready)
+	rn.view = lent
+	// Nearly always there is nothing of either, as the last time.
+	if lent.events_len > 0 || rn.events != nil {
+		rn.events = eventsOf(lent)
+	}
+	if lent.dropped_len > 0 || rn.dropped != nil {
+		rn.dropped = droppedOf(lent)
+	}
+	rn.loan.lend(lent, ready)
 	return nil
+}
+
+// notGiven is the error if the library gives none.
+func (rn *RawNode) notGiven(taken C.go_taken) error {
+	err := rn.outcome(taken.status, taken.error)
+	if errors.Is(err, &Error{Code: CodeMisuse}) {
+		return err
+	}
+	// The next call would find the same, and a host that asks for as long as there is something
+	// to do would ask for ever.
+	return rn.stop("no Ready can be made", err)
 }
 
 // decodeReady copies what the library lends, of which the host may keep everything, to an empty Ready; but not
 // what is in the buffer.
-func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready, buffer *ReadyBuffer) (err error) {
-	known := rn.offered
-	*known = *rn.known
+func (rn *RawNode) decodeReady(
+	lent *C.raft_ready, rd *Ready, known *knownEntries, buffer *ReadyBuffer,
+) (err error) {
 	rd.MustSync = bool(lent.must_sync)
 	if state := lent.soft_state; state != nil {
 		rd.SoftState = &SoftState{Lead: uint64(state.leader), RaftState: StateType(state.role)}
@@ -167,9 +185,15 @@ func (rn *RawNode) decodeReady(lent *C.raft_ready, rd *Ready, buffer *ReadyBuffe
 func (rn *RawNode) newEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
 	stepped := rn.stepped.list
 	if len(stepped) == 0 {
-		return decodeEntries(lent)
+		return decodeEntries(lent, &rn.singles)
 	}
-	entries := make([]*pb.Entry, len(lent))
+	var entries []*pb.Entry
+	if len(lent) == 1 {
+		entries = rn.singles.room(int(lent[0].data.len))
+	}
+	if entries == nil {
+		entries = make([]*pb.Entry, 0, len(lent))
+	}
 	for i := range lent {
 		fields, err := readLentEntry(&lent[i])
 		if err != nil {
@@ -178,24 +202,21 @@ func (rn *RawNode) newEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
 		entry := find(&stepped, fields)
 		if entry == nil {
 			// What is left has come otherwise, or is older and was overwritten.
-			left, err := decodeEntries(lent[i:])
-			if err != nil {
-				return nil, err
-			}
-			copy(entries[i:], left)
-			break
+			left, err := decodeEntries(lent[i:], nil)
+			return append(entries, left...), err
 		}
-		entries[i] = entry
+		entries = append(entries, entry)
 	}
 	return entries, nil
 }
 
-func decodeEntries(lent []C.raft_entry) ([]*pb.Entry, error) {
-	bytes := 0
-	for i := range lent {
-		bytes += int(lent[i].data.len)
-	}
+// decodeEntries copies entries for the host. A single one is in one of these lists, if there are any.
+func decodeEntries(lent []C.raft_entry, singles *singleLists) ([]*pb.Entry, error) {
+	bytes := payloadBytes(lent)
 	var list entryList
+	if len(lent) == 1 {
+		list.entries = singles.room(bytes)
+	}
 	list.prepare(len(lent), bytes)
 	for i := range lent {
 		fields, err := readLentEntry(&lent[i])
@@ -255,7 +276,7 @@ func (rn *RawNode) handBack(lent []C.raft_entry, known entryRun) ([]*pb.Entry, e
 	if run := known.cut(uint64(lent[0].index), len(lent)); run != nil && isOf(run, lent) {
 		return run, nil
 	}
-	entries, err := decodeEntries(lent)
+	entries, err := decodeEntries(lent, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -156,6 +156,11 @@ func (rn *RawNode) followCompaction() error {
 	if first <= rn.firstIndex {
 		return nil
 	}
+	return rn.compacted(first)
+}
+
+// compacted tells the core that the log in the storage begins with this index.
+func (rn *RawNode) compacted(first uint64) error {
 	status, err := rn.nativeStatus()
 	if err != nil {
 		return err

@@ -31,6 +31,46 @@ func newFollower(t *testing.T) (*RawNode, *MemoryStorage) {
 	return node, s
 }
 
+// After most Readys of a follower nobody has to ask whether there is more.
+func TestAFollowerThatRestsIsNotAsked(t *testing.T) {
+	node, s := newFollower(t)
+	last, term := s.snapshot.GetMetadata().GetIndex(), s.snapshot.GetMetadata().GetTerm()
+	turn := func() Ready {
+		t.Helper()
+		rd := node.Ready()
+		if rd.HardState != nil {
+			must(t, s.SetHardState(rd.HardState))
+		}
+		must(t, s.Append(rd.Entries))
+		return rd
+	}
+	must(t, node.Step(appendOf(term, last, term, last, &pb.Entry{Term: new(term), Index: new(last + 1)})))
+	node.Advance(turn())
+	if node.HasReady() {
+		t.Fatal("an entry is stored, and that is all")
+	}
+	must(t, node.Step(appendOf(term, last+1, term, last+1)))
+	rd := turn()
+	if len(rd.CommittedEntries) != 1 {
+		t.Fatal(DescribeReady(rd, nil))
+	}
+	node.Advance(rd)
+	if node.HasReady() || !node.advancing {
+		t.Fatal("it was asked")
+	}
+	if node.BasicStatus().Applied != last+1 || node.advancing {
+		t.Fatal("Advance is not done before what is asked then")
+	}
+	// What comes in between is something else.
+	must(t, node.Step(appendOf(term, last+1, term, last+1)))
+	rd = turn()
+	must(t, node.Step(appendOf(term, last+1, term, last+1)))
+	node.Advance(rd)
+	if !node.HasReady() || node.advancing {
+		t.Fatal("it was not asked")
+	}
+}
+
 func TestEntriesThatComeInAreHandedOut(t *testing.T) {
 	node, s := newFollower(t)
 	entry := func(term, index uint64, data string) *pb.Entry {
@@ -80,11 +120,12 @@ func TestEntriesThatComeInAreHandedOut(t *testing.T) {
 
 func TestTheNextCallAdvances(t *testing.T) {
 	for name, call := range map[string]func(*RawNode){
-		"tick":       func(rn *RawNode) { rn.Tick() },
-		"tick all":   func(rn *RawNode) { TickAll([]*RawNode{rn}, 1) },
-		"step":       func(rn *RawNode) { _ = rn.Step(appendOf(2, 1, 1, 1)) },
-		"propose":    func(rn *RawNode) { _ = rn.Propose([]byte("x")) },
-		"has ready":  func(rn *RawNode) { rn.HasReady() },
+		"tick":     func(rn *RawNode) { rn.Tick() },
+		"tick all": func(rn *RawNode) { TickAll([]*RawNode{rn}, 1) },
+		"step":     func(rn *RawNode) { _ = rn.Step(appendOf(2, 1, 1, 1)) },
+		"propose":  func(rn *RawNode) { _ = rn.Propose([]byte("x")) },
+		// If it has to ask: this follower rests, and the Ready has told so.
+		"has ready":  func(rn *RawNode) { rn.changed(); rn.HasReady() },
 		"ready":      func(rn *RawNode) { rn.Ready() },
 		"another":    func(rn *RawNode) { rn.BasicStatus() },
 		"the record": func(rn *RawNode) { _, _ = rn.RecordTake() },

@@ -63,31 +63,61 @@ type entryCell struct {
 	kind        pb.EntryType
 }
 
+// singleLists are the lists of what comes one entry at a time: a piece of memory for many, since to allocate
+// eight bytes takes as long as to allocate a hundred. Who keeps such a list keeps the entries of the others, so
+// that those with more than a little payload have one of their own.
+type singleLists struct {
+	spare []*pb.Entry
+}
+
+const (
+	// So many lists are one piece of memory,
+	singlesTogether = 16
+	// and none of them has an entry with more bytes than this.
+	maxSinglePayload = 256
+)
+
+// room is an empty list for one entry with so many bytes, whose capacity ends with that. nil if the entry should
+// have a list of its own.
+func (s *singleLists) room(bytes int) []*pb.Entry {
+	if s == nil || bytes > maxSinglePayload {
+		return nil
+	}
+	if len(s.spare) == 0 {
+		s.spare = make([]*pb.Entry, singlesTogether)
+	}
+	list := s.spare[:0:1]
+	s.spare = s.spare[1:]
+	return list
+}
+
 // A payload of so many bytes is kept with its entry.
 const (
 	tinyPayload  = 16
 	smallPayload = 40
 )
 
-// prepare makes room for so many entries with so many bytes of payload. In place, since to copy what was just
-// written is slow.
+// prepare makes room for so many entries with so many bytes of payload, in the list that is there if that has it.
+// In place, since to copy what was just written is slow.
 func (l *entryList) prepare(count, bytes int) {
+	if cap(l.entries) < count {
+		l.entries = make([]*pb.Entry, 0, count)
+	}
 	switch {
 	case count == 1 && bytes <= tinyPayload:
-		// As it is with one short command at a time: besides the list, one object of 128 bytes in place of two.
+		// As it is with one short command at a time: one object of 128 bytes in place of two.
 		one := &struct {
 			cells [1]entryCell
 			data  [tinyPayload]byte
 		}{}
-		l.entries, l.cells, l.data = make([]*pb.Entry, 0, 1), one.cells[:], one.data[:0:bytes]
+		l.cells, l.data = one.cells[:], one.data[:0:bytes]
 	case count == 1 && bytes <= smallPayload:
 		one := &struct {
 			cells [1]entryCell
 			data  [smallPayload]byte
 		}{}
-		l.entries, l.cells, l.data = make([]*pb.Entry, 0, 1), one.cells[:], one.data[:0:bytes]
+		l.cells, l.data = one.cells[:], one.data[:0:bytes]
 	default:
-		l.entries = make([]*pb.Entry, 0, count)
 		l.cells = make([]entryCell, count)
 		l.data = make([]byte, 0, bytes)
 	}
