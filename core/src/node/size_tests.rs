@@ -13,10 +13,10 @@ use super::Node;
 #[cfg(target_pointer_width = "64")]
 fn what_there_is_of_each_node_takes_no_more_than_the_architecture_page_says() {
     let sizes = [
-        ("Node", size_of::<Node>(), 680),
+        ("Node", size_of::<Node>(), 704),
         ("Core", size_of::<Core>(), 576),
         ("Log", size_of::<Log>(), 248),
-        ("Tracker", size_of::<Tracker>(), 16),
+        ("Tracker", size_of::<Tracker>(), 40),
         ("Progress", size_of::<Progress>(), 104),
         ("Message", size_of::<Message>(), 80),
     ];
@@ -50,6 +50,30 @@ fn a_node_that_comes_to_rest_gives_back_the_room_of_its_lists() {
     cluster.propose(1, "b");
     cluster.settle();
     assert!((1..=3).all(|id| has_room(&cluster.at(id).node)));
+}
+
+#[test]
+fn heartbeats_of_a_group_that_rests_are_those_of_any_other() {
+    // With the check of a quorum, the leader forgets now and then who was heard from.
+    for check_quorum in [false, true] {
+        let mut cluster = Cluster::with(3, |config| config.check_quorum = check_quorum);
+        cluster.elect(1);
+        let mut rested = 0;
+        for round in 0..60 {
+            if round % 20 == 15 {
+                cluster.propose(1, "a");
+            }
+            cluster.at(1).node.tick().unwrap();
+            cluster.settle();
+            rested += u32::from(cluster.at(1).node.raft.rests());
+            let status = cluster.at(1).node.status();
+            let last = status.basic.last_index;
+            assert_eq!(status.basic.soft_state.role, crate::types::Role::Leader);
+            assert!(status.progress.iter().all(|peer| peer.match_index == last));
+            assert_eq!(cluster.at(3).node.basic_status().hard_state.commit, last);
+        }
+        assert!(rested > 30, "{rested} rounds of 60");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::core::FIRST_TERM;
 use super::{Raft, RoleState};
+use crate::tracker::Rest;
 use crate::types::{HardState, Index, NONE, Role};
 
 /// What [`check_step`] compares.
@@ -53,6 +54,16 @@ pub fn check(raft: &Raft) -> Result<(), &'static str> {
                 leader.tracker().committed_index() == core.membership.committed_index(acked),
                 "who votes is what the configuration says",
             )?;
+            if let Some(Rest { index, others }) = leader.tracker().at_rest() {
+                let peers = || leader.tracker().iter();
+                let other_ids = peers().map(|peer| peer.id).filter(|&id| id != core.id());
+                ensure(
+                    index <= core.log.committed()
+                        && peers().all(|peer| peer.rests_at(index, peer.id == core.id()))
+                        && other_ids.eq(others),
+                    "who rests has, knows and needs what is said of it",
+                )?;
+            }
             let members = core.membership.members();
             ensure(
                 leader.tracker().iter().map(|peer| peer.id).eq(members),

@@ -251,10 +251,21 @@ impl Leader {
     }
 
     /// A follower has answered a heartbeat.
+    #[inline(always)]
     pub fn on_heartbeat_resp(&mut self, core: &mut Core, from: NodeId, context: &[u8]) -> Next {
-        let Some(place) = self.tracker.place(from) else {
-            return Next::Stay;
-        };
+        if !self.tracker.has_at_rest(from, core.log.last_index()) {
+            let Some(place) = self.tracker.place(from) else {
+                return Next::Stay;
+            };
+            self.hear_from(core, place);
+        }
+        self.acknowledge_reads(core, from, context);
+        Next::Stay
+    }
+
+    /// A member lives, and may be sent to.
+    #[inline(never)]
+    fn hear_from(&mut self, core: &mut Core, place: usize) {
         let peer = self.tracker.at_mut(place);
         peer.recent_active = true;
         peer.resume();
@@ -264,8 +275,6 @@ impl Leader {
         if peer.match_index < core.log.last_index() || probes {
             self.send_append(core, place);
         }
-        self.acknowledge_reads(core, from, context);
-        Next::Stay
     }
 
     /// Time passes.

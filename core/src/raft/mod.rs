@@ -138,6 +138,12 @@ impl Raft {
         }
     }
 
+    /// Whether this leads a group that rests.
+    #[cfg(test)]
+    pub fn rests(&self) -> bool {
+        matches!(&self.role, RoleState::Leader(leader) if leader.tracker().at_rest().is_some())
+    }
+
     /// Whether the leader, the role or the hard state may be other than when they were last shown.
     pub fn have_states_moved(&self) -> bool {
         self.core.outbox.states_moved || self.core.log.has_commit_moved()

@@ -39,7 +39,7 @@ impl Raft {
     #[inline(always)]
     fn is_member(&self, id: NodeId) -> bool {
         match &self.role {
-            RoleState::Leader(leader) => leader.tracker().place(id).is_some(),
+            RoleState::Leader(leader) => leader.tracker().contains(id),
             _ => self.core.membership.contains(id),
         }
     }

@@ -17,10 +17,27 @@ mod tests;
 ///
 /// A sorted array: groups are small, so that a search is a few comparisons. Whoever works on one
 /// member looks its place up once, which stays the same until the configuration changes.
-// A boxed slice, and nothing besides: it is in every node (`Leader`).
+// A boxed slice and little besides: it is in every node (`Leader`).
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Tracker {
+    /// Whoever gets at a member to change it ends it: a round of heartbeats changes none.
+    rest: Rest,
     peers: Box<[Progress]>,
+}
+
+/// What there is to know of the other two members of a group of three that rests, so that a round of heartbeats need
+/// not look into the list: with ten thousand groups that is three lines less to fetch, and to wait for memory once
+/// less, a tenth of its time.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Rest {
+    /// All members have everything up to here and nothing beyond, the leader has told them that it is committed, and
+    /// has heard from them since the last check of the quorum. Nothing is on its way to them, and nothing waits to
+    /// be. It is 0 if this is not so, or not known to be.
+    pub index: Index,
+    /// By ascending id; nothing of meaning if the index is 0.
+    pub others: [NodeId; 2],
 }
 
 impl Tracker {
@@ -33,6 +50,7 @@ impl Tracker {
         let members = membership.members().into_iter();
         let unknown = |id| Progress::unknown(id, last_index + 1, limits_for(id));
         let mut tracker = Tracker {
+            rest: Rest::default(),
             peers: members.map(unknown).collect(),
         };
         tracker.take_over(membership);
@@ -47,6 +65,7 @@ impl Tracker {
         last_index: Index,
         limits_for: impl Fn(NodeId) -> InflightLimits,
     ) {
+        self.rest.index = 0;
         let mut peers = std::mem::take(&mut self.peers).into_vec();
         peers.retain(|peer| membership.contains(peer.id) && !added.contains(&peer.id));
         for &id in added {
@@ -69,6 +88,38 @@ impl Tracker {
             peer.votes_in = membership
                 .halves()
                 .map(|half| membership::has(half, peer.id));
+        }
+    }
+
+    /// The other two, if the group is one of three that rests.
+    #[inline(always)]
+    pub fn at_rest(&self) -> Option<Rest> {
+        (self.rest.index != 0).then_some(self.rest)
+    }
+
+    /// Whether this is one of two who rest and have all of a log that ends with `last_index`.
+    #[inline(always)]
+    pub fn has_at_rest(&self, id: NodeId, last_index: Index) -> bool {
+        let Rest { index, others } = self.rest;
+        index != 0 && index == last_index && others.contains(&id)
+    }
+
+    /// Looks whether the members other than `own` rest: all of them have, and know to be committed, what there is up
+    /// to `index`.
+    pub fn settle(&mut self, own: NodeId, index: Index) {
+        if let [a, b, c] = &*self.peers
+            && [a, b, c]
+                .iter()
+                .all(|peer| peer.rests_at(index, peer.id == own))
+        {
+            let others = match own {
+                own if own == a.id => [b.id, c.id],
+                own if own == b.id => [a.id, c.id],
+                own if own == c.id => [a.id, b.id],
+                // It leads others until it is told that it is no member any more.
+                _ => return,
+            };
+            self.rest = Rest { index, others };
         }
     }
 
@@ -97,7 +148,13 @@ impl Tracker {
 
     /// One member's progress, to be changed.
     pub fn get_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
-        self.place(id).map(|place| &mut self.peers[place])
+        self.place(id).map(|place| self.at_mut(place))
+    }
+
+    /// Whether this is a member.
+    #[inline(always)]
+    pub fn contains(&self, id: NodeId) -> bool {
+        self.at_rest().is_some_and(|rest| rest.others.contains(&id)) || self.place(id).is_some()
     }
 
     /// Where a member is in the ascending order.
@@ -116,7 +173,9 @@ impl Tracker {
     }
 
     /// The member at a place, to be changed.
+    #[inline]
     pub fn at_mut(&mut self, place: usize) -> &mut Progress {
+        self.rest.index = 0;
         &mut self.peers[place]
     }
 
@@ -127,6 +186,7 @@ impl Tracker {
 
     /// All members, by ascending id, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Progress> {
+        self.rest.index = 0;
         self.peers.iter_mut()
     }
 

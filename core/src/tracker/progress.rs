@@ -395,6 +395,15 @@ impl Progress {
         self.paused || matches!(self.flow, Flow::Snapshot { .. })
     }
 
+    /// Whether there is nothing to say to it but that the leader lives, in a log that ends with `index`: see
+    /// `Rest::index`. The leader itself is told nothing.
+    pub fn rests_at(&self, index: Index, leads: bool) -> bool {
+        let is_idle = self.need == Need::Nothing && !self.waits_for_host();
+        let streams = matches!(self.flow, Flow::Replicate { .. }) && !self.paused;
+        let knows = self.sent_commit == index && self.recent_active && streams;
+        self.match_index == index && is_idle && (knows || leads)
+    }
+
     /// Whether as much is on its way as may be.
     pub fn is_window_full(&self) -> bool {
         match &self.flow {

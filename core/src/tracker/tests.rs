@@ -1,7 +1,8 @@
 //! One member's progress through its flow states, and the window of appends in flight.
 
 use super::{
-    Flow, Horizon, InflightLimits, Inflights, PendingRequest, Progress, RequestedRange, Tracker,
+    Flow, Horizon, InflightLimits, Inflights, Need, PendingRequest, Progress, RequestedRange,
+    Tracker,
 };
 use crate::membership::Membership;
 use crate::types::ConfState;
@@ -219,4 +220,48 @@ fn reconfiguring_keeps_what_is_known_and_begins_new_members_anew() {
     let voters = tracker.iter().map(|peer| peer.votes_in);
     let voters: Vec<[bool; 2]> = voters.collect();
     assert_eq!(voters, [[true, false], [true, false], [false, false]]);
+}
+
+#[test]
+fn a_group_of_three_rests_until_somebody_gets_at_a_member() {
+    let voters = ConfState::of_voters([1, 2, 3]);
+    let mut tracker = Tracker::new(&Membership::restore(&voters).unwrap(), 0, |_| LIMITS);
+    let rest = |tracker: &mut Tracker| {
+        tracker.settle(2, 7);
+        tracker.at_rest().map(|rest| (rest.index, rest.others))
+    };
+    assert_eq!(rest(&mut tracker), None, "nobody has anything");
+    for peer in tracker.iter_mut() {
+        peer.maybe_update(7);
+        peer.become_replicate();
+        peer.recent_active = true;
+    }
+    assert_eq!(rest(&mut tracker), None, "they have not been told");
+    for id in [1, 3] {
+        tracker.get_mut(id).unwrap().sent_commit(7);
+    }
+    assert_eq!(rest(&mut tracker), Some((7, [1, 3])));
+    assert!(tracker.contains(1) && tracker.contains(2) && !tracker.contains(4));
+    assert!(tracker.has_at_rest(3, 7) && !tracker.has_at_rest(3, 8) && !tracker.has_at_rest(2, 7));
+    for change in [
+        |tracker: &mut Tracker| tracker.at_mut(0).need = Need::Entries,
+        |tracker: &mut Tracker| tracker.at_mut(0).match_index = 6,
+        |tracker: &mut Tracker| tracker.at_mut(0).become_probe(),
+        |tracker: &mut Tracker| tracker.at_mut(0).recent_active = false,
+    ] {
+        let mut changed = tracker.clone();
+        change(&mut changed);
+        assert!(changed.at_rest().is_none() && !changed.has_at_rest(3, 7));
+        assert_eq!(rest(&mut changed), None);
+    }
+    let mut led_from_outside = tracker.clone();
+    led_from_outside.at_mut(1).sent_commit(7);
+    led_from_outside.settle(4, 7);
+    assert!(led_from_outside.at_rest().is_none(), "three others");
+    // To look at nothing but the place is no reason not to settle again.
+    assert!(tracker.get_mut(3).is_some() && tracker.at_rest().is_none());
+    assert_eq!(rest(&mut tracker), Some((7, [1, 3])));
+    let four = ConfState::of_voters([1, 2, 3, 4]);
+    tracker.reconfigure(&Membership::restore(&four).unwrap(), &[4], 7, |_| LIMITS);
+    assert!(tracker.at_rest().is_none());
 }
