@@ -359,6 +359,7 @@ impl Node {
     /// [`Error::LocalMessage`], [`Error::UnknownPeer`], [`Error::Impossible`] for a message that
     /// no correct peer can have sent; [`Error::ProposalDropped`] for a proposal that this node
     /// can't take. In each case nothing has changed, and the host may go on.
+    #[inline]
     pub fn step(&mut self, mut message: Message) -> Result<()> {
         let result = self.call(
             &mut message,
@@ -369,13 +370,39 @@ impl Node {
         result
     }
 
+    /// Heartbeats and their answers go apart, since they need less of the stack and fewer copies.
+    #[inline(always)]
     fn step_decoded(&mut self, message: &mut Message) -> Result<()> {
+        match message.body {
+            Body::Heartbeat { .. } | Body::HeartbeatResp { .. } => self.step_heartbeat(message),
+            _ => self.step_other(message),
+        }
+    }
+
+    #[inline(never)]
+    fn step_heartbeat(&mut self, message: &mut Message) -> Result<()> {
+        let (from, term) = (message.from, message.term);
+        let result = self.raft.step_heartbeat(message);
+        self.note_if_refused(from, term, result)
+    }
+
+    #[inline(never)]
+    fn step_other(&mut self, message: &mut Message) -> Result<()> {
         let (from, term) = (message.from, message.term);
         let result = self.raft.step(message);
-        if let Err(error) = &result {
-            self.note_refusal(from, term, error);
+        self.note_if_refused(from, term, result)
+    }
+
+    #[inline(always)]
+    fn note_if_refused(&mut self, from: NodeId, term: Term, result: Result<()>) -> Result<()> {
+        match result {
+            // Made anew: to look at the error and pass on the whole is 9 instructions more.
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.note_refusal(from, term, &error);
+                Err(error)
+            }
         }
-        result
     }
 
     #[cold]

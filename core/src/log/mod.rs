@@ -345,6 +345,7 @@ impl Log {
     // Committing.
 
     /// Moves the commit index up, never down.
+    #[inline]
     pub fn commit_to(&mut self, index: Index) {
         assert!(
             index <= self.last_index(),

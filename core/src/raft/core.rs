@@ -165,12 +165,19 @@ impl Core {
     }
 
     /// The same with the role unchanged.
+    #[inline(always)]
     pub fn change_leader(&mut self, leader: NodeId) {
         if leader != self.leader {
-            let from = self.leader;
-            self.set_leader(leader);
-            self.note_leader(from);
+            self.change_to_other_leader(leader);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn change_to_other_leader(&mut self, leader: NodeId) {
+        let from = self.leader;
+        self.set_leader(leader);
+        self.note_leader(from);
     }
 
     /// Notes that the leader is not what it was, if it isn't.

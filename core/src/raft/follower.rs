@@ -28,6 +28,7 @@ struct WantedSnapshot {
 }
 
 impl Follower {
+    #[inline(always)]
     fn hear_from(&self, core: &mut Core, leader: NodeId) {
         core.timer.election_elapsed = 0;
         core.change_leader(leader);
@@ -122,6 +123,7 @@ impl Follower {
     }
 
     /// The leader lives, and says how much is committed.
+    #[inline(always)]
     pub fn on_heartbeat(
         &self,
         core: &mut Core,
@@ -133,7 +135,9 @@ impl Follower {
         core.log.commit_to(commit);
         core.send(from, Body::HeartbeatResp { context });
         // The request may have got lost, or the leader's host may not have had a snapshot then.
-        self.ask_for_snapshot(core);
+        if self.wanted_snapshot.is_some() {
+            self.ask_for_snapshot(core);
+        }
         Next::Stay
     }
 

@@ -198,6 +198,7 @@ impl Leader {
     }
 
     /// A member has answered a heartbeat with this context.
+    #[inline]
     pub(super) fn acknowledge_reads(&mut self, core: &mut Core, from: NodeId, context: &[u8]) {
         if mutant!(ReadsAreKnownByName) {
             self.reads.make().acknowledge_by_name(from, context);

@@ -41,6 +41,18 @@ impl Raft {
         }
     }
 
+    /// The same for heartbeats and their answers.
+    // Short, so that two followers are fetched at once, if neither is in a cache: a processor looks no more than 250
+    // instructions ahead.
+    #[inline(always)]
+    pub fn step_heartbeat(&mut self, message: &mut Message) -> Result<()> {
+        match message.body {
+            Body::Heartbeat { .. } => self.step_kind(message),
+            Body::HeartbeatResp { .. } => self.step_kind(message),
+            _ => self.step_any(message),
+        }
+    }
+
     #[inline(never)]
     fn step_any(&mut self, message: &mut Message) -> Result<()> {
         self.step_kind(message)
@@ -296,14 +308,23 @@ impl Raft {
     /// won that.
     #[inline(always)]
     fn follower_of(&mut self, leader: NodeId) -> Option<(&mut Follower, &mut Core)> {
-        if let RoleState::PreCandidate(_) | RoleState::Candidate(_) = self.role {
-            let term = self.core.term();
-            let why = Why::LeaderAppeared(leader);
-            self.transition(Next::Follow { term, leader, why });
+        if !matches!(self.role, RoleState::Follower(_)) {
+            self.give_way(leader);
         }
         match &mut self.role {
             RoleState::Follower(role) => Some((role, &mut self.core)),
             _ => None,
+        }
+    }
+
+    /// Gives up an election.
+    #[cold]
+    #[inline(never)]
+    fn give_way(&mut self, leader: NodeId) {
+        if let RoleState::PreCandidate(_) | RoleState::Candidate(_) = self.role {
+            let term = self.core.term();
+            let why = Why::LeaderAppeared(leader);
+            self.transition(Next::Follow { term, leader, why });
         }
     }
 
