@@ -10,7 +10,7 @@ impl Node {
     /// A message to this peer could not be delivered.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] only.
+    /// [`crate::Error::Poisoned`] only.
     pub fn report_unreachable(&mut self, id: NodeId) -> Result<()> {
         self.call(
             (),
@@ -26,7 +26,7 @@ impl Node {
     /// waits for its acknowledgement.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] only.
+    /// [`crate::Error::Poisoned`] only.
     pub fn report_snapshot(&mut self, id: NodeId, status: SnapshotStatus) -> Result<()> {
         self.call(
             (),
@@ -41,7 +41,7 @@ impl Node {
     /// Answers a [`ReadRequest`] with entries from its `low` on, at least one.
     ///
     /// # Errors
-    /// [`Error::WrongAnswer`] if they are others; the core will ask again. An answer that nobody
+    /// [`crate::Error::WrongAnswer`] if they are others; the core will ask again. An answer that nobody
     /// waits for is no error.
     pub fn provide_entries(&mut self, id: RequestId, entries: Vec<Entry>) -> Result<()> {
         self.call(
@@ -54,7 +54,7 @@ impl Node {
     /// Answers a [`ReadRequest`] that can't be met.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] only.
+    /// [`crate::Error::Poisoned`] only.
     pub fn read_failed(&mut self, id: RequestId, failure: ReadFailure) -> Result<()> {
         self.call(
             (),
@@ -69,7 +69,7 @@ impl Node {
     /// Answers a [`SnapshotRequest`].
     ///
     /// # Errors
-    /// [`Error::WrongAnswer`] if it can't be sent; the core will ask again. An answer that nobody
+    /// [`crate::Error::WrongAnswer`] if it can't be sent; the core will ask again. An answer that nobody
     /// waits for is no error.
     pub fn provide_snapshot(&mut self, id: RequestId, snapshot: Snapshot) -> Result<()> {
         self.call(
@@ -82,7 +82,7 @@ impl Node {
     /// Answers a [`SnapshotRequest`] that can't be met now.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] only.
+    /// [`crate::Error::Poisoned`] only.
     pub fn snapshot_failed(&mut self, id: RequestId) -> Result<()> {
         self.call(
             (),
@@ -121,7 +121,7 @@ impl Node {
     /// The host has dropped the log's entries below `first_index`.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if the node still needs some of them: only what is applied, and persisted
+    /// [`crate::Error::Misuse`] if the node still needs some of them: only what is applied, and persisted
     /// here, may go.
     pub fn compacted(&mut self, first_index: Index) -> Result<()> {
         self.call(

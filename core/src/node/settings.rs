@@ -7,7 +7,7 @@ use crate::tracker::InflightLimits;
 use crate::types::*;
 
 impl Node {
-    /// Sets [`Config::priority`].
+    /// Sets [`crate::Config::priority`].
     ///
     /// # Errors
     /// [`Error::Poisoned`] only.
@@ -23,7 +23,7 @@ impl Node {
     }
 
     /// From now on, at most so many appends and payload bytes are in flight to this member, in
-    /// place of [`Config::max_inflight_msgs`] and [`Config::max_inflight_bytes`], and also when
+    /// place of [`crate::Config::max_inflight_msgs`] and [`crate::Config::max_inflight_bytes`], and also when
     /// this node comes to lead later. 0 bytes stand for no limit; 0 messages keep all entries back
     /// that need not be sent to find out what the member has. What is on its way already counts:
     /// a window that becomes too small for it is full until that has arrived.
@@ -50,7 +50,7 @@ impl Node {
         )
     }
 
-    /// Sets [`Config::max_apply_unpersisted_entries`], which matters with asynchronous storage
+    /// Sets [`crate::Config::max_apply_unpersisted_entries`], which matters with asynchronous storage
     /// writes, and while this node leads.
     ///
     /// Entries that are handed out so are committed, and safe with others, but a crash may leave
