@@ -1898,7 +1898,8 @@ typedef struct raft_metrics {
    */
   uint64_t appends_sent;
   /**
-   * Acknowledgements of other members that came to this leader.
+   * Acknowledgements of other members that came to this leader. Fewer than appends: see
+   * raft_config_set_coalesce_appends().
    */
   uint64_t appends_accepted;
   /**
@@ -2428,8 +2429,9 @@ raft_status raft_config_set_max_pending_reads(struct raft_config *config,
 
 /**
  * Whether appends are built when the Ready is taken, one for each peer and batch of
- * proposals, instead of one for each proposal; and an append that brings nothing but the word
- * that all entries of this node are committed is left unanswered. Default true. False is for
+ * proposals, instead of one for each proposal; and a follower leaves an append unanswered that brings
+ * nothing but the word that all its entries are committed, when it has answered another since
+ * the last heartbeat. Default true. False is for
  * hosts that want what etcd-io/raft sends, message for message; with asynchronous storage
  * writes that includes a fault: a request for votes then leaves before the candidate's term
  * and log are persisted, and a candidate that forgets them in a crash can be elected without a
@@ -3126,12 +3128,16 @@ raft_status raft_node_ready(struct raft_node *node,
  * which says that there is nothing to do. (With asynchronous storage writes the call says nothing of the last
  * Ready, which is never advanced.) It goes together with the other calls: after raft_node_advance(), there is
  * nothing left to advance; and of what raft_node_peek_ready() has shown, and raft_node_accept_ready() has not
- * taken, nothing is done.
+ * taken, nothing is done. Requests are in the Ready, as ever; who takes them beforehand calls raft_node_advance(),
+ * raft_node_take_requests() and raft_node_ready() instead. And while raft_node_ready() refuses to take one Ready
+ * more before the last is advanced, this call takes the host's word that it is done: a callback that may lead back
+ * into the loop of the same node has to be kept from that.
  *
  * Errors: those of any call on a node. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO,
  * RAFT_ERR_POISONED (the storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE,
  * RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to apply, or holds something else). What was not
- * read is asked for again, so that the call may be repeated; the last Ready is done, and stays valid.
+ * read is asked for again, so that the call may be repeated; the last Ready is done, and stays valid. After
+ * RAFT_ERR_MISUSE (another thread is at the node) and RAFT_ERR_NULL, nothing has happened, and it is not done.
  *
  * Memory: `out` is NULL, or borrowed from the node: it is valid until the next successful
  * raft_node_next_ready(), raft_node_ready() or raft_node_peek_ready() on it, or raft_node_free().
@@ -3175,9 +3181,10 @@ raft_status raft_node_accept_ready(struct raft_node *node, struct raft_error **e
 
 /**
  * Whether there is surely nothing to do when the host has called raft_node_advance() for the last Ready, if it
- * makes no other call on the node before that. A host to which calls are dear asks right after it has taken a
- * Ready, and need not call raft_node_has_ready() then; most Readys are such, but for those in which a leader
- * has entries to store. false promises nothing.
+ * makes no other call that changes the node before that. A host to which calls are dear asks right after it has
+ * taken a Ready, and need not call raft_node_has_ready() then; most Readys are such, but for those in which a leader
+ * has entries to store. true means besides that there is nothing to do now, and with asynchronous storage writes,
+ * where nothing is advanced, no more than that. false promises nothing, and is what a node that has stopped says.
  *
  * Errors: those of any call on a node.
  *
@@ -3191,13 +3198,15 @@ raft_status raft_node_rests_once_advanced(const struct raft_node *node,
 
 /**
  * The last Ready's work is done: persisted, sent and applied. To be called once after each
- * raft_node_ready(), except with asynchronous storage writes.
+ * raft_node_ready(), or in its place raft_node_next_ready(), which takes the next one as well; except with
+ * asynchronous storage writes.
  *
  * Errors: those of any call on a node; RAFT_ERR_MISUSE also if there is no Ready to advance from.
  *
  * Threads: One at a time on the node.
  */
-raft_status raft_node_advance(struct raft_node *node, struct raft_error **error);
+raft_status raft_node_advance(struct raft_node *node,
+                              struct raft_error **error);
 
 /**
  * Asks the leader for a snapshot in place of what this node has applied, although its log is

@@ -21,7 +21,7 @@
  * - Ownership. What owns something is move-only and frees it in its destructor: Config, Storage,
  *   Node, Buffer, EntryList, StoredSnapshot, ConfState, ConfChange, Outcome. All else is a plain
  *   value or a view, cheap to copy, and each one says what it is a view of. A view of a Ready is good
- *   until the next ready() on that node or the node's end; copy with Bytes::str() what has to
+ *   until the next ready(), next_ready() or peek_ready() on that node, or the node's end; copy with Bytes::str() what has to
  *   live longer. Input is borrowed for the call only.
  * - Errors. Calls throw libraft::Error, a std::runtime_error with the code and the reason, since
  *   most failures end a host or a request, and must not pass unseen. Where failing is part of
@@ -1003,7 +1003,7 @@ struct SnapshotRequest {
  * 2. send messages() (a leader may send its MessageType::app before 1; nothing else may);
  * 3. apply snapshot(), then committed_entries(); serve read_states() whose index is applied;
  * 4. answer reads() and snapshot_requests(), if the node leaves them to the host;
- * 5. Node::advance().
+ * 5. Node::advance(), or Node::next_ready(), which takes the next Ready as well.
  */
 class Ready {
 public:
@@ -1162,7 +1162,7 @@ public:
     /** At most this many reads wait; more are dropped. At least 1. Default 65,536. */
     LIBRAFT_SETTER(max_pending_reads, std::uint32_t, setting)
     /** Whether appends are built once for each Ready, not for each proposal, and one with nothing but the
-        word that all is committed is left unanswered. Default true. What false means besides is in libraft.h. */
+        word that all entries of a follower are committed is left unanswered. Default true. What false means besides is in libraft.h. */
     LIBRAFT_SETTER(coalesce_appends, bool, setting)
     /** Whether storage work is handed out as messages. Default false. */
     LIBRAFT_SETTER(async_storage_writes, bool, setting)
@@ -1722,7 +1722,9 @@ public:
     }
     /**
      * In place of advance(), has_ready() and ready(): the work of the last Ready is done, if there was one, and the next
-     * one is taken. Nothing if there is nothing to do. Throws Code::corrupt, Code::io (the storage can't be read; the
+     * one is taken. Nothing if there is nothing to do. To be called when all that the last one asks for has been done,
+     * and not before: it is no look. What it gives is good as long as what ready() gives. With asynchronous storage
+     * writes it says nothing of the last one. Throws Code::corrupt, Code::io (the storage can't be read; the
      * call may be repeated).
      */
     std::optional<Ready> next_ready() {

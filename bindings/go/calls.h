@@ -147,7 +147,7 @@ static inline go_taken go_ready(go_node at, bool advancing, bool requests_first)
 	if (taken.status != RAFT_OK || taken.requests != NULL)
 		return taken;
 	taken.status = raft_node_ready(node, &taken.ready, &taken.error);
-	// What brings entries is mostly followed by something: it is answered, or committed.
+	// A leader's entries are mostly followed by something, as they count when they are saved; so it is not asked then.
 	if (taken.status == RAFT_OK && taken.ready->entries_len == 0)
 		raft_node_rests_once_advanced(node, &taken.rests, NULL);
 	return taken;

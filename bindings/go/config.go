@@ -113,8 +113,8 @@ type Config struct {
 	MaxPendingReads uint32
 
 	// EagerAppends builds appends with each proposal, as go.etcd.io/raft does, and not once for
-	// each follower when the Ready is taken, and answers even an append that brings nothing but the
-	// word that all entries of this node are committed. That gives the same messages one by one, where a
+	// each follower when the Ready is taken, and a follower answers even an append that brings nothing but
+	// the word that all its entries are committed. That gives the same messages one by one, where a
 	// program depends on it; otherwise it is only slower. With AsyncStorageWrites, it also sends
 	// requests for votes before the candidate's term and log are saved, as there; a candidate that
 	// forgets them in a crash can then be elected without a committed entry.

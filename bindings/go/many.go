@@ -83,6 +83,7 @@ func TickAll(nodes []*RawNode, ticks uint32) (ready []int, failed []TickFailure)
 				}
 			}
 			rn.changed()
+			rn.singles.release()
 			room.nodes = append(room.nodes, rn.native)
 			room.places = append(room.places, int32(i))
 		}

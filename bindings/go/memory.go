@@ -210,6 +210,9 @@ func (ms *MemoryStorage) CreateSnapshot(i uint64, cs *pb.ConfState, data []byte)
 	return proto.CloneOf(ms.snapshot), nil
 }
 
+// So many entries fit into the room that a compaction leaves besides what it keeps.
+const maxSpareRoom = 1 << 14
+
 // Compact drops the entries up to and including compactIndex. All of them must have been applied.
 func (ms *MemoryStorage) Compact(compactIndex uint64) error {
 	ms.Lock()
@@ -222,9 +225,11 @@ func (ms *MemoryStorage) Compact(compactIndex uint64) error {
 		return err
 	}
 	// A copy, so that what is dropped can be freed. With room for as many as there were, since as many may come
-	// before the next compaction: to grow from little takes five times the memory.
+	// before the next compaction, and to grow from little takes five times the memory; but after a burst no more than
+	// 128 KiB of it that nothing needs.
 	kept := ms.entries[compactIndex-ms.compactedIndex:]
-	ms.entries = append(make([]*pb.Entry, 0, len(ms.entries)), kept...)
+	room := min(len(ms.entries), len(kept)+maxSpareRoom)
+	ms.entries = append(make([]*pb.Entry, 0, room), kept...)
 	ms.setCompacted(compactIndex, term)
 	return nil
 }

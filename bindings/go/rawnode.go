@@ -165,6 +165,7 @@ func (rn *RawNode) DropReason() DropReason {
 
 // Tick says that one unit of time has passed.
 func (rn *RawNode) Tick() {
+	rn.singles.release()
 	err := rn.Err()
 	if err == nil {
 		err = rn.came(C.go_tick(rn.at(), C.bool(rn.advancing)))

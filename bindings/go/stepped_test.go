@@ -227,3 +227,30 @@ func TestAnAdvanceThatFailsForGoodIsNotPutOff(t *testing.T) {
 		t.Fatal(err, node.advancing, node.looked)
 	}
 }
+
+// What shares a piece of memory with others is not kept alive by a node that rests, nor by a storage that is empty.
+func TestANodeAtRestKeepsNoEntriesAlive(t *testing.T) {
+	node, s := newFollower(t)
+	last, term := s.snapshot.GetMetadata().GetIndex(), s.snapshot.GetMetadata().GetTerm()
+	must(t, node.Step(appendOf(term, last, term, last, &pb.Entry{Term: new(term), Index: new(last + 1)})))
+	rd := node.Ready()
+	must(t, s.Append(rd.Entries))
+	node.Advance(rd)
+	if node.singles.spare == nil {
+		t.Fatal("its list is a part of a piece of memory")
+	}
+	node.Tick()
+	if node.singles.spare != nil {
+		t.Fatal("the node has the others' part of it still")
+	}
+
+	burst := make([]*pb.Entry, 2*maxSpareRoom)
+	for i := range burst {
+		burst[i] = &pb.Entry{Term: new(term), Index: new(last + 2 + uint64(i))}
+	}
+	must(t, s.Append(burst))
+	must(t, s.Compact(last+1+uint64(len(burst))))
+	if room := cap(s.entries); room > maxSpareRoom+1 {
+		t.Fatalf("room for %d entries is left of a burst", room)
+	}
+}

@@ -109,8 +109,9 @@ const (
 // [RawNode.ReadyInto] for one of which that is not so. An entry that
 // comes up several times, to be saved, sent and applied, is one object. The entries of one Ready and
 // their payloads share two pieces of memory, which stay as long as one of them is referred to; so do its
-// messages, but for those above 4 KiB, and so do lists of Entries of several Readys that have a single entry
-// of at most 256 bytes each. What is sent to several members alike is a message for each, with
+// messages, but for those above 4 KiB, and so do lists of Entries of several Readys between two ticks
+// that have a single entry of at most 256 bytes each: who keeps one of these keeps the entries of the others, and what
+// they share with more. What is sent to several members alike is a message for each, with
 // fields of its own; what Entries and Context refer to they may share.
 type Ready struct {
 	// SoftState is nil if neither the leader nor the role has changed.

@@ -64,8 +64,9 @@ type entryCell struct {
 }
 
 // singleLists are the lists of what comes one entry at a time: a piece of memory for many, since to allocate
-// eight bytes takes as long as to allocate a hundred. Who keeps such a list keeps the entries of the others, so
-// that those with more than a little payload have one of their own.
+// eight bytes takes as long as to allocate a hundred. Who keeps such a list keeps the entries of the others, and what
+// these are a part of; so those with more than a little payload have one of their own, and a node lets go of the
+// piece with each tick.
 type singleLists struct {
 	spare []*pb.Entry
 }
@@ -89,6 +90,11 @@ func (s *singleLists) room(bytes int) []*pb.Entry {
 	list := s.spare[:0:1]
 	s.spare = s.spare[1:]
 	return list
+}
+
+// release lets go of the piece of memory, so that a group that rests keeps no entries alive.
+func (s *singleLists) release() {
+	s.spare = nil
 }
 
 // A payload of so many bytes is kept with its entry.

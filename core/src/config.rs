@@ -85,8 +85,9 @@ pub struct Config {
     /// Default 65,536.
     pub max_pending_reads: u32,
     /// Build appends when the Ready is taken, one for each peer and batch of proposals, instead
-    /// of one for each proposal; and leave an append unanswered that brings nothing but the word that
-    /// all entries of this node are committed. Default true. False is for hosts that want what etcd-io/raft
+    /// of one for each proposal; and, as a follower, leave an append unanswered that brings nothing but the
+    /// word that all entries of this node are committed, when it has answered another since the last
+    /// heartbeat. Default true. False is for hosts that want what etcd-io/raft
     /// sends, message for message; with `async_storage_writes` that includes a fault: a request for
     /// votes then leaves before the candidate's term and log are persisted, and a candidate that
     /// forgets them in a crash can be elected without a committed entry.

@@ -137,6 +137,11 @@ impl Entries {
         *self = Entries::new();
     }
 
+    /// Whether there is nothing to free, as always if there are none.
+    pub(crate) fn owns_nothing(&self) -> bool {
+        self.batch.is_none()
+    }
+
     /// Whether both are the same entries in memory, and not only equal ones. Of two that are empty it says
     /// nothing.
     pub fn is_same(&self, other: &Entries) -> bool {

@@ -197,9 +197,17 @@ impl Message {
     /// a proposal in C.
     #[inline(always)]
     pub(crate) fn dispose(self) {
+        // With all their fields, so that one more has to be thought of here.
         match &self.body {
-            Body::Accept { .. } => std::mem::forget(self),
-            Body::Append { entries, .. } if entries.is_empty() => std::mem::forget(self),
+            Body::Accept { index: _ } => std::mem::forget(self),
+            Body::Append {
+                prev: _,
+                entries,
+                commit: _,
+            } if entries.is_empty() => {
+                debug_assert!(entries.owns_nothing(), "none are kept for none");
+                std::mem::forget(self);
+            }
             _ => drop(self),
         }
     }

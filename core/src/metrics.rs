@@ -133,7 +133,8 @@ counters! {
     reads_dropped,
     /// Appends sent.
     appends_sent,
-    /// Acknowledgements of other members that came to this leader.
+    /// Acknowledgements of other members that came to this leader. Fewer than appends: see
+    /// [`crate::Config::coalesce_appends`].
     appends_accepted,
     /// Refusals of other members that came to this leader.
     appends_rejected,

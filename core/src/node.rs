@@ -559,7 +559,7 @@ impl Node {
         self.unusual.make().poisoned.get_or_insert(reason);
     }
 
-    /// Whether the node has stopped for good, which every call but a look says as [`Error::Poisoned`].
+    /// Whether the node has stopped for good, which every call that can fail says as [`Error::Poisoned`].
     #[inline(always)]
     pub fn is_poisoned(&self) -> bool {
         let unusual = self.unusual.get();

@@ -30,7 +30,8 @@ struct groups {
     int32_t wheel[SLOTS]; /* the first of those to be looked at in this tick, modulo SLOTS */
 };
 
-/* The program's: puts a message on the wire, and applies a committed entry. */
+/* The program's: puts a message on the wire, and applies a committed entry. Neither may lead back into the work of the
+ * same group, whose Ready is not done yet. */
 void groups_send(struct groups *all, int32_t number, const raft_message *message);
 void groups_apply(struct groups *all, int32_t number, const raft_entry *entry);
 

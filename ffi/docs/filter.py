@@ -51,7 +51,7 @@ TOPICS = [
         "ready",
         "Ready: the work of a host",
         r"raft_ready|raft_soft_state|raft_hard_state|raft_read_state|raft_dropped|raft_drop_kind|RAFT_DROPPED_\w+"
-        r"|RAFT_PENDING_\w+|raft_node_(ready|next_ready|peek_ready|accept_ready|advance|has_ready|pending)",
+        r"|RAFT_PENDING_\w+|raft_node_(ready|next_ready|peek_ready|accept_ready|advance|has_ready|rests_once_advanced|pending)",
     ),
     (
         "events",

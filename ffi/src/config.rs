@@ -358,8 +358,9 @@ export! {
 
 export! {
     /// Whether appends are built when the Ready is taken, one for each peer and batch of
-    /// proposals, instead of one for each proposal; and an append that brings nothing but the word
-    /// that all entries of this node are committed is left unanswered. Default true. False is for
+    /// proposals, instead of one for each proposal; and a follower leaves an append unanswered that brings
+    /// nothing but the word that all its entries are committed, when it has answered another since
+    /// the last heartbeat. Default true. False is for
     /// hosts that want what etcd-io/raft sends, message for message; with asynchronous storage
     /// writes that includes a fault: a request for votes then leaves before the candidate's term
     /// and log are persisted, and a candidate that forgets them in a crash can be elected without a

@@ -84,7 +84,8 @@ pub struct raft_metrics {
     pub reads_dropped: u64,
     /// Appends sent.
     pub appends_sent: u64,
-    /// Acknowledgements of other members that came to this leader.
+    /// Acknowledgements of other members that came to this leader. Fewer than appends: see
+    /// raft_config_set_coalesce_appends().
     pub appends_accepted: u64,
     /// Refusals of other members that came to this leader.
     pub appends_rejected: u64,

@@ -343,7 +343,7 @@ impl Inner {
     }
 
     pub(crate) fn rests_once_advanced(&self) -> bool {
-        self.node.rests_once_advanced() && !self.has_requests_in_hand()
+        !self.node.is_poisoned() && self.node.rests_once_advanced() && !self.has_requests_in_hand()
     }
 
     fn has_requests_in_hand(&self) -> bool {

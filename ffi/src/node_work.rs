@@ -72,12 +72,16 @@ export! {
     /// which says that there is nothing to do. (With asynchronous storage writes the call says nothing of the last
     /// Ready, which is never advanced.) It goes together with the other calls: after raft_node_advance(), there is
     /// nothing left to advance; and of what raft_node_peek_ready() has shown, and raft_node_accept_ready() has not
-    /// taken, nothing is done.
+    /// taken, nothing is done. Requests are in the Ready, as ever; who takes them beforehand calls raft_node_advance(),
+    /// raft_node_take_requests() and raft_node_ready() instead. And while raft_node_ready() refuses to take one Ready
+    /// more before the last is advanced, this call takes the host's word that it is done: a callback that may lead back
+    /// into the loop of the same node has to be kept from that.
     ///
     /// Errors: those of any call on a node. Of a node on a storage, besides: RAFT_ERR_CORRUPT, RAFT_ERR_IO,
     /// RAFT_ERR_POISONED (the storage can't be read), RAFT_ERR_COMPACTED, RAFT_ERR_UNAVAILABLE,
     /// RAFT_ERR_WRONG_ANSWER (it does not hold what this node has to apply, or holds something else). What was not
-    /// read is asked for again, so that the call may be repeated; the last Ready is done, and stays valid.
+    /// read is asked for again, so that the call may be repeated; the last Ready is done, and stays valid. After
+    /// RAFT_ERR_MISUSE (another thread is at the node) and RAFT_ERR_NULL, nothing has happened, and it is not done.
     ///
     /// Memory: `out` is NULL, or borrowed from the node: it is valid until the next successful
     /// raft_node_next_ready(), raft_node_ready() or raft_node_peek_ready() on it, or raft_node_free().
@@ -136,9 +140,10 @@ export! {
 
 export! {
     /// Whether there is surely nothing to do when the host has called raft_node_advance() for the last Ready, if it
-    /// makes no other call on the node before that. A host to which calls are dear asks right after it has taken a
-    /// Ready, and need not call raft_node_has_ready() then; most Readys are such, but for those in which a leader
-    /// has entries to store. false promises nothing.
+    /// makes no other call that changes the node before that. A host to which calls are dear asks right after it has
+    /// taken a Ready, and need not call raft_node_has_ready() then; most Readys are such, but for those in which a leader
+    /// has entries to store. true means besides that there is nothing to do now, and with asynchronous storage writes,
+    /// where nothing is advanced, no more than that. false promises nothing, and is what a node that has stopped says.
     ///
     /// Errors: those of any call on a node.
     ///
@@ -157,7 +162,8 @@ export! {
 
 export! {
     /// The last Ready's work is done: persisted, sent and applied. To be called once after each
-    /// raft_node_ready(), except with asynchronous storage writes.
+    /// raft_node_ready(), or in its place raft_node_next_ready(), which takes the next one as well; except with
+    /// asynchronous storage writes.
     ///
     /// Errors: those of any call on a node; RAFT_ERR_MISUSE also if there is no Ready to advance from.
     ///

@@ -120,15 +120,6 @@ impl Log {
         (entries, budget.taken())
     }
 
-    /// Entries `[low, high)` from the window, none if it does not reach back that far.
-    #[inline(always)]
-    pub(super) fn in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
-        match self.window.first_index() <= low {
-            true => self.window.range_within(low, high, budget),
-            false => Entries::new(),
-        }
-    }
-
     /// What was read back to be applied, and what follows it.
     fn read_and_in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
         let read = self.read_back().take((high - low) as usize);

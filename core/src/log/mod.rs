@@ -473,6 +473,15 @@ impl Log {
         Fetch::Entries(self.window.range_within(low, high, &mut budget))
     }
 
+    /// Entries `[low, high)` from the window, none if it does not reach back that far.
+    #[inline(always)]
+    fn in_memory(&mut self, low: Index, high: Index, budget: &mut Budget) -> Entries {
+        match self.window.first_index() <= low {
+            true => self.window.range_within(low, high, budget),
+            false => Entries::new(),
+        }
+    }
+
     /// Entries that were read back, cut to `max_bytes` and continued with what is in memory.
     pub fn extend(&mut self, read: Vec<Entry>, max_bytes: u64) -> Entries {
         let mut budget = Budget::new(max_bytes);

@@ -219,7 +219,7 @@ impl Node {
         }
     }
 
-    /// Whether a Ready has been taken that is to be advanced: whether [`Node::advance`] is in its place. Never with
+    /// Whether a Ready has been taken that may be advanced: whether [`Node::advance`] is in its place. Never with
     /// asynchronous storage writes. For a host that has its advance go along with its look for the next Ready.
     #[inline]
     pub fn may_advance(&self) -> bool {

@@ -1030,3 +1030,49 @@ fn nothing_is_sent_to_a_member_with_the_id_of_a_storage_worker() {
     assert_eq!(asked, [2]);
     assert!(member.to_apply.is_empty());
 }
+
+#[test]
+fn a_group_that_rests_does_what_one_does_that_is_never_let_rest() {
+    // With the check of a quorum, the leader forgets now and then who was heard from.
+    for check_quorum in [false, true] {
+        let mut resting = Cluster::with(3, |config| config.check_quorum = check_quorum);
+        let mut other = Cluster::with(3, |config| config.check_quorum = check_quorum);
+        let mut rested = 0;
+        for round in 0..200 {
+            let said = [&mut resting, &mut other].map(|cluster| {
+                if round == 0 {
+                    cluster.elect(1);
+                }
+                let leader = &mut cluster.at(1).node;
+                match round % 40 {
+                    10 => leader.propose(Bytes::from_static(b"a")).unwrap(),
+                    // Between a proposal and the Ready that sends it.
+                    11 => {
+                        leader.propose(Bytes::from_static(b"b")).unwrap();
+                        leader.tick().unwrap();
+                    }
+                    20 => leader.read_index(Bytes::from_static(b"r")).unwrap(),
+                    25 => leader.report_unreachable(3).unwrap(),
+                    30 => cluster.cut = vec![2],
+                    34 => cluster.cut.clear(),
+                    _ => {}
+                }
+                cluster.at(1).node.tick().unwrap();
+                cluster.settle();
+                let nodes = cluster.members.iter().map(|member| &member.node);
+                let seen = nodes.map(|node| format!("{:?} {:?}", node.status(), node.metrics()));
+                seen.collect::<Vec<String>>()
+            });
+            assert_eq!(said[0], said[1], "after round {round}");
+            rested += u32::from(resting.at(1).node.raft.rests());
+            // Whoever may change a member ends the rest; these are the limits that there are.
+            let limits = Config::new(2);
+            let (messages, bytes) = (limits.max_inflight_msgs, limits.max_inflight_bytes);
+            for id in [2, 3] {
+                let leader = &mut other.at(1).node;
+                leader.set_inflight_limits(id, messages, bytes).unwrap();
+            }
+        }
+        assert!(rested > 100, "{rested} rounds of 200");
+    }
+}

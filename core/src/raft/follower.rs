@@ -14,6 +14,8 @@ use crate::types::{Entry, Index, NONE, NodeId, ReadState, Snapshot};
 pub struct Follower {
     /// The snapshot that this node has asked its leader for. Apart, since it seldom has.
     wanted_snapshot: Option<Box<WantedSnapshot>>,
+    /// Whether an append has been answered since the last heartbeat, and since this node follows.
+    has_answered: bool,
 }
 
 /// A snapshot that a follower has asked for although it has the entries. Another leader, and
@@ -94,10 +96,14 @@ impl Follower {
             self.ask_for_snapshot(core);
             return Next::Stay;
         }
-        if core.config.coalesce_appends && tells_that_all_is_committed(core, &slice, commit) {
+        if core.config.coalesce_appends
+            && self.has_answered
+            && tells_that_all_is_committed(core, &slice, commit)
+        {
             core.log.commit_to(commit);
             return Next::Stay;
         }
+        self.has_answered = true;
         let prev = slice.prev();
         let below = prev.index + 1 < core.log.first_index();
         let refused = below && mutant!(AppendsBelowASnapshotAreRefused);
@@ -125,13 +131,14 @@ impl Follower {
     /// The leader lives, and says how much is committed.
     #[inline(always)]
     pub fn on_heartbeat(
-        &self,
+        &mut self,
         core: &mut Core,
         from: NodeId,
         commit: Index,
         context: Bytes,
     ) -> Next {
         self.hear_from(core, from);
+        self.has_answered = false;
         core.log.commit_to(commit);
         core.send(from, Body::HeartbeatResp { context });
         // The request may have got lost, or the leader's host may not have had a snapshot then.
@@ -235,12 +242,13 @@ impl Follower {
     }
 }
 
-/// Whether an append has nothing but this for us: what our log has is committed, all of it. Its leader learns nothing
-/// from an answer. The last entry is of its term, so that it came by an append of its, which had one; and no commit
-/// waits for that, should it have been lost. To count it for the rest (a leadership transfer, the window of what is in
-/// flight), the leader has the answer to its next heartbeat, on which it sends another append, with no news of the
-/// commit index. As if this answer had been lost, in short; and of the eight messages that a proposal takes in a
-/// group of three, it spares two.
+/// Whether an append has nothing but this for us: what our log has is committed, all of it. An answer to that says
+/// what another one has said: the last entry is of the leader's term, so that it came with an append or a snapshot of
+/// its, which is answered. Of the eight messages that a proposal takes in a group of three, it spares two.
+///
+/// Should that other answer have been lost, the leader sends an append when a heartbeat is answered, as whenever it
+/// knows of less than it has sent; and the first append after a heartbeat is answered, whatever it says. So a commit, a
+/// transfer or a full window has to wait no longer than it would for any answer that is lost.
 fn tells_that_all_is_committed(core: &Core, slice: &LogSlice, commit: Index) -> bool {
     let (prev, log) = (slice.prev(), &core.log);
     slice.entries().is_empty()

@@ -3,7 +3,6 @@
 
 use super::core::FIRST_TERM;
 use super::{Raft, RoleState};
-use crate::tracker::Rest;
 use crate::types::{HardState, Index, NONE, Role};
 
 /// What [`check_step`] compares.
@@ -54,13 +53,11 @@ pub fn check(raft: &Raft) -> Result<(), &'static str> {
                 leader.tracker().committed_index() == core.membership.committed_index(acked),
                 "who votes is what the configuration says",
             )?;
-            if let Some(Rest { index, others }) = leader.tracker().at_rest() {
-                let peers = || leader.tracker().iter();
-                let other_ids = peers().map(|peer| peer.id).filter(|&id| id != core.id());
+            if let Some(rest) = leader.tracker().at_rest() {
+                let index = rest.index.get();
                 ensure(
-                    index <= core.log.committed()
-                        && peers().all(|peer| peer.rests_at(index, peer.id == core.id()))
-                        && other_ids.eq(others),
+                    index == core.log.committed()
+                        && leader.tracker().find_rest(core.id(), index) == Some(rest),
                     "who rests has, knows and needs what is said of it",
                 )?;
             }

@@ -15,7 +15,7 @@ use crate::tracker::{Flow, Progress, Tracker};
 use crate::types::{Entry, EntryId, Index, NONE, NodeId};
 
 /// What only a leader has.
-// In the node, so that a round of heartbeats goes from there to the members at once: by way of a box it would have
+// In the node, so that a round of heartbeats finds there whom it goes to (`Rest`): by way of a box it would have
 // to wait for memory once more, which with ten thousand groups is a tenth of its time.
 #[derive(Clone, Debug)]
 pub struct Leader {

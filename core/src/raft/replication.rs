@@ -22,6 +22,7 @@ impl Leader {
     pub(super) fn broadcast_append(&mut self, core: &mut Core) {
         if core.config.coalesce_appends {
             self.append_to_all = true;
+            self.tracker.end_rest();
         } else {
             self.send_append_to_all(core);
         }
@@ -78,7 +79,7 @@ impl Leader {
 
     /// Whether [`Leader::flush`] would send anything.
     pub fn has_needs(&self, core: &Core) -> bool {
-        if self.rest_without_needs().is_some() {
+        if self.tracker.at_rest().is_some() {
             return false;
         }
         self.tracker
@@ -92,15 +93,6 @@ impl Leader {
             })
     }
 
-    /// The others at rest, of whom none has a need, if nothing is noted for all of them either.
-    #[inline(always)]
-    fn rest_without_needs(&self) -> Option<Rest> {
-        match self.append_to_all {
-            true => None,
-            false => self.tracker.at_rest(),
-        }
-    }
-
     /// What the next Ready has to send to a member.
     fn need_of(&self, core: &Core, peer: &Progress) -> Need {
         match self.append_to_all && peer.id != core.id() {
@@ -112,7 +104,7 @@ impl Leader {
     /// Whether [`Leader::flush`] may ask for entries or for a snapshot: somebody needs what is older
     /// than the window, or has asked for a snapshot.
     pub fn may_request(&self, core: &Core) -> bool {
-        if self.rest_without_needs().is_some() {
+        if self.tracker.at_rest().is_some() {
             return false;
         }
         self.tracker.iter().any(|peer| {
@@ -123,8 +115,8 @@ impl Leader {
 
     /// Builds the appends that have been noted.
     pub fn flush(&mut self, core: &mut Core) {
-        if let Some(rest) = self.rest_without_needs() {
-            core.log.keep_from(rest.index + 1);
+        if let Some(rest) = self.tracker.at_rest() {
+            core.log.keep_from(rest.index.get() + 1);
             return;
         }
         let mut all_have = Index::MAX;
@@ -285,7 +277,7 @@ impl Leader {
             // They are sent what they know.
             for to in others {
                 let context = context.clone();
-                let commit = index;
+                let commit = index.get();
                 core.send(to, Body::Heartbeat { commit, context });
             }
             return;
@@ -299,7 +291,7 @@ impl Leader {
             let context = context.clone();
             core.send(peer.id, Body::Heartbeat { commit, context });
         }
-        if core.log.committed() == core.log.last_index() {
+        if !self.append_to_all && core.log.committed() == core.log.last_index() {
             self.tracker.settle(own, core.log.last_index());
         }
     }

@@ -35,7 +35,7 @@ impl Raft {
     }
 
     /// Whether this is a member in any capacity. A leader has the same members in its tracker, where the
-    /// handler will look next.
+    /// handler looks next.
     #[inline(always)]
     fn is_member(&self, id: NodeId) -> bool {
         match &self.role {

@@ -395,13 +395,16 @@ impl Progress {
         self.paused || matches!(self.flow, Flow::Snapshot { .. })
     }
 
-    /// Whether there is nothing to say to it but that the leader lives, in a log that ends with `index`: see
-    /// `Rest::index`. The leader itself is told nothing.
-    pub fn rests_at(&self, index: Index, leads: bool) -> bool {
-        let is_idle = self.need == Need::Nothing && !self.waits_for_host();
+    /// Whether it has everything, in a log that ends with `index`, and nothing waits to be sent to it.
+    pub fn has_all_at(&self, index: Index) -> bool {
+        self.match_index == index && self.need == Need::Nothing && !self.waits_for_host()
+    }
+
+    /// Whether besides there is nothing to say to it but that the leader lives: see `Rest::index`.
+    pub fn rests_at(&self, index: Index) -> bool {
         let streams = matches!(self.flow, Flow::Replicate { .. }) && !self.paused;
-        let knows = self.sent_commit == index && self.recent_active && streams;
-        self.match_index == index && is_idle && (knows || leads)
+        let knows = self.sent_commit == index && self.next_index == index + 1;
+        self.has_all_at(index) && streams && knows && self.recent_active
     }
 
     /// Whether as much is on its way as may be.

@@ -126,7 +126,8 @@
 //! 48. Every follower answers the word that what it has is committed, though nobody waits for that: two of the eight
 //!     messages that a proposal takes in a group of three. `word_that_all_is_committed_is_not_answered`;
 //!     and what else such an answer could have told is told nevertheless:
-//!     `an_acknowledgement_that_got_lost_is_made_up_for_by_a_heartbeat`.
+//!     `an_acknowledgement_that_got_lost_is_made_up_for_by_a_heartbeat`,
+//!     `a_full_window_of_a_lost_acknowledgement_is_open_after_one_heartbeat`.
 
 use std::collections::BTreeSet;
 
@@ -569,50 +570,68 @@ fn word_that_all_is_committed_is_not_answered() {
         coalesce_appends: true,
         ..plain(1)
     };
-    // A follower of node 2 in term 2, with the entries (2, 1] and one more than is committed.
-    let follower = |config: &Config| {
+    // A follower of node 2 in term 2 with three entries, of which some are committed; it has answered an append.
+    let follower_with = |config: &Config, commit| {
         let mut member = node_with(config.clone(), 3, 1, &[]);
-        member.hear(2, 2, append(id(0, 0), &[1, 2, 2], 2));
+        member.hear(2, 2, append(id(0, 0), &[1, 2, 2], commit));
         member
     };
+    let follower = |config: &Config| follower_with(config, 2);
+    let word = || append(id(2, 3), &[], 3);
     let mut member = follower(&terse);
-    assert_eq!(member.hear(2, 2, append(id(2, 3), &[], 3)), []);
+    assert_eq!(member.hear(2, 2, word()), []);
     assert_eq!((member.commit(), member.leader()), (3, 2));
     assert_eq!(member.commands().len(), 3, "they are applied all the same");
+    assert_eq!(
+        to(&member.hear(2, 2, word()), 2),
+        [accept(3)],
+        "no news: it may be a probe"
+    );
 
-    let accepted = |index| vec![accept(index)];
-    let answered = [
-        ("it brings an entry", append(id(2, 3), &[2], 4), accepted(4)),
-        (
-            "it brings what is there",
-            append(id(2, 2), &[2], 3),
-            accepted(3),
-        ),
-        ("it may be a probe", append(id(2, 3), &[], 2), accepted(3)),
-        (
-            "more is committed than it has",
-            append(id(2, 3), &[], 4),
-            accepted(3),
-        ),
-        (
-            "it has more than what is committed",
-            append(id(2, 2), &[], 2),
-            accepted(2),
-        ),
-    ];
-    for (why, body, answer) in answered {
-        assert_eq!(to(&follower(&terse).hear(2, 2, body), 2), answer, "{why}");
+    let answers = |mut member: Member, body| to(&member.hear(2, 2, body), 2);
+    let entry = append(id(2, 3), &[2], 3);
+    assert_eq!(
+        answers(follower(&terse), entry),
+        [accept(4)],
+        "it brings an entry"
+    );
+    let more = append(id(2, 3), &[], 4);
+    assert_eq!(
+        answers(follower(&terse), more),
+        [accept(3)],
+        "more is committed than it has"
+    );
+    let less = append(id(2, 2), &[], 2);
+    assert_eq!(
+        answers(follower_with(&terse, 1), less),
+        [accept(2)],
+        "it has more than is committed"
+    );
+
+    // What is no word of its own log is refused, and commits nothing.
+    for beside in [append(id(2, 4), &[], 4), append(id(1, 3), &[], 3)] {
+        let mut member = follower(&terse);
+        let answer = to(&member.hear(2, 2, beside), 2);
+        assert!(matches!(answer[..], [Body::Reject { .. }]), "{answer:?}");
+        assert_eq!(member.commit(), 2);
     }
     // The next leader has written none of it, and so may be looking for the place where the logs agree.
-    let sent = follower(&terse).hear(3, 3, append(id(2, 3), &[], 3));
-    assert_eq!(to(&sent, 3), accepted(3));
+    let sent = follower(&terse).hear(3, 3, word());
+    assert_eq!(to(&sent, 3), [accept(3)]);
+    // The first one after a heartbeat.
+    let mut member = follower(&terse);
+    member.hear(2, 2, heartbeat(2));
+    assert_eq!(to(&member.hear(2, 2, word()), 2), [accept(3)]);
+    // After a restart, with an older commit index.
+    let mut member = follower(&terse);
+    member.restart();
+    assert_eq!(to(&member.hear(2, 2, word()), 2), [accept(3)]);
     // Message for message as etcd-io/raft.
-    let sent = follower(&plain(1)).hear(2, 2, append(id(2, 3), &[], 3));
-    assert_eq!(to(&sent, 2), accepted(3));
+    assert_eq!(answers(follower(&plain(1)), word()), [accept(3)]);
 }
 
-/// An answer that is not given is like one that got lost, and what it could have told besides is told with the next
-/// heartbeats: that an earlier acknowledgement got lost, and that a probe has found the place where the logs agree.
+/// What an answer that is not given could have told besides is told with the next heartbeat: that an earlier
+/// acknowledgement got lost, and that a probe has found the place where the logs agree.
 #[test]
 fn an_acknowledgement_that_got_lost_is_made_up_for_by_a_heartbeat() {
     let terse = |id| Config {
@@ -657,6 +676,32 @@ fn an_acknowledgement_that_got_lost_is_made_up_for_by_a_heartbeat() {
         let after = leader.progress(3);
         assert_eq!((after.match_index, after.state), (2, FlowState::Replicate));
     }
+}
+
+/// With a full window, the append that follows a heartbeat brings the word and nothing else. Its answer is what makes room.
+#[test]
+fn a_full_window_of_a_lost_acknowledgement_is_open_after_one_heartbeat() {
+    let terse = |id| Config {
+        coalesce_appends: true,
+        max_inflight_msgs: 1,
+        ..plain(id)
+    };
+    let mut leader = leader_with(terse(1), 3, &[]);
+    let mut follower = node_with(terse(3), 3, 1, &[1]);
+    follower.hear(1, 1, append(id(1, 1), &[], 1));
+    for body in to(&propose(&mut leader, "a"), 3) {
+        assert_eq!(
+            to(&follower.hear(1, 1, body), 1),
+            [accept(2)],
+            "it gets lost"
+        );
+    }
+    // The other follower's counts, and then that one is gone.
+    assert_eq!(to(&leader.hear(2, 1, accept(2)), 3), []);
+    assert_eq!(to(&propose(&mut leader, "b"), 3), []);
+    let beat = leader.tick(1);
+    talk(beat, &mut leader, &mut follower);
+    assert_eq!((leader.commit(), follower.commit()), (3, 3));
 }
 
 /// Without a quorum nothing is committed, and what is proposed nevertheless is bounded. One

@@ -696,6 +696,9 @@ fn the_next_ready_comes_when_the_last_one_is_done_in_one_call() {
     let (status, _) = err!(raft_node_next_ready(host.node, &mut ready));
     assert_eq!(status, RAFT_ERR_POISONED);
     assert!(ready.is_null());
+    let mut rests = true;
+    ok!(raft_node_rests_once_advanced(host.node, &mut rests));
+    assert!(!rests);
 }
 
 impl Host {

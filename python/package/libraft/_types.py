@@ -730,8 +730,9 @@ class Config:
     max_pending_reads: int = 1 << 16
     """At most this many reads wait for confirmation; more are dropped."""
     coalesce_appends: bool = True
-    """Build appends when the Ready is taken: one for each peer and batch of proposals; and leave an append
-    unanswered that brings nothing but the word that all entries of this node are committed.
+    """Build appends when the Ready is taken: one for each peer and batch of proposals; and, as a
+    follower, leave an append unanswered that brings nothing but the word that all entries of this node are committed,
+    when it has answered another since the last heartbeat.
 
     False sends what etcd-io/raft does, message for message; with async_storage_writes that includes
     requests for votes that leave before the term and the log of the candidate are persisted."""

@@ -23,8 +23,9 @@ use std::hash::{DefaultHasher, Hasher};
 /// - `brief_before`: says when memory is given back.
 /// - `states_moved`, `commit_moved`: say whether to compare what is there with what the last Ready showed, both of
 ///   which are here; a node checks that they do not say no where there is a difference.
+/// - `rest`: says of the members what is said of each of them; a node checks that it is so.
 /// - `incarnation`: tells a node's runs apart for peer reports, which are off.
-const IDLE: [&str; 11] = [
+const IDLE: [&str; 12] = [
     "config",
     "notes",
     "appended",
@@ -36,6 +37,7 @@ const IDLE: [&str; 11] = [
     "states_moved",
     "commit_moved",
     "incarnation",
+    "rest",
 ];
 
 /// The fingerprint of a value. `text` is room for the text, which is left there.
