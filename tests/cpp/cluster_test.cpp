@@ -510,6 +510,29 @@ TEST(Cluster, TheElectionTimeoutCanBeFixedForTests) {
     EXPECT_THROW(node.set_randomized_election_timeout(0), Error);
 }
 
+TEST(Cluster, TheNextReadyComesWhenTheLastOneIsDoneInOneCall) {
+    Storage storage = Storage::memory();
+    storage.bootstrap(1, 1, {1});
+    Node node(Config(1), storage);
+    Commands commands;
+    const auto work = [&] {
+        while (const std::optional<Ready> ready = node.next_ready()) {
+            storage.save(*ready);
+            for (const Entry entry : ready->committed_entries()) {
+                if (!entry.data().empty()) commands.push_back(entry.data().str());
+            }
+        }
+    };
+    node.campaign();
+    work();
+    node.propose("first");
+    node.propose("second");
+    work();
+    EXPECT_EQ(commands, (Commands{"first", "second"}));
+    EXPECT_FALSE(node.next_ready());
+    EXPECT_THROW(node.advance(), Error) << "the last one is advanced";
+}
+
 TEST(Cluster, StorageWorkMayBeDoneByAnAppendWorker) {
     Storage storage = Storage::memory();
     storage.bootstrap(1, 1, {1});
@@ -517,10 +540,9 @@ TEST(Cluster, StorageWorkMayBeDoneByAnAppendWorker) {
     node.campaign();
     std::vector<std::string> appends;
     // No Ready is advanced.
-    while (node.has_ready()) {
-        const Ready ready = node.ready();
-        EXPECT_TRUE(ready.committed_entries().empty()) << "nothing is committed before it is persisted";
-        for (const Message message : ready.messages()) {
+    while (const std::optional<Ready> ready = node.next_ready()) {
+        EXPECT_TRUE(ready->committed_entries().empty()) << "nothing is committed before it is persisted";
+        for (const Message message : ready->messages()) {
             if (message.to() == local_append) {
                 EXPECT_EQ(message.type(), MessageType::storage_append);
                 appends.push_back(message.encoded().str());
