@@ -80,9 +80,25 @@ func (r entryRun) above(index uint64) entryRun {
 	return r
 }
 
-// then is this run with others behind it, or only those if they don't follow it.
-func (r entryRun) then(entries []*pb.Entry) entryRun {
-	return append(r.cutBelow(entries[0].GetIndex()), entries...)
+// with is this run, of entries that wait to be applied, and what was read besides, as far as it is one run with them.
+// What is there keeps its objects, and is not given up for entries beyond a gap, which were read for another member.
+func (r entryRun) with(entries []*pb.Entry) entryRun {
+	if len(r) == 0 || entries[0].GetIndex() < r[0].GetIndex() {
+		return entries
+	}
+	at := entries[0].GetIndex() - r[0].GetIndex()
+	if at > uint64(len(r)) {
+		return r
+	}
+	for i, entry := range r[at:] {
+		switch {
+		case i == len(entries):
+			return r
+		case entries[i].GetTerm() != entry.GetTerm():
+			return append(r[:at:at], entries...)
+		}
+	}
+	return append(r[:len(r):len(r)], entries[uint64(len(r))-at:]...)
 }
 
 // knownEntries are those that have been handed out to be saved, and not to be applied. What has been

@@ -150,7 +150,7 @@ func (rn *RawNode) decodeReady(
 	}
 	if lent.snapshot != nil {
 		// The log is another one now.
-		*known = knownEntries{}
+		*known, rn.readEntries = knownEntries{}, nil
 		if rd.Snapshot, err = decodeSnapshot(copyBytes(lent.snapshot.encoded)); err != nil {
 			return err
 		}

@@ -263,7 +263,7 @@ func (rn *RawNode) answerRead(request readRequest) error {
 		return rn.stop("the storage gave entries that are not in the log", err)
 	}
 	if request.low > rn.handedOut {
-		rn.readEntries = rn.readEntries.then(entries)
+		rn.readEntries = rn.readEntries.with(entries)
 	}
 	return nil
 }

@@ -436,7 +436,7 @@ impl Content {
         view.must_sync = ready.must_sync;
         // Nearly always there is nothing of it, as the last time: 60 instructions.
         if self.has_rest || has_rest(ready) {
-            self.encode_rest();
+            self.encode_rest(base);
         }
         self.view.encoded = match encodes {
             Encoded::All => raft_bytes::of(self.encoded.as_slice()),
@@ -444,18 +444,23 @@ impl Content {
         };
     }
 
-    /// What seldom is in a Ready: the fields from 9 on, and the views of them, which lead to what the Ready itself has.
+    /// What seldom is in a Ready: the fields from 9 on, and the views of them.
     #[inline(never)]
-    fn encode_rest(&mut self) {
+    fn encode_rest(&mut self, base: *const u8) {
         let ready = &self.readys[usize::from(self.last_is_second)];
         self.has_rest = has_rest(ready);
-        if self.encodes == Encoded::All {
-            codec::encode_seldom_fields(ready, &mut self.encoded);
-        }
         show(&mut self.reads, &ready.reads);
         show(&mut self.snapshot_requests, &ready.snapshot_requests);
         show(&mut self.dropped, &ready.dropped);
         show(&mut self.events, &ready.events);
+        if self.encodes == Encoded::All {
+            let mut dropped = self.dropped.iter_mut();
+            codec::encode_seldom_fields(ready, &mut self.encoded, |data| {
+                if let Some(view) = dropped.next() {
+                    view.data = raft_bytes::at(base, data);
+                }
+            });
+        }
         let view = &mut self.view;
         view.reads = pointer_to(&self.reads);
         view.reads_len = self.reads.len();

@@ -4,6 +4,8 @@
 //! lies in them; that both are the same is tested there. This is for who wants the bytes alone: recordings
 //! and what compares them.
 
+use std::ops::Range;
+
 use super::*;
 use crate::event::Event;
 use crate::ready::Ready;
@@ -42,11 +44,16 @@ pub fn encode_ready(ready: &Ready, to: &mut Buffer) {
     if ready.must_sync {
         to.extend(&[8 << 3, 1]);
     }
-    encode_seldom_fields(ready, to);
+    encode_seldom_fields(ready, to, |_| {});
 }
 
-/// Writes the fields from 9 on, which few Readys have: requests, what was dropped, and events.
-pub fn encode_seldom_fields(ready: &Ready, to: &mut Buffer) {
+/// Writes the fields from 9 on, which few Readys have: requests, what was dropped, and events. Of everything that was
+/// dropped, `data_is_at` is told where in the buffer its data is, one after the other.
+pub fn encode_seldom_fields(
+    ready: &Ready,
+    to: &mut Buffer,
+    mut data_is_at: impl FnMut(Range<usize>),
+) {
     for read in &ready.reads {
         let read = out::ReadRequest {
             id: read.id,
@@ -65,13 +72,16 @@ pub fn encode_seldom_fields(ready: &Ready, to: &mut Buffer) {
         to.put_field(10, &request);
     }
     for dropped in &ready.dropped {
+        let data_len = dropped.data.len();
         let dropped = out::Dropped {
             kind: dropped.kind as i32,
             reason: dropped.reason.number(),
             index: dropped.reason.index(),
             data: dropped.data.clone(),
         };
-        to.put_field(11, &dropped);
+        // The data is the last field.
+        let end = to.put_field(11, &dropped).end;
+        data_is_at(end - data_len..end);
     }
     for event in &ready.events {
         to.put_field(12, &event_to_proto(event));

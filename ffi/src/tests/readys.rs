@@ -292,6 +292,7 @@ fn check(view: &raft_ready, ready: &Ready) {
             );
             assert_eq!(view.index, core.reason.index());
             assert_eq!(bytes(view.data), core.data);
+            assert!(inside(whole, bytes(view.data)));
         }
         let events = list(view.events, view.events_len);
         let expected: Vec<raft_event> = ready.events.iter().map(raft_event::from).collect();
