@@ -81,10 +81,11 @@ func (r entryRun) above(index uint64) entryRun {
 }
 
 // with is this run, of entries that wait to be applied, and what was read besides, as far as it is one run with them.
-// What is there keeps its objects, and is not given up for entries beyond a gap, which were read for another member.
+// What is there keeps its objects, and is not given up for entries beyond a gap, which were read for another member. The
+// list is a new one, since the other is the storage's.
 func (r entryRun) with(entries []*pb.Entry) entryRun {
 	if len(r) == 0 || entries[0].GetIndex() < r[0].GetIndex() {
-		return entries
+		return append(entryRun(nil), entries...)
 	}
 	at := entries[0].GetIndex() - r[0].GetIndex()
 	if at > uint64(len(r)) {

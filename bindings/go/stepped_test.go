@@ -254,3 +254,36 @@ func TestANodeAtRestKeepsNoEntriesAlive(t *testing.T) {
 		t.Fatalf("room for %d entries is left of a burst", room)
 	}
 }
+
+func TestWhatIsReadBesidesIsOneRun(t *testing.T) {
+	read := func(term uint64, indexes ...uint64) (list []*pb.Entry) {
+		for _, index := range indexes {
+			list = append(list, &pb.Entry{Term: new(term), Index: new(index)})
+		}
+		return list
+	}
+	first := read(1, 5, 6)
+	run := entryRun(nil).with(first)
+	kept := run[0]
+	first[0] = nil
+	if run[0] != kept {
+		t.Fatal("the list is the storage's")
+	}
+	for _, c := range []struct {
+		what string
+		read []*pb.Entry
+		ends uint64
+		same bool
+	}{
+		{"a gap", read(1, 8), 6, true},
+		{"a part", read(1, 5), 6, true},
+		{"what follows", read(1, 6, 7), 7, true},
+		{"what took the place", read(2, 5), 5, false},
+		{"what comes before", read(1, 3, 4), 4, false},
+	} {
+		got := run.with(c.read)
+		if last := got[len(got)-1].GetIndex(); last != c.ends || (got[0] == kept) != c.same {
+			t.Errorf("%s: %v", c.what, got)
+		}
+	}
+}
